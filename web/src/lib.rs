@@ -1,0 +1,1 @@
+//! The widget, the console and the demo page, embedded.
