@@ -1,0 +1,16 @@
+//! The conversation machine: requests become events, state is the fold of events.
+
+mod event;
+mod command;
+mod rejection;
+mod state;
+mod dedupe;
+
+pub use command::{Command, Request, Target};
+pub use dedupe::{Dedupe, Device, Known, Sent};
+pub use event::{
+    AssignedBy, Body, Contact, Created, Event, Ordinals, Priority, Rating, Resolution, SendKey,
+    Stream, TransferTarget,
+};
+pub use rejection::Rejection;
+pub use state::{Conversation, Heads, Preview, Status, Transferred};
