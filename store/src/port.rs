@@ -1,0 +1,264 @@
+//! The port: what every engine promises.
+//!
+//! All calls may be dropped by the caller at any time; a write whose future was dropped is still
+//! carried out or not at all. Errors are [`Fault`]s: the rules of the domain never speak here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use switchboard_domain::conversation::{Conversation, Event, Sent, Status, Stream};
+use switchboard_domain::ids::{
+    AgentId, ConversationId, DepartmentId, DeviceId, Seq, TenantId, Timestamp, VisitorId,
+};
+use switchboard_domain::person::Principal;
+use switchboard_domain::receipt::Receipt;
+
+/// The answer of an engine, some time later.
+pub type Reply<T> = BoxFuture<'static, Result<T, Fault>>;
+
+/// A conversation, fully named. Every look-up goes through its tenant (P10).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConversationKey {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The conversation within it.
+    pub conversation: ConversationId,
+}
+
+/// Events to be stored together or not at all.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// Whose log.
+    pub key: ConversationKey,
+    /// The owner's epoch, stored with each row.
+    pub epoch: u64,
+    /// The events, in order; in each stream they follow the stored head without a gap.
+    pub events: Arc<[Event]>,
+    /// Whether to mark the conversation's checkpoint as behind its log. The owner says so once,
+    /// with the first append after a checkpoint.
+    pub mark_dirty: bool,
+}
+
+/// A stretch of one stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Whose log.
+    pub key: ConversationKey,
+    /// Which stream.
+    pub stream: Stream,
+    /// Where the stretch lies.
+    pub range: Range,
+    /// At most so many events.
+    pub limit: usize,
+}
+
+/// Which way to read from a position. The answer is always in rising order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// The first events after this position.
+    After(Seq),
+    /// The last events before this position.
+    Before(Seq),
+}
+
+/// What the log says of a device of a principal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendLookup {
+    /// The newest number stored; 0 for none.
+    pub last_n: u64,
+    /// The send asked for, if it is stored.
+    pub sent: Option<Sent>,
+}
+
+/// Which conversations a list holds. Lists are read from checkpoints, so they may be about a
+/// second behind the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Only those in one of these; empty means any.
+    pub statuses: Vec<Status>,
+    /// Only those of one department.
+    pub department: Option<DepartmentId>,
+    /// Only those of one agent or visitor.
+    pub scope: ListScope,
+    /// Continue after this position: newest activity first. `None` starts at the newest.
+    pub after: Option<(Timestamp, ConversationId)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Whose conversations a list holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListScope {
+    /// Everybody's.
+    All,
+    /// Those that no agent owns.
+    Unassigned,
+    /// Those that this agent owns.
+    Agent(AgentId),
+    /// Those that this visitor began.
+    Visitor(VisitorId),
+}
+
+/// The name of a document: a small versioned record such as a widget, a person or a key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DocumentKey {
+    /// Whose.
+    pub tenant: TenantId,
+    /// What kind of thing: `widget`, `person`, `department`, …
+    pub kind: &'static str,
+    /// Its id within tenant and kind.
+    pub id: Arc<str>,
+}
+
+/// A document as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its id within tenant and kind.
+    pub id: Arc<str>,
+    /// Rises by one with every write, from 1; clients see it as the ETag.
+    pub version: u64,
+    /// The stored form, versioned by whoever wrote it.
+    pub bytes: Vec<u8>,
+}
+
+/// What a conditional write expects to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Anything or nothing.
+    Any,
+    /// Nothing.
+    Absent,
+    /// Exactly this version.
+    Version(u64),
+}
+
+/// An engine.
+pub trait Store: Send + Sync + fmt::Debug + 'static {
+    /// Stores events durably; the answer comes only after they would survive a power cut (P1).
+    ///
+    /// Storing the same events again is allowed and changes nothing. Other content at a stored
+    /// position is [`Fault::Occupied`], a position beyond the head a [`Fault::NotDense`]; both
+    /// store nothing.
+    fn append(&self, append: Append) -> Reply<()>;
+
+    /// Reads a stretch of one stream.
+    fn read(&self, page: Page) -> Reply<Vec<Event>>;
+
+    /// Looks a send up by its key: the slow path behind [`Dedupe`](switchboard_domain::conversation::Dedupe).
+    fn find_send(
+        &self,
+        key: &ConversationKey,
+        principal: Principal,
+        device: DeviceId,
+        n: u64,
+    ) -> Reply<SendLookup>;
+
+    /// The newest checkpoint; it may be behind the log. `None` when none was written.
+    fn checkpoint(&self, key: &ConversationKey) -> Reply<Option<Conversation>>;
+
+    /// Writes checkpoints and clears their dirty marks. An older checkpoint never replaces a
+    /// newer one (by heads).
+    fn put_checkpoints(&self, checkpoints: Vec<(ConversationKey, Conversation)>) -> Reply<()>;
+
+    /// Conversations whose checkpoint is behind the log, at most `limit`: after a crash these
+    /// are to be loaded and checkpointed.
+    fn dirty(&self, limit: usize) -> Reply<Vec<ConversationKey>>;
+
+    /// A page of a list, newest activity first.
+    fn list(&self, list: List) -> Reply<Vec<Conversation>>;
+
+    /// The conversation of that integer name.
+    fn by_number(&self, tenant: &TenantId, number: u64) -> Reply<Option<ConversationId>>;
+
+    /// Raises receipts; a position never falls.
+    fn put_receipts(&self, receipts: Vec<(ConversationKey, Principal, Receipt)>) -> Reply<()>;
+
+    /// All receipts of a conversation.
+    fn receipts(&self, key: &ConversationKey) -> Reply<Vec<(Principal, Receipt)>>;
+
+    /// Reads a document.
+    fn document(&self, key: &DocumentKey) -> Reply<Option<Document>>;
+
+    /// Writes a document durably; answers its new version. [`Fault::Changed`] when `expect` does
+    /// not hold.
+    fn put_document(&self, key: DocumentKey, expect: Expect, bytes: Vec<u8>) -> Reply<u64>;
+
+    /// Removes a document; absent is fine unless `expect` says otherwise.
+    fn delete_document(&self, key: DocumentKey, expect: Expect) -> Reply<()>;
+
+    /// Documents of one kind, by id, after `after`, at most `limit`.
+    fn documents(
+        &self,
+        tenant: &TenantId,
+        kind: &'static str,
+        after: Option<Arc<str>>,
+        limit: usize,
+    ) -> Reply<Vec<Document>>;
+
+    /// Takes `count` numbers of a tenant for good; answers the first. Numbers start at 1,000,000
+    /// and are never given twice; gaps are allowed.
+    fn take_numbers(&self, tenant: &TenantId, count: u64) -> Reply<u64>;
+
+    /// Deletes up to `limit` conversations that were closed before `before`, events, checkpoint
+    /// and receipts; answers how many.
+    fn purge_closed(&self, tenant: &TenantId, before: Timestamp, limit: usize) -> Reply<usize>;
+
+    /// Waits until the engine has failed for good, and says why. After that it acknowledges
+    /// nothing; the process must end and be started again.
+    fn failed(&self) -> BoxFuture<'static, Fault>;
+}
+
+/// Something broke.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Fault {
+    /// The disk is full. The write was not done; reads go on.
+    #[error("the disk is full")]
+    Full,
+    /// Too many writes wait. The write was not done.
+    #[error("the store is busy")]
+    Busy,
+    /// A position is taken by another event.
+    #[error("position {seq} of {stream:?} holds another event")]
+    Occupied {
+        /// The stream.
+        stream: Stream,
+        /// The position.
+        seq: Seq,
+    },
+    /// A position before these events is empty.
+    #[error("position {seq} of {stream:?} does not follow the head")]
+    NotDense {
+        /// The stream.
+        stream: Stream,
+        /// The position of the first event that does not follow.
+        seq: Seq,
+    },
+    /// A conditional write found something else.
+    #[error("the document was changed meanwhile")]
+    Changed,
+    /// A stored record fails its checksum or cannot be read.
+    #[error("damaged record: {what}")]
+    Damaged {
+        /// Which record, and what is wrong with it.
+        what: Arc<str>,
+    },
+    /// A stored record or schema is newer than this program.
+    #[error("{what} has version {found}, this program reads up to {known}")]
+    TooNew {
+        /// What.
+        what: &'static str,
+        /// The version found.
+        found: u32,
+        /// The newest version known here.
+        known: u32,
+    },
+    /// The engine failed; the outcome of writes under way is unknown and nothing more is stored.
+    #[error("the store failed: {what}")]
+    Failed {
+        /// What failed, in the engine's words.
+        what: Arc<str>,
+    },
+}
