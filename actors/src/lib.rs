@@ -1,1 +1,13 @@
-//! actors
+//! Who acts: the supervised actors of a node, and the handles that the doors call.
+//!
+//! Calls go down one order and have a time-out: queue, presence, conversation, store. Everything
+//! else is a cast. No handle exposes a mailbox: each admits through a bounded number of permits,
+//! because the mailboxes themselves are unbounded.
+
+pub mod answer;
+pub mod published;
+pub mod subscriber;
+pub mod clock;
+
+pub use answer::{Done, Refusal, Subscribed};
+pub use published::Published;

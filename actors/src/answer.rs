@@ -1,0 +1,68 @@
+//! What a handle answers: done, or refused and why.
+
+use std::sync::Arc;
+
+use switchboard_domain::conversation::{Conversation, Rejection, Stream};
+use switchboard_domain::ids::{LogId, Seq};
+use switchboard_domain::receipt::Receipt;
+use switchboard_store::Fault;
+
+use crate::published::Published;
+
+/// A command was carried out, and what it stored is durable.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// What was stored, in order. For a duplicate: the event stored at first. Empty when the
+    /// command asked for what already was.
+    pub events: Vec<Arc<Published>>,
+    /// Whether the same key had been stored before; then nothing new was.
+    pub duplicate: bool,
+    /// The state after it.
+    pub state: Arc<Conversation>,
+}
+
+/// A subscription was entered: everything up to `head` is to be read from history, everything
+/// after it comes through the subscriber, without gap or double.
+#[derive(Clone, Debug)]
+pub struct Subscribed {
+    /// Which stream.
+    pub stream: Stream,
+    /// The identity of the history; another one than the client's forces a snapshot.
+    pub log: LogId,
+    /// The newest durable position in the stream at that moment.
+    pub head: Seq,
+    /// The state at that moment.
+    pub state: Arc<Conversation>,
+    /// The caller's own receipt.
+    pub receipt: Receipt,
+}
+
+/// Nothing was changed, or the outcome is unknown where it says so.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The rules said no.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// Too much waits before this actor. Nothing was changed.
+    #[error("too many requests wait; try again in {retry_after_ms} ms")]
+    Busy {
+        /// When to try again, in milliseconds.
+        retry_after_ms: u32,
+    },
+    /// The disk is full. Nothing was changed; reads go on.
+    #[error("the disk is full")]
+    StorageFull,
+    /// No answer in time, or the actor failed: the outcome is unknown. A retry with the same key
+    /// is safe (P4).
+    #[error("no answer; the outcome is unknown")]
+    Unknown,
+    /// The actor failed too often on this conversation and is quarantined for a while.
+    #[error("the conversation is quarantined after repeated failures")]
+    Quarantined,
+    /// The node is draining; connect again elsewhere or later.
+    #[error("the node is draining")]
+    Draining,
+    /// The store broke.
+    #[error("the store failed")]
+    Store(#[source] Fault),
+}

@@ -1,0 +1,37 @@
+//! An event on its way to subscribers, with room for its encodings.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use switchboard_domain::conversation::Event;
+use switchboard_domain::ids::ConversationId;
+
+/// How many encodings of one event a node may hold.
+pub const ENCODINGS: usize = 4;
+
+/// A durable event, shared by all who hear it, so that each encoding is made once.
+#[derive(Debug)]
+pub struct Published {
+    /// Whose event.
+    pub conversation: ConversationId,
+    /// The event.
+    pub event: Event,
+    encodings: [OnceLock<Bytes>; ENCODINGS],
+}
+
+impl Published {
+    /// An event that nobody has encoded yet.
+    #[must_use]
+    pub fn new(conversation: ConversationId, event: Event) -> Self {
+        Self { conversation, event, encodings: Default::default() }
+    }
+
+    /// The bytes of this event in the encoding numbered `slot`, made by `encode` if nobody asked
+    /// before. The door numbers its encodings; a slot beyond [`ENCODINGS`] is encoded each time.
+    pub fn encoded(&self, slot: usize, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
+        match self.encodings.get(slot) {
+            Some(cell) => cell.get_or_init(|| encode(self)).clone(),
+            None => encode(self),
+        }
+    }
+}

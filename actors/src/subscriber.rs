@@ -1,0 +1,207 @@
+//! A connection's queue of things to tell its client: ordered and bounded.
+//!
+//! One queue serves all subscriptions of a connection. It allocates nothing while idle, because
+//! most connections are. When it is over its bound, ephemeral items go first, then state is
+//! conflated (a newer item of the same slot replaces the older), and if durable events still do
+//! not fit the queue fails: the connection is cut as slow and loses nothing, because its client
+//! resumes from the log (P5, P7).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// Frames a queue holds before it sheds.
+pub const ITEMS_MAX: usize = 256;
+/// Bytes a queue holds before it sheds, by the items' own estimate.
+pub const BYTES_MAX: usize = 256 * 1024;
+
+/// What may happen to an item when the queue is over its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Must arrive, in order; if it does not fit, the connection is cut.
+    Durable,
+    /// Only the newest of the same slot matters.
+    State {
+        /// Which state: items of one slot replace each other.
+        slot: u64,
+    },
+    /// May be dropped.
+    Ephemeral,
+}
+
+/// An item as the queue sees it.
+pub trait Item: Send + 'static {
+    /// What may happen to it.
+    fn class(&self) -> Class;
+    /// About how many bytes it will be on the wire.
+    fn weight(&self) -> usize;
+}
+
+/// What became of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits its turn.
+    Queued,
+    /// It replaced an older item of its slot.
+    Conflated,
+    /// It was ephemeral and there was no room.
+    Dropped,
+    /// The queue failed now or before: its connection is being cut.
+    Closed,
+}
+
+#[derive(Debug)]
+struct Queue<T> {
+    items: VecDeque<T>,
+    bytes: usize,
+    ended: Option<Ended>,
+}
+
+/// Why a queue gives nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The client read too slowly.
+    Slow,
+    /// The connection closed it.
+    Closed,
+}
+
+#[derive(Debug)]
+struct Shared<T> {
+    id: u64,
+    queue: Mutex<Queue<T>>,
+    ready: Notify,
+}
+
+/// The side that tells. Clones tell the same connection.
+#[derive(Debug)]
+pub struct Sender<T>(Arc<Shared<T>>);
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// The connection's side.
+#[derive(Debug)]
+pub struct Receiver<T>(Arc<Shared<T>>);
+
+/// A new queue.
+#[must_use]
+pub fn queue<T: Item>() -> (Sender<T>, Receiver<T>) {
+    static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+    let shared = Arc::new(Shared {
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        queue: Mutex::new(Queue { items: VecDeque::new(), bytes: 0, ended: None }),
+        ready: Notify::new(),
+    });
+    (Sender(Arc::clone(&shared)), Receiver(shared))
+}
+
+impl<T: Item> Sender<T> {
+    /// Tells the queues of a process apart.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// Whether the connection is gone or being cut, so that subscriptions can be dropped.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.queue.lock().ended.is_some()
+    }
+
+    /// Puts an item at the end of the queue.
+    pub fn push(&self, item: T) -> Pushed {
+        let pushed = self.0.queue.lock().push(item);
+        if pushed != Pushed::Dropped {
+            self.0.ready.notify_one();
+        }
+        pushed
+    }
+}
+
+impl<T: Item> Queue<T> {
+    fn push(&mut self, item: T) -> Pushed {
+        if self.ended.is_some() {
+            return Pushed::Closed;
+        }
+        if let Class::State { slot } = item.class()
+            && let Some(older) =
+                self.items.iter_mut().find(|old| old.class() == Class::State { slot })
+        {
+            self.bytes = self.bytes - older.weight() + item.weight();
+            *older = item;
+            return Pushed::Conflated;
+        }
+        if self.is_full(&item) {
+            if item.class() == Class::Ephemeral {
+                return Pushed::Dropped;
+            }
+            self.drop_ephemeral();
+            if self.is_full(&item) {
+                self.end(Ended::Slow);
+                return Pushed::Closed;
+            }
+        }
+        self.bytes += item.weight();
+        self.items.push_back(item);
+        Pushed::Queued
+    }
+
+    fn is_full(&self, item: &T) -> bool {
+        self.items.len() >= ITEMS_MAX || self.bytes + item.weight() > BYTES_MAX
+    }
+
+    fn drop_ephemeral(&mut self) {
+        self.items.retain(|item| item.class() != Class::Ephemeral);
+        self.bytes = self.items.iter().map(Item::weight).sum();
+    }
+
+    fn end(&mut self, why: Ended) {
+        self.ended = Some(why);
+        self.items = VecDeque::new();
+        self.bytes = 0;
+    }
+}
+
+impl<T: Item> Receiver<T> {
+    /// The next item; waits for one. Cancel safe.
+    pub async fn next(&mut self) -> Result<T, Ended> {
+        loop {
+            if let Some(taken) = self.try_next() {
+                return taken;
+            }
+            self.0.ready.notified().await;
+        }
+    }
+
+    /// The next item, if one waits.
+    pub fn try_next(&mut self) -> Option<Result<T, Ended>> {
+        let mut queue = self.0.queue.lock();
+        if let Some(why) = queue.ended {
+            return Some(Err(why));
+        }
+        let item = queue.items.pop_front()?;
+        queue.bytes -= item.weight();
+        if queue.items.is_empty() && queue.items.capacity() > 16 {
+            queue.items = VecDeque::new();
+        }
+        Some(Ok(item))
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue.lock();
+        queue.ended = Some(Ended::Closed);
+        queue.items = VecDeque::new();
+    }
+}
+
+#[cfg(test)]
+mod tests;

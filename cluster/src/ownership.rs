@@ -1,0 +1,80 @@
+//! Who owns a shard, and whether that may still be said.
+
+use std::fmt;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::shard::Shard;
+
+/// A node of the cluster, by its configured name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeName(pub Arc<str>);
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One life of a node: a new one with every start of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Boot(pub Uuid);
+
+/// A generation of a shard's owner. It rises with every claim and fences older owners (P6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// Where a shard is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// By this node, under this epoch.
+    Here(Epoch),
+    /// By another node.
+    There(NodeName),
+    /// By nobody at the moment; ask again.
+    Nobody,
+}
+
+/// The cluster as the actors see it.
+pub trait Ownership: Send + Sync + fmt::Debug + 'static {
+    /// This node.
+    fn node(&self) -> &NodeName;
+
+    /// Who serves a shard.
+    fn owner(&self, shard: Shard) -> Owner;
+
+    /// Whether this node still owns the shard under that epoch, at this moment. Asked after a
+    /// write is durable and before it is acknowledged.
+    fn holds(&self, shard: Shard, epoch: Epoch) -> bool;
+}
+
+/// One node that owns everything: a single node with an embedded store, whose lock on the data
+/// directory keeps every other process out.
+#[derive(Debug)]
+pub struct Single {
+    node: NodeName,
+    epoch: Epoch,
+}
+
+impl Single {
+    /// `epoch` must be higher than in every earlier life of this data directory.
+    #[must_use]
+    pub const fn new(node: NodeName, epoch: Epoch) -> Self {
+        Self { node, epoch }
+    }
+}
+
+impl Ownership for Single {
+    fn node(&self) -> &NodeName {
+        &self.node
+    }
+
+    fn owner(&self, _shard: Shard) -> Owner {
+        Owner::Here(self.epoch)
+    }
+
+    fn holds(&self, _shard: Shard, epoch: Epoch) -> bool {
+        epoch == self.epoch
+    }
+}
