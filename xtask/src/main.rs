@@ -1,2 +1,55 @@
-//! Commands of the project.
-fn main() {}
+//! `cargo xtask`: everything the project does besides building and running itself.
+
+mod campaign;
+mod report;
+mod run;
+mod suite;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Checks, campaigns and benches of Switchboard")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything that must hold before a change lands: format, lints, house rules, tests of all
+    /// crates and pages, browser tests, and the short form of each campaign and of the bench.
+    Test {
+        /// Only the steps whose name contains this.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// The house rules that no other tool checks.
+    Tidy,
+    /// A fault campaign or load test in its long form; arguments go to the load tool.
+    Campaign {
+        /// Which one, and its options; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Switchboard beside a bare relay and Socket.IO, in one run.
+    Bench {
+        /// Options of the bench, for example `--short`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    let passed = match Cli::parse().task {
+        Task::Test { only } => suite::test(only.as_deref())?,
+        Task::Tidy => report::alone("tidy", tidy::check()?),
+        Task::Campaign { args } => campaign::campaign(&args)?,
+        Task::Bench { args } => campaign::bench(&args)?,
+    };
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,98 @@
+//! The test command: every check, cheapest first, all of them even if one fails.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::report::{Counts, Report, counts_in};
+use crate::run::{cargo, command, root, run, say};
+use crate::{campaign, tidy, tools};
+
+/// A step's name and what it does.
+type Step = (&'static str, fn() -> Result<Counts>);
+
+const STEPS: &[Step] = &[
+    ("format", || single(&mut cargo(&["fmt", "--all", "--check"]))),
+    ("house rules", house_rules),
+    ("lints", || {
+        single(&mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    }),
+    ("tests", || counted(cargo(&["test", "--workspace"]).env("UI_BUILD", "require"))),
+    ("pages", pages),
+    ("pages in a browser", browser),
+    ("spelling", || single(&mut command(tools::typos()?))),
+    ("licences and sources", || {
+        let mut deny = command(tools::deny()?);
+        single(deny.args(["--offline", "check", "bans", "licenses", "sources"]))
+    }),
+];
+
+/// Runs all steps, or those whose name contains `only`; whether all passed.
+pub(crate) fn test(only: Option<&str>) -> Result<bool> {
+    let mut report = Report::new();
+    for (name, step) in STEPS {
+        if only.is_some_and(|part| !name.contains(part)) {
+            continue;
+        }
+        say(&format!("\n== {name}"));
+        let started = Instant::now();
+        let counts = step().unwrap_or_else(|error| {
+            say(&format!("{name}: {error:#}"));
+            Counts::single(false)
+        });
+        report.add(name, counts, started.elapsed());
+    }
+    Ok(report.finish())
+}
+
+fn house_rules() -> Result<Counts> {
+    let problems = tidy::check()?;
+    for problem in &problems {
+        say(problem);
+    }
+    Ok(Counts::single(problems.is_empty()))
+}
+
+fn pages() -> Result<Counts> {
+    tools::node()?;
+    let web = root().join("web");
+    let installed = single(command("npm").args(["ci", "--ignore-scripts"]).current_dir(&web))?;
+    if installed.failed > 0 {
+        return Ok(installed);
+    }
+    counted(command("npm").args(["test"]).current_dir(&web))
+}
+
+fn browser() -> Result<Counts> {
+    let chromium = tools::chromium()?;
+    let server = campaign::server()?;
+    let web = root().join("web");
+    counted(
+        command("npm")
+            .args(["run", "test:browser"])
+            .current_dir(web)
+            .env("SWITCHBOARD_BIN", server)
+            .env("CHROMIUM_BIN", chromium),
+    )
+}
+
+/// A program that is one check.
+fn single(command: &mut Command) -> Result<Counts> {
+    Ok(Counts::single(run(command)?.succeeded))
+}
+
+/// A program that counts its tests itself; without any count it has failed.
+fn counted(command: &mut Command) -> Result<Counts> {
+    let ran = run(command)?;
+    let counts = counts_in(&ran.output).unwrap_or(Counts::single(false));
+    Ok(Counts { failed: counts.failed.max(u64::from(!ran.succeeded)), ..counts })
+}

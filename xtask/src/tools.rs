@@ -1,0 +1,77 @@
+//! Tools the checks need: found where they are, else installed.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::run::{cargo, command, must, root, say};
+
+const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
+const TYPOS: (&str, &str) = ("typos-cli", "1.52.0");
+
+/// cargo-deny, for licences, sources and doubles.
+pub(crate) fn deny() -> Result<PathBuf> {
+    installed(DENY, "cargo-deny")
+}
+
+/// typos, for spelling.
+pub(crate) fn typos() -> Result<PathBuf> {
+    installed(TYPOS, "typos")
+}
+
+/// Our own copies live below `target`, pinned, so that machines do not differ.
+fn installed((package, version): (&str, &str), binary: &str) -> Result<PathBuf> {
+    let home = root().join("target/tools").join(format!("{package}-{version}"));
+    let path = home.join("bin").join(binary);
+    if !runs(&path, "--version") {
+        say(&format!("installing {package} {version}, once"));
+        // Unoptimised: it runs for a second, but would build for minutes.
+        must(cargo(&["install", "--debug", "--locked", "--quiet", package]).args([
+            "--version",
+            version,
+            "--root",
+            &home.to_string_lossy(),
+        ]))?;
+    }
+    Ok(path)
+}
+
+/// Chromium, from the system's packages.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    if let Some(found) = names.iter().find(|name| runs(name, "--version")) {
+        return Ok(which(found));
+    }
+    say("installing chromium from the system's packages, once");
+    must(command("apt-get").args(["update", "-qq"]))?;
+    must(command("apt-get").args(["install", "-y", "-qq", "--no-install-recommends", "chromium"]))?;
+    if !runs("chromium", "--version") {
+        bail!("chromium cannot be run; install it and make sure that it is on PATH");
+    }
+    Ok(which("chromium"))
+}
+
+/// Node and npm, which we do not install.
+pub(crate) fn node() -> Result<()> {
+    for program in ["node", "npm"] {
+        if !runs(program, "--version") {
+            bail!("{program} cannot be run; the pages need Node 20.19 or newer on PATH");
+        }
+    }
+    Ok(())
+}
+
+fn runs(program: impl AsRef<std::ffi::OsStr>, argument: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg(argument).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn which(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|candidate| candidate.is_file())
+        .unwrap_or_else(|| PathBuf::from(program))
+}
