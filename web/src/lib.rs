@@ -1,1 +1,210 @@
 //! The widget, the console and the demo page, embedded.
+//!
+//! [`find`] answers a path with its bytes, already compressed; nothing is allocated or decompressed
+//! at run time. Three of the assets are [`Page`]s: documents that must be sent with the content
+//! security policy made here, because script and style of each page were written to live under it.
+
+/// A file as a browser gets it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asset {
+    /// The path that finds it, such as `/console` or `/assets/console-4f1d2c.js`.
+    pub path: &'static str,
+    /// For the `Content-Type` header.
+    pub content_type: &'static str,
+    /// For the `ETag` header, quotes included. Weak, because one tag stands for all encodings.
+    pub etag: &'static str,
+    /// The bytes as they are.
+    pub raw: &'static [u8],
+    /// The bytes for `Content-Encoding: br`; `None` when that would not be smaller.
+    pub br: Option<&'static [u8]>,
+    /// The bytes for `Content-Encoding: gzip`; `None` when that would not be smaller.
+    pub gz: Option<&'static [u8]>,
+    /// Whether the name changes with the content, so that a browser may keep it for ever.
+    pub immutable: bool,
+}
+
+impl Asset {
+    /// For the `Cache-Control` header.
+    ///
+    /// The loader stands in other people's pages under a fixed name: an hour old is fresh enough,
+    /// a day old is shown while the new one is fetched. Documents name the hashed files of one
+    /// build, so they are asked for each time (and answered 304).
+    #[must_use]
+    pub fn cache_control(&self) -> &'static str {
+        match self.path {
+            _ if self.immutable => "public, max-age=31536000, immutable",
+            LOADER => "public, max-age=3600, stale-while-revalidate=86400",
+            _ => "no-cache",
+        }
+    }
+
+    /// For the `Cross-Origin-Resource-Policy` header: the loader alone is for other people's pages.
+    #[must_use]
+    pub fn cross_origin_resource_policy(&self) -> &'static str {
+        if self.path == LOADER { "cross-origin" } else { "same-origin" }
+    }
+}
+
+/// Where sites fetch the script that puts the launcher into their pages.
+pub const LOADER: &str = "/loader.js";
+
+/// A document, as opposed to the scripts, styles and pictures it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// Where agents work.
+    Console,
+    /// A shop that has the widget, for trying out.
+    Demo,
+    /// The inside of the widget: lives in an iframe of other people's pages.
+    Widget,
+}
+
+impl Page {
+    /// The page at this path.
+    #[must_use]
+    pub fn at(path: &str) -> Option<Self> {
+        [Self::Console, Self::Demo, Self::Widget].into_iter().find(|page| page.path() == path)
+    }
+
+    /// Its path.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Console => "/console",
+            Self::Demo => "/demo",
+            Self::Widget => "/widget",
+        }
+    }
+
+    /// For the `Content-Security-Policy` header.
+    ///
+    /// `ancestors` are the origins whose pages may frame the widget (scheme, host and port, as in
+    /// `https://shop.example`); none given means nobody. The other pages are never framed.
+    #[must_use]
+    pub fn content_security_policy<'a>(
+        self,
+        ancestors: impl IntoIterator<Item = &'a str>,
+    ) -> String {
+        let own = match self {
+            Self::Console | Self::Widget => "connect-src 'self'; img-src 'self' blob: data:",
+            Self::Demo => "connect-src 'none'; frame-src 'self'; img-src 'self'",
+        };
+        let mut policy = format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; {own}; base-uri 'none'; \
+             form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; \
+             frame-ancestors"
+        );
+        let before = policy.len();
+        if self == Self::Widget {
+            for ancestor in ancestors {
+                policy.push(' ');
+                policy.push_str(ancestor);
+            }
+        }
+        if policy.len() == before {
+            policy.push_str(" 'none'");
+        }
+        policy
+    }
+}
+
+/// The asset at a path (without query); `None` when there is none.
+#[must_use]
+pub fn find(path: &str) -> Option<&'static Asset> {
+    let found = ASSETS.binary_search_by_key(&path, |asset| asset.path).ok()?;
+    ASSETS.get(found)
+}
+
+/// All assets, by path.
+#[must_use]
+pub fn all() -> &'static [Asset] {
+    ASSETS
+}
+
+/// Whether this build has placeholders instead of the pages (there was no Node to build them).
+#[must_use]
+pub const fn is_placeholder() -> bool {
+    PLACEHOLDER
+}
+
+include!(concat!(env!("OUT_DIR"), "/table.rs"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_asset_is_found_by_its_path_and_nothing_else_is() {
+        for asset in all() {
+            assert_eq!(find(asset.path).map(|found| found.etag), Some(asset.etag));
+        }
+        assert!(all().is_sorted_by_key(|asset| asset.path));
+        for path in ["", "/", "/consol", "/console/", "/assets/", "/widget.html", "/zzz"] {
+            assert!(find(path).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn pages_and_loader_exist_in_every_build() {
+        for path in ["/console", "/demo", "/widget", LOADER] {
+            let asset = find(path).unwrap();
+            assert!(!asset.raw.is_empty());
+            assert!(!asset.immutable);
+        }
+    }
+
+    #[test]
+    fn what_a_page_names_is_embedded() {
+        for page in [Page::Console, Page::Demo, Page::Widget] {
+            let html = std::str::from_utf8(find(page.path()).unwrap().raw).unwrap();
+            let named: Vec<&str> = html
+                .split('"')
+                .filter(|value| value.starts_with("/assets/") || *value == LOADER)
+                .collect();
+            assert_eq!(named.is_empty(), is_placeholder(), "{page:?}");
+            for path in named {
+                assert!(find(path).is_some(), "{page:?} names {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn pages_have_no_inline_script_or_style() {
+        for page in [Page::Console, Page::Demo, Page::Widget] {
+            let html = std::str::from_utf8(find(page.path()).unwrap().raw).unwrap();
+            assert!(!html.contains("<style"), "{page:?}");
+            assert!(!html.contains(" style="), "{page:?}");
+            for script in html.split("<script").skip(1) {
+                let (tag, rest) = script.split_once('>').unwrap();
+                assert!(tag.contains(" src="), "{page:?}: <script{tag}>");
+                assert!(rest.starts_with("</script>"), "{page:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_widget_may_be_framed_and_only_by_those_named() {
+        let shop = ["https://shop.example", "http://localhost:*"];
+        let widget = Page::Widget.content_security_policy(shop);
+        assert!(widget.ends_with("frame-ancestors https://shop.example http://localhost:*"));
+        assert!(Page::Widget.content_security_policy([]).ends_with("frame-ancestors 'none'"));
+        assert!(Page::Console.content_security_policy(shop).ends_with("frame-ancestors 'none'"));
+    }
+
+    #[test]
+    fn hashed_names_are_kept_for_ever_and_documents_are_not() {
+        for asset in all() {
+            assert_eq!(asset.cache_control().contains("immutable"), asset.immutable);
+            assert_eq!(asset.immutable, asset.path.starts_with("/assets/"));
+        }
+    }
+
+    #[test]
+    fn compressed_copies_are_smaller() {
+        for asset in all() {
+            for copy in [asset.br, asset.gz].into_iter().flatten() {
+                assert!(copy.len() < asset.raw.len(), "{}", asset.path);
+            }
+        }
+    }
+}

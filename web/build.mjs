@@ -1,0 +1,29 @@
+// Builds every page into `dist/`: the three documents, then the loader, then compressed copies.
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { build } from 'vite';
+
+process.chdir(import.meta.dirname);
+await build({ logLevel: 'warn' });
+// The loader has a name that never changes, because it stands in other people's pages, and is a
+// plain script that leaves nothing but `window.switchboard`.
+await build({
+  configFile: false,
+  logLevel: 'warn',
+  publicDir: false,
+  build: {
+    target: 'es2020',
+    emptyOutDir: false,
+    lib: { entry: 'loader/main.ts', formats: ['iife'], name: 'switchboardLoader', fileName: () => 'loader.js' },
+  },
+});
+
+for (const entry of await readdir('dist', { recursive: true, withFileTypes: true })) {
+  if (!entry.isFile() || !/\.(html|js|css|svg)$/.test(entry.name)) continue;
+  const path = join(entry.parentPath, entry.name);
+  const raw = await readFile(path);
+  const quality = { [constants.BROTLI_PARAM_QUALITY]: 11 };
+  await writeFile(`${path}.br`, brotliCompressSync(raw, { params: quality }));
+  await writeFile(`${path}.gz`, gzipSync(raw, { level: 9 }));
+}
