@@ -32,7 +32,7 @@ const STEPS: &[Step] = &[
     ("spelling", || single(&mut command(tools::typos()?))),
     ("licences and sources", || {
         let mut deny = command(tools::deny()?);
-        single(deny.args(["--offline", "check", "bans", "licenses", "sources"]))
+        single(deny.args(["check", "bans", "licenses", "sources"]))
     }),
 ];
 
