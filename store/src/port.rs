@@ -17,6 +17,9 @@ use switchboard_domain::receipt::Receipt;
 /// The answer of an engine, some time later.
 pub type Reply<T> = BoxFuture<'static, Result<T, Fault>>;
 
+/// The first number that [`Store::take_numbers`] gives to a tenant.
+pub const NUMBERS_START: u64 = 1_000_000;
+
 /// A conversation, fully named. Every look-up goes through its tenant (P10).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConversationKey {
@@ -89,6 +92,18 @@ pub struct List {
     pub limit: usize,
 }
 
+impl List {
+    /// Whether a conversation of this tenant belongs into the rest of the list, after `after`.
+    #[must_use]
+    pub fn holds(&self, conversation: &Conversation) -> bool {
+        let position = (conversation.last_at, conversation.id);
+        (self.statuses.is_empty() || self.statuses.contains(&conversation.status))
+            && (self.department.is_none() || self.department == conversation.department)
+            && self.scope.holds(conversation)
+            && self.after.is_none_or(|after| position < after)
+    }
+}
+
 /// Whose conversations a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListScope {
@@ -100,6 +115,20 @@ pub enum ListScope {
     Agent(AgentId),
     /// Those that this visitor began.
     Visitor(VisitorId),
+}
+
+impl ListScope {
+    /// Whether a conversation is in it.
+    #[must_use]
+    pub fn holds(self, conversation: &Conversation) -> bool {
+        let agent = conversation.agent.as_ref().map(|agent| agent.id);
+        match self {
+            Self::All => true,
+            Self::Unassigned => agent.is_none(),
+            Self::Agent(id) => agent == Some(id),
+            Self::Visitor(id) => conversation.visitor.id == id,
+        }
+    }
 }
 
 /// The name of a document: a small versioned record such as a widget, a person or a key.
@@ -135,6 +164,18 @@ pub enum Expect {
     Version(u64),
 }
 
+impl Expect {
+    /// Whether it holds for the stored version, `None` for nothing stored.
+    #[must_use]
+    pub fn holds(self, stored: Option<u64>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Absent => stored.is_none(),
+            Self::Version(version) => stored == Some(version),
+        }
+    }
+}
+
 /// An engine.
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Stores events durably; the answer comes only after they would survive a power cut (P1).
@@ -159,8 +200,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The newest checkpoint; it may be behind the log. `None` when none was written.
     fn checkpoint(&self, key: &ConversationKey) -> Reply<Option<Conversation>>;
 
-    /// Writes checkpoints and clears their dirty marks. An older checkpoint never replaces a
-    /// newer one (by heads).
+    /// Writes checkpoints. An older checkpoint never replaces a newer one (by heads), and only
+    /// one that has caught up with the log clears its dirty mark.
     fn put_checkpoints(&self, checkpoints: Vec<(ConversationKey, Conversation)>) -> Reply<()>;
 
     /// Conversations whose checkpoint is behind the log, at most `limit`: after a crash these
@@ -170,7 +211,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// A page of a list, newest activity first.
     fn list(&self, list: List) -> Reply<Vec<Conversation>>;
 
-    /// The conversation of that integer name.
+    /// The conversation of that integer name; known from its first checkpoint on.
     fn by_number(&self, tenant: &TenantId, number: u64) -> Reply<Option<ConversationId>>;
 
     /// Raises receipts; a position never falls.
@@ -203,7 +244,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn take_numbers(&self, tenant: &TenantId, count: u64) -> Reply<u64>;
 
     /// Deletes up to `limit` conversations that were closed before `before`, events, checkpoint
-    /// and receipts; answers how many.
+    /// and receipts; answers how many. One whose checkpoint is behind its log is left alone, for
+    /// it may be open again.
     fn purge_closed(&self, tenant: &TenantId, before: Timestamp, limit: usize) -> Reply<usize>;
 
     /// Waits until the engine has failed for good, and says why. After that it acknowledges
