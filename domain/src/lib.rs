@@ -4,6 +4,8 @@
 //! draws randomness, waits or does input or output; time, ids and facts from elsewhere are passed
 //! in. Read the modules in the order below.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod ids;
 pub mod limit;
 pub mod person;

@@ -1,10 +1,48 @@
-//! Every bound of a conversation, with its unit and its reason.
+//! Every bound of the rules, with its unit and its reason.
+//!
+//! Sizes of text are bytes of UTF-8, because bytes are what queues and disks pay for; what people
+//! count (a preview) is in characters.
 
 /// Bytes of one message, note or whisper. Long enough for a pasted log, short enough that a
-/// page of 200 stays under a megabyte or so.
+/// page of 200 stays near three megabytes at the very worst.
 pub const TEXT_BYTES_MAX: usize = 16_384;
+/// Files of one message. A person attaches a handful; each is checked when it is sent.
+pub const FILES_MAX: usize = 10;
+/// Bytes of the id of an attached file: a UUID or an object key of ours, never free text.
+pub const FILE_ID_BYTES_MAX: usize = 128;
 /// Characters of the newest message that lists show: one line of a wide list.
 pub const PREVIEW_CHARS_MAX: usize = 80;
+/// Bytes of a subject: one line, as a mail subject.
+pub const SUBJECT_BYTES_MAX: usize = 500;
+/// Bytes of a person's name; longer ones exist nowhere but in attacks.
+pub const NAME_BYTES_MAX: usize = 200;
+/// Bytes of a mail address (RFC 5321: 254).
+pub const EMAIL_BYTES_MAX: usize = 254;
+/// Bytes of a phone number: fifteen digits, a prefix, spaces and an extension.
+pub const PHONE_BYTES_MAX: usize = 64;
+/// Bytes of a conversation's context, names and values together: a page, a referrer, a title.
+pub const CONTEXT_BYTES_MAX: usize = 4_096;
+/// Bytes of the pre-chat answers, names and values together: a form, not a document.
+pub const FIELDS_BYTES_MAX: usize = 4_096;
+/// Tags of one conversation; more cannot be read in a list.
+pub const TAGS_MAX: usize = 32;
+/// Skills that one conversation asks for.
+pub const SKILLS_MAX: usize = 16;
+/// Bytes of one tag or skill.
+pub const LABEL_BYTES_MAX: usize = 64;
+/// Bytes of the reason of a transfer: it becomes a note, so a note's bound.
+pub const REASON_BYTES_MAX: usize = TEXT_BYTES_MAX;
+/// Bytes of the comment of a rating: a paragraph.
+pub const COMMENT_BYTES_MAX: usize = 4_000;
+/// Lowest and highest score of a rating.
+pub const SCORE_MIN: u8 = 1;
+/// See [`SCORE_MIN`].
+pub const SCORE_MAX: u8 = 5;
+/// How long a visitor may edit or redact an own message, in milliseconds: long enough for a typing
+/// slip, short enough that an agent does not answer a text that changes under the hand.
+pub const VISITOR_EDIT_MS: i64 = 60_000;
+/// How long an agent may edit or redact an own message or note, in milliseconds.
+pub const AGENT_EDIT_MS: i64 = 15 * 60_000;
 /// Devices a conversation remembers in memory; others are looked up in the log. A person has a
 /// few; the bound only limits what a hostile client can make us hold.
 pub const DEVICES_KEPT_MAX: usize = 16;

@@ -23,6 +23,36 @@ impl Principal {
     pub const fn is_agent(self) -> bool {
         matches!(self, Self::Agent(_) | Self::Bot(_))
     }
+
+    /// The agent or bot that this is; `None` for visitors and the system.
+    #[must_use]
+    pub const fn agent(self) -> Option<AgentId> {
+        match self {
+            Self::Agent(id) | Self::Bot(id) => Some(id),
+            Self::Visitor(_) | Self::System => None,
+        }
+    }
+
+    /// Which side of a conversation this writes for.
+    #[must_use]
+    pub const fn side(self) -> Side {
+        match self {
+            Self::Visitor(_) => Side::Visitor,
+            Self::Agent(_) | Self::Bot(_) => Side::Agent,
+            Self::System => Side::System,
+        }
+    }
+}
+
+/// A side of a conversation: who asks, who answers, and the server between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The visitor.
+    Visitor,
+    /// Agents and bots.
+    Agent,
+    /// The server itself.
+    System,
 }
 
 /// What a principal may do, in rising order: each role may do all that the lower ones may.

@@ -26,7 +26,7 @@ pub enum Command {
         created: Box<Created>,
         /// The welcome text of the widget, written by the system; `None` for none.
         welcome: Option<Arc<str>>,
-        /// The visitor's first message; `None` when it comes later.
+        /// The caller's first message; `None` when it comes later.
         message: Option<Arc<str>>,
         /// Whether nobody is there to answer.
         offline: bool,

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::event::{SendKey, Stream};
 use crate::ids::{DeviceId, Seq};
+use crate::limit::{DEVICES_KEPT_MAX, SENDS_KEPT_MAX};
 use crate::person::Principal;
 
 /// The devices that wrote, most recently heard last.
@@ -59,7 +60,7 @@ pub enum Known {
         /// The number expected next.
         expect: u64,
     },
-    /// Stored or not, only the log knows: look it up, [`Dedupe::remember`] what it says and ask again.
+    /// Stored or not, only the log knows: look it up and let [`Dedupe::remember`] answer.
     LookUp,
 }
 
@@ -67,27 +68,83 @@ impl Dedupe {
     /// What is known of `key` of `principal`.
     #[must_use]
     pub fn check(&self, principal: Principal, key: SendKey) -> Known {
-        let Some(device) = self.find(principal, key.device) else {
-            return match (self.forgotten, key.n) {
-                (true, _) => Known::LookUp,
-                (false, 1) => Known::Fresh,
-                (false, _) => Known::Gap { expect: 1 },
-            };
+        let Some(idx) = self.position(principal, key.device) else {
+            return if self.forgotten { Known::LookUp } else { next_after(0, key.n) };
         };
-        if key.n == device.last_n + 1 {
-            return Known::Fresh;
-        }
-        if key.n > device.last_n {
-            return Known::Gap { expect: device.last_n + 1 };
+        let device = &self.devices[idx];
+        if key.n == 0 || key.n > device.last_n {
+            return next_after(device.last_n, key.n);
         }
         match device.recent.iter().find(|sent| sent.n == key.n) {
-            Some(sent) if sent.digest == key.digest => Known::Duplicate(*sent),
-            Some(_) => Known::Conflict,
+            Some(sent) => told(*sent, key),
             None => Known::LookUp,
         }
     }
 
-    fn find(&self, principal: Principal, device: DeviceId) -> Option<&Device> {
-        self.devices.iter().find(|known| known.principal == principal && known.device == device)
+    /// Takes in what the log says after [`Known::LookUp`]: the newest number stored of that device
+    /// (0 for none) and the send of that key, if it is stored. Answers what `check` could not;
+    /// never [`Known::LookUp`] again.
+    ///
+    /// A device that never wrote is not kept: asking costs a hostile client a look-up each time
+    /// and us no memory.
+    pub fn remember(
+        &mut self,
+        principal: Principal,
+        key: SendKey,
+        last_n: u64,
+        sent: Option<Sent>,
+    ) -> Known {
+        if last_n == 0 && self.position(principal, key.device).is_none() {
+            return next_after(0, key.n);
+        }
+        let device = self.newest(principal, key.device);
+        device.last_n = device.last_n.max(last_n);
+        if key.n == 0 || key.n > device.last_n {
+            return next_after(device.last_n, key.n);
+        }
+        // A number that was used but has no event any more can mean no send of today.
+        sent.map_or(Known::Conflict, |sent| told(sent, key))
     }
+
+    /// Takes in a send that was stored now.
+    pub fn record(&mut self, principal: Principal, key: SendKey, stream: Stream, seq: Seq) {
+        let device = self.newest(principal, key.device);
+        device.last_n = device.last_n.max(key.n);
+        if device.recent.len() == SENDS_KEPT_MAX {
+            device.recent.pop_front();
+        }
+        device.recent.push_back(Sent { n: key.n, digest: key.digest, stream, seq });
+    }
+
+    fn position(&self, principal: Principal, device: DeviceId) -> Option<usize> {
+        self.devices.iter().position(|it| it.principal == principal && it.device == device)
+    }
+
+    /// The device, now the one most recently heard; the one heard longest ago makes room.
+    fn newest(&mut self, principal: Principal, device: DeviceId) -> &mut Device {
+        let known = self.position(principal, device).and_then(|idx| self.devices.remove(idx));
+        if known.is_none() && self.devices.len() == DEVICES_KEPT_MAX {
+            self.devices.pop_front();
+            self.forgotten = true;
+        }
+        self.devices.push_back(known.unwrap_or_else(|| Device {
+            principal,
+            device,
+            last_n: 0,
+            recent: VecDeque::new(),
+        }));
+        let idx = self.devices.len() - 1;
+        &mut self.devices[idx]
+    }
+}
+
+/// What a number that is not stored means after `last_n`.
+fn next_after(last_n: u64, n: u64) -> Known {
+    let expect = last_n.saturating_add(1);
+    if n == expect { Known::Fresh } else { Known::Gap { expect } }
+}
+
+/// What a stored send means for a key with its number.
+fn told(sent: Sent, key: SendKey) -> Known {
+    if sent.digest == key.digest { Known::Duplicate(sent) } else { Known::Conflict }
 }

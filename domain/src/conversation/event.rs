@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ids::{DepartmentId, DeviceId, EventId, LogId, Number, Seq, Timestamp, WidgetId};
-use crate::person::{AgentRef, Author};
+use crate::person::{AgentRef, Author, Side};
 
 /// One of a conversation's two logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,15 @@ pub struct Event {
     pub body: Body,
 }
 
+impl Event {
+    /// Where it stands in the one order of both streams: an internal event comes after the public
+    /// one at its public head and before the next. Sorting by this merges the two streams.
+    #[must_use]
+    pub const fn order(&self) -> (Seq, Stream, Seq) {
+        (self.public_head, self.stream, self.seq)
+    }
+}
+
 /// The idempotency key of a send within (conversation, principal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SendKey {
@@ -57,6 +66,18 @@ pub struct Ordinals {
     pub agent: u32,
     /// Messages by the system: welcome, transfer lines.
     pub system: u32,
+}
+
+impl Ordinals {
+    /// With one more message of `side`.
+    #[must_use]
+    pub const fn with_one_by(self, side: Side) -> Self {
+        match side {
+            Side::Visitor => Self { visitor: self.visitor.saturating_add(1), ..self },
+            Side::Agent => Self { agent: self.agent.saturating_add(1), ..self },
+            Side::System => Self { system: self.system.saturating_add(1), ..self },
+        }
+    }
 }
 
 /// What happened. The public kinds come first, then the internal ones; `Edited` and `Redacted`
@@ -132,7 +153,7 @@ pub enum Body {
         /// Whether it is the reason of a transfer.
         transfer: bool,
     },
-    /// A word for the owning agent by a supervisor.
+    /// A word for the owning agent by a colleague.
     Whisper {
         /// The text.
         text: Arc<str>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::dedupe::Dedupe;
-use super::event::{Contact, Ordinals, Priority, Rating, Resolution};
+use super::event::{Contact, Ordinals, Priority, Rating, Resolution, Stream};
 use crate::ids::{ConversationId, DepartmentId, LogId, Number, Seq, Timestamp, WidgetId};
 use crate::person::{AgentRef, Author, Principal};
 
@@ -49,8 +49,10 @@ pub struct Conversation {
     pub transferred: Option<Transferred>,
     /// When it began.
     pub created_at: Timestamp,
-    /// Time of the newest event of either stream.
+    /// Time of the newest event of either stream; for agents only (P13).
     pub last_at: Timestamp,
+    /// Time of the newest public event: what visitors see as the last activity.
+    pub last_public_at: Timestamp,
     /// Since when it waits; `None` while it does not.
     pub waiting_since: Option<Timestamp>,
     /// When an agent first wrote a public message.
@@ -74,6 +76,19 @@ pub struct Conversation {
     pub ticket: Option<Number>,
     /// Keys of sends that are stored (P3).
     pub dedupe: Dedupe,
+}
+
+impl Conversation {
+    /// The position of the newest public message by somebody other than `principal`; `None` when
+    /// nobody else wrote.
+    #[must_use]
+    pub fn newest_by_others(&self, principal: Principal) -> Option<Seq> {
+        [self.newest, self.newest_by_other]
+            .into_iter()
+            .flatten()
+            .find(|(_, author)| *author != principal)
+            .map(|(seq, _)| seq)
+    }
 }
 
 /// Where a conversation stands.
@@ -104,6 +119,25 @@ pub struct Heads {
     pub public: Seq,
     /// Of the internal stream.
     pub internal: Seq,
+}
+
+impl Heads {
+    /// The newest position in `stream`.
+    #[must_use]
+    pub const fn of(self, stream: Stream) -> Seq {
+        match stream {
+            Stream::Public => self.public,
+            Stream::Internal => self.internal,
+        }
+    }
+
+    /// Moves on by one event in `stream`.
+    pub(super) const fn advance(&mut self, stream: Stream) {
+        match stream {
+            Stream::Public => self.public = self.public.next(),
+            Stream::Internal => self.internal = self.internal.next(),
+        }
+    }
 }
 
 /// A transfer to an agent that the agent has not taken up yet.
