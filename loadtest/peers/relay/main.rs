@@ -1,0 +1,2 @@
+//! The bare relay.
+fn main() {}

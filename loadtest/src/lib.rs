@@ -1,0 +1,10 @@
+//! The measuring instruments of Switchboard: a protocol client, a history of what it saw, a checker
+//! that judges the history, and the campaigns and benches that are built from them.
+//!
+//! Nothing here knows the server's insides: it speaks the wire protocol, kills processes and counts.
+
+pub mod checker;
+pub mod history;
+pub mod powercut;
+pub mod report;
+pub mod rng;

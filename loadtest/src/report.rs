@@ -1,0 +1,82 @@
+//! What an operator reads: progress lines, one line per check, and the summary at the end.
+
+use std::io::Write;
+use std::time::Instant;
+
+/// Writes one line to standard output; a closed pipe is not this program's failure.
+pub fn line(text: impl AsRef<str>) {
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(out, "{}", text.as_ref()));
+    drop(out.flush());
+}
+
+/// The checks of one run: each passes or fails once, in the order they were made.
+#[derive(Debug)]
+pub struct Report {
+    title: String,
+    started: Instant,
+    n_passed: usize,
+    failed: Vec<String>,
+}
+
+impl Report {
+    /// Starts a run and prints its title.
+    #[must_use]
+    pub fn new(title: impl Into<String>) -> Self {
+        let title = title.into();
+        line(format!("== {title}"));
+        Self { title, started: Instant::now(), n_passed: 0, failed: Vec::new() }
+    }
+
+    /// Records one check. `facts` says what was seen, whether it passed or failed.
+    pub fn check(&mut self, name: &str, passed: bool, facts: impl AsRef<str>) {
+        let facts = facts.as_ref();
+        line(format!("{} {name}: {facts}", if passed { "ok  " } else { "FAIL" }));
+        if passed {
+            self.n_passed += 1;
+        } else {
+            self.failed.push(format!("{name}: {facts}"));
+        }
+    }
+
+    /// A line of progress; it counts for nothing.
+    pub fn note(&self, text: impl AsRef<str>) {
+        line(format!("     [{:6.1} s] {}", self.started.elapsed().as_secs_f64(), text.as_ref()));
+    }
+
+    /// Prints the failures again and the summary line.
+    ///
+    /// # Errors
+    /// When any check failed, or none was made: a run that checks nothing proves nothing.
+    pub fn finish(self) -> anyhow::Result<()> {
+        for failure in &self.failed {
+            line(format!("FAIL {failure}"));
+        }
+        let n_failed = self.failed.len();
+        let seconds = self.started.elapsed().as_secs_f64();
+        line(format!(
+            "{}: {} passed, {n_failed} failed ({seconds:.1} s)",
+            self.title, self.n_passed
+        ));
+        anyhow::ensure!(n_failed == 0, "{n_failed} checks failed");
+        anyhow::ensure!(self.n_passed > 0, "nothing was checked");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_fails_with_one_failed_check_and_without_any() {
+        let mut clean = Report::new("clean");
+        clean.check("a", true, "");
+        assert!(clean.finish().is_ok());
+        let mut red = Report::new("red");
+        red.check("a", true, "");
+        red.check("b", false, "");
+        assert!(red.finish().is_err());
+        assert!(Report::new("empty").finish().is_err());
+    }
+}
