@@ -37,6 +37,28 @@ pub struct Subscribed {
     pub receipt: Receipt,
 }
 
+/// A conversation as it stands.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The state.
+    pub state: Arc<Conversation>,
+    /// The caller's own receipt.
+    pub own: Receipt,
+    /// The furthest receipt of the other side: agents' for a visitor, the visitor's for agents.
+    pub other: Receipt,
+}
+
+/// A stretch of one stream.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// The events, in rising order.
+    pub events: Vec<Arc<Published>>,
+    /// The newest durable position of the stream when this was read.
+    pub head: Seq,
+    /// Whether more lies in the direction that was read.
+    pub more: bool,
+}
+
 /// Nothing was changed, or the outcome is unknown where it says so.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Refusal {

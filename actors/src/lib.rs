@@ -7,7 +7,14 @@
 pub mod answer;
 pub mod published;
 pub mod subscriber;
+pub mod delivery;
 pub mod clock;
+pub mod meter;
+pub mod region;
+pub mod observe;
+pub mod system;
 
-pub use answer::{Done, Refusal, Subscribed};
+pub use answer::{Done, History, Refusal, Subscribed, View};
+pub use delivery::{Delivery, Outlet};
 pub use published::Published;
+pub use system::{Config, System};

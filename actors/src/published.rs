@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use switchboard_domain::conversation::Event;
+use switchboard_domain::conversation::{Body, Event};
 use switchboard_domain::ids::ConversationId;
 
 /// How many encodings of one event a node may hold.
@@ -32,6 +32,20 @@ impl Published {
         match self.encodings.get(slot) {
             Some(cell) => cell.get_or_init(|| encode(self)).clone(),
             None => encode(self),
+        }
+    }
+
+    /// How many bytes of text it carries, for the bounds of queues and caches.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        if let Body::Message { text, .. }
+        | Body::Edited { text, .. }
+        | Body::Note { text, .. }
+        | Body::Whisper { text } = &self.event.body
+        {
+            text.len()
+        } else {
+            0
         }
     }
 }

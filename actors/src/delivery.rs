@@ -1,0 +1,139 @@
+//! What a connection's queue carries to its client.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use switchboard_domain::conversation::Stream;
+use switchboard_domain::ids::ConversationId;
+use switchboard_domain::person::{Author, Principal};
+use switchboard_domain::receipt::Receipt;
+
+use crate::answer::Subscribed;
+use crate::published::Published;
+use crate::subscriber::{Class, Item, Sender};
+
+/// A connection's queue, as the actors hold it.
+pub type Outlet = Sender<Delivery>;
+
+/// One thing to tell a client.
+#[derive(Clone, Debug)]
+pub enum Delivery {
+    /// A durable event of a subscribed stream, in order.
+    Event(Arc<Published>),
+    /// A subscription begins here: the connection reads everything up to its head from history,
+    /// then goes on with what follows in this queue. No gap, no double (P5).
+    Subscribed {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// As given with the request.
+        ref_id: u64,
+        /// Where the stream stood at this moment.
+        subscribed: Box<Subscribed>,
+    },
+    /// A subscription ended without being asked to.
+    Unsubscribed {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Which stream.
+        stream: Stream,
+        /// Why.
+        why: Unsubscribed,
+    },
+    /// How far somebody else has received and read.
+    Receipt {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Who.
+        by: Author,
+        /// How far.
+        receipt: Receipt,
+    },
+    /// Somebody else types.
+    Typing {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Who.
+        from: Author,
+        /// Whether they type, or stopped.
+        on: bool,
+        /// What stands in their composer; only from visitors, only to agents.
+        preview: Option<Arc<str>>,
+    },
+    /// Whether any agent of the tenant is there; for visitors.
+    AnybodyOnline(bool),
+    /// Where a waiting conversation stands in its queue; for its visitor.
+    QueuePosition {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// 1 is next; exact to 20, then the upper end of a band.
+        position: u32,
+        /// Shortest and longest expected wait in seconds; `None` when nothing is known.
+        eta: Option<(u32, u32)>,
+    },
+    /// The node goes away: connect again after so long.
+    Drain {
+        /// In milliseconds.
+        reconnect_in_ms: u32,
+    },
+    /// The connection's credential is no longer good.
+    Revoked,
+}
+
+/// Why a subscription ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsubscribed {
+    /// The caller may no longer see the conversation.
+    Forbidden,
+    /// The conversation is quarantined or its owner is gone; subscribe again.
+    Lost,
+}
+
+/// Which state an item carries, so that a newer one replaces it.
+#[derive(Hash)]
+enum Slot {
+    Receipt(ConversationId, Principal),
+    AnybodyOnline,
+    QueuePosition(ConversationId),
+}
+
+impl Slot {
+    fn class(&self) -> Class {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        Class::State { slot: hasher.finish() }
+    }
+}
+
+impl Item for Delivery {
+    fn class(&self) -> Class {
+        match self {
+            Self::Event(_)
+            | Self::Subscribed { .. }
+            | Self::Unsubscribed { .. }
+            | Self::Drain { .. }
+            | Self::Revoked => Class::Durable,
+            Self::Typing { .. } => Class::Ephemeral,
+            Self::Receipt { conversation, by, .. } => {
+                Slot::Receipt(*conversation, by.principal).class()
+            }
+            Self::AnybodyOnline(_) => Slot::AnybodyOnline.class(),
+            Self::QueuePosition { conversation, .. } => Slot::QueuePosition(*conversation).class(),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        /// What a frame without text takes, about.
+        const FRAME: usize = 256;
+        match self {
+            Self::Event(published) => FRAME + published.text_bytes(),
+            Self::Subscribed { .. } => 4 * FRAME,
+            Self::Typing { preview, .. } => FRAME + preview.as_ref().map_or(0, |text| text.len()),
+            Self::Unsubscribed { .. }
+            | Self::Receipt { .. }
+            | Self::AnybodyOnline(_)
+            | Self::QueuePosition { .. }
+            | Self::Drain { .. }
+            | Self::Revoked => FRAME,
+        }
+    }
+}
