@@ -1,1 +1,290 @@
-//! card
+//! The card of a conversation: what a list shows of it, small enough to hold every open one.
+//!
+//! A live inbox keeps a card per open conversation in memory, so a card costs at most
+//! [`BYTES_TYPICAL_MAX`] for a usual conversation: its texts lie in one allocation.
+
+use std::cmp::Reverse;
+
+use crate::conversation::{Conversation, Heads, Ordinals, Priority, Resolution, Status};
+use crate::ids::{AgentId, ConversationId, LogId, Number, Seq, Timestamp, VisitorId};
+use crate::permission::Subject;
+use crate::person::{Principal, Side};
+use crate::receipt::Receipt;
+
+/// Bytes that the card of a usual open conversation may cost, inline and on the heap: a name, an
+/// address, a subject, an agent, two tags and a full preview.
+pub const BYTES_TYPICAL_MAX: usize = 512;
+
+/// What a list shows of a conversation. An empty text counts as absent.
+///
+/// Parts marked *agents only* must not be shown to visitors, nor anything that changes with them
+/// (P13).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// Which conversation.
+    pub id: ConversationId,
+    /// The identity of its history.
+    pub log: LogId,
+    /// Its integer name.
+    pub number: Number,
+    /// Who began it.
+    pub visitor: VisitorId,
+    /// Who owns it.
+    pub agent: Option<AgentId>,
+    /// Where it stands.
+    pub status: Status,
+    /// How it ended.
+    pub resolution: Resolution,
+    /// Whether it waits as an offline message.
+    pub offline: bool,
+    /// Whether it was transferred to its agent, who did not take it up yet.
+    pub transferred: bool,
+    /// How urgent it is. Agents only: it changes by internal events.
+    pub priority: Priority,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// Time of the newest event of either stream. Agents only.
+    pub last_at: Timestamp,
+    /// Time of the newest public event.
+    pub last_public_at: Timestamp,
+    /// Since when it waits; `None` while it does not.
+    pub waiting_since: Option<Timestamp>,
+    /// The newest positions. The internal one is for agents only.
+    pub heads: Heads,
+    /// How many public messages each side wrote.
+    pub ordinals: Ordinals,
+    /// The newest public message; its name and text are among the texts.
+    pub last: Option<Last>,
+    /// The score of the visitor's rating.
+    pub score: Option<u8>,
+    /// The linked ticket. Agents only.
+    pub ticket: Option<Number>,
+    texts: Texts,
+}
+
+/// The newest public message, as far as it is not text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Last {
+    /// Its position.
+    pub seq: Seq,
+    /// Who wrote it.
+    pub from: Principal,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// In which order a list shows cards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sort {
+    /// The most urgent and longest waiting first; then what does not wait, newest activity first.
+    Waiting,
+    /// The newest activity first.
+    Recent,
+}
+
+/// Where a card stands in a list: lists rise by it. No two cards have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SortKey(Rank, ConversationId);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Rank {
+    Waiting(Reverse<Priority>, Timestamp),
+    Recent(Reverse<Timestamp>),
+}
+
+impl Card {
+    /// The card of `state`.
+    #[must_use]
+    pub fn of(state: &Conversation) -> Self {
+        let last = state.last.as_ref();
+        let rating = state.rating.as_ref();
+        let mut texts = Builder::default();
+        texts.push(state.subject.as_deref());
+        texts.push(state.department.as_ref().map(|department| &*department.0));
+        texts.push(state.visitor.name.as_deref());
+        texts.push(state.visitor.email.as_deref());
+        texts.push(state.agent.as_ref().map(|agent| &*agent.name));
+        texts.push(last.and_then(|last| last.from.name.as_deref()));
+        texts.push(last.map(|last| &*last.text));
+        texts.push(rating.and_then(|rating| rating.comment.as_deref()));
+        texts.push(Some(&state.skills.join(SEPARATOR)));
+        texts.push(Some(&state.tags.join(SEPARATOR)));
+        Self {
+            id: state.id,
+            log: state.log,
+            number: state.number,
+            visitor: state.visitor.id,
+            agent: state.agent.as_ref().map(|agent| agent.id),
+            status: state.status,
+            resolution: state.resolution,
+            offline: state.offline,
+            transferred: state.transferred.is_some(),
+            priority: state.priority,
+            created_at: state.created_at,
+            last_at: state.last_at,
+            last_public_at: state.last_public_at,
+            waiting_since: state.waiting_since,
+            heads: state.heads,
+            ordinals: state.ordinals,
+            last: last.map(|last| Last { seq: last.seq, from: last.from.principal, at: last.at }),
+            score: rating.map(|rating| rating.score),
+            ticket: state.ticket,
+            texts: texts.build(),
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.texts.get(Part::Subject)
+    }
+
+    /// Its department. Agents only: it changes by internal events.
+    #[must_use]
+    pub fn department(&self) -> Option<&str> {
+        self.texts.get(Part::Department)
+    }
+
+    /// The visitor's name.
+    #[must_use]
+    pub fn visitor_name(&self) -> Option<&str> {
+        self.texts.get(Part::VisitorName)
+    }
+
+    /// The visitor's mail address. Agents only.
+    #[must_use]
+    pub fn visitor_email(&self) -> Option<&str> {
+        self.texts.get(Part::VisitorEmail)
+    }
+
+    /// The agent's name.
+    #[must_use]
+    pub fn agent_name(&self) -> Option<&str> {
+        self.texts.get(Part::AgentName)
+    }
+
+    /// The name of the newest public message's author.
+    #[must_use]
+    pub fn last_name(&self) -> Option<&str> {
+        self.texts.get(Part::LastName)
+    }
+
+    /// The beginning of the newest public message; `None` when redacted or without text.
+    #[must_use]
+    pub fn last_text(&self) -> Option<&str> {
+        self.texts.get(Part::LastText)
+    }
+
+    /// The visitor's words beside the score.
+    #[must_use]
+    pub fn comment(&self) -> Option<&str> {
+        self.texts.get(Part::Comment)
+    }
+
+    /// The skills it asks for.
+    pub fn skills(&self) -> impl Iterator<Item = &str> {
+        self.texts.list(Part::Skills)
+    }
+
+    /// Its tags. Agents only.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.texts.list(Part::Tags)
+    }
+
+    /// How many messages of the other side somebody on `side` with `receipt` has not read (P12).
+    #[must_use]
+    pub fn unread(&self, side: Side, receipt: &Receipt) -> u32 {
+        receipt.unread(side, self.ordinals)
+    }
+
+    /// Where it stands in a list.
+    #[must_use]
+    pub fn key(&self, sort: Sort) -> SortKey {
+        let rank = match (sort, self.waiting_since) {
+            (Sort::Waiting, Some(since)) => Rank::Waiting(Reverse(self.priority), since),
+            (Sort::Waiting, None) | (Sort::Recent, _) => Rank::Recent(Reverse(self.last_at)),
+        };
+        SortKey(rank, self.id)
+    }
+
+    /// What it takes to say who may see it.
+    #[must_use]
+    pub fn sight(&self) -> Subject<'_> {
+        Subject { visitor: self.visitor, agent: self.agent, department: self.department() }
+    }
+
+    /// What it costs, inline and on the heap, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.texts.all.len()
+    }
+}
+
+/// Between the items of a list within a text: NUL is in no text (`message`).
+const SEPARATOR: &str = "\0";
+
+/// The texts of a card, in the order in which they lie.
+#[derive(Clone, Copy)]
+enum Part {
+    Subject,
+    Department,
+    VisitorName,
+    VisitorEmail,
+    AgentName,
+    LastName,
+    LastText,
+    Comment,
+    Skills,
+    Tags,
+}
+
+const N_PARTS: usize = Part::Tags as usize + 1;
+
+/// Texts end to end in one allocation, and where each ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Texts {
+    all: Box<str>,
+    ends: [u16; N_PARTS],
+}
+
+impl Texts {
+    fn get(&self, part: Part) -> Option<&str> {
+        let idx = part as usize;
+        let start = idx.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let text = self.all.get(usize::from(start)..usize::from(self.ends[idx]))?;
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn list(&self, part: Part) -> impl Iterator<Item = &str> {
+        self.get(part).into_iter().flat_map(|list| list.split(SEPARATOR))
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    all: String,
+    ends: [u16; N_PARTS],
+    n_parts: usize,
+}
+
+impl Builder {
+    /// Adds the next text. One that would not fit 64 KiB is left out; the limits of the parts sum
+    /// to a small fraction of that.
+    fn push(&mut self, text: Option<&str>) {
+        let text = text.unwrap_or_default();
+        let before = self.n_parts.checked_sub(1).map_or(0, |idx| self.ends[idx]);
+        let end = match u16::try_from(self.all.len() + text.len()) {
+            Ok(end) => {
+                self.all.push_str(text);
+                end
+            }
+            Err(_) => before,
+        };
+        self.ends[self.n_parts] = end;
+        self.n_parts += 1;
+    }
+
+    fn build(self) -> Texts {
+        Texts { all: self.all.into_boxed_str(), ends: self.ends }
+    }
+}

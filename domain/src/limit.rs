@@ -49,3 +49,16 @@ pub const DEVICES_KEPT_MAX: usize = 16;
 /// Sends a device remembers by position; equal to what a client may have unacked, so that a
 /// reconnect is answered from memory.
 pub const SENDS_KEPT_MAX: usize = 16;
+/// How long after its last socket closed an agent still counts as there, in milliseconds: a page
+/// reload and a change of network take less.
+pub const PRESENCE_GRACE_MS: i64 = 10_000;
+/// How long a heartbeat or a REST call keeps an agent without a socket there, in milliseconds.
+pub const PRESENCE_LEASE_MS: i64 = 120_000;
+/// Conversations that an agent takes at once: at least.
+pub const CAPACITY_MIN: usize = 1;
+/// At most; nobody writes with more people at a time.
+pub const CAPACITY_MAX: usize = 20;
+/// For an agent of whom nobody said otherwise.
+pub const CAPACITY_DEFAULT: usize = 5;
+/// How long a slot stays reserved, in milliseconds: longer than the append behind it may take.
+pub const RESERVATION_MS: i64 = 10_000;

@@ -1,0 +1,130 @@
+//! How many conversations one agent takes: slots that are owned or reserved (P11).
+//!
+//! Reserve, append `assigned`, confirm. The log is the truth of who owns what, so a confirmation
+//! always counts and the slots are rebuilt from the list of owned conversations; a reservation
+//! only keeps two offers from taking one slot, and expires when nothing comes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::conversation::Rejection;
+use crate::ids::{ConversationId, Timestamp};
+use crate::limit::{CAPACITY_DEFAULT, CAPACITY_MAX, CAPACITY_MIN, RESERVATION_MS};
+
+/// The slots of one agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    max: usize,
+    owned: BTreeSet<ConversationId>,
+    reserved: BTreeMap<ConversationId, Timestamp>,
+}
+
+impl Default for Capacity {
+    /// The default maximum, and nothing owned.
+    fn default() -> Self {
+        Self { max: CAPACITY_DEFAULT, owned: BTreeSet::new(), reserved: BTreeMap::new() }
+    }
+}
+
+impl Capacity {
+    /// With a maximum and what the log says is owned. Reservations do not survive a restart: what
+    /// came of them is in the list.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_max`](Self::set_max).
+    pub fn rebuilt(
+        max: usize,
+        owned: impl IntoIterator<Item = ConversationId>,
+    ) -> Result<Self, Rejection> {
+        let mut capacity = Self { owned: owned.into_iter().collect(), ..Self::default() };
+        capacity.set_max(max)?;
+        Ok(capacity)
+    }
+
+    /// Changes the maximum. Below what is owned it takes nothing away, only nothing comes.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::Invalid`] unless it is 1 to 20.
+    pub fn set_max(&mut self, max: usize) -> Result<(), Rejection> {
+        if !(CAPACITY_MIN..=CAPACITY_MAX).contains(&max) {
+            return Err(Rejection::Invalid { what: "capacity", why: "must be 1 to 20" });
+        }
+        self.max = max;
+        Ok(())
+    }
+
+    /// Keeps a slot for `conversation` for ten seconds, before the agent takes it or the queue
+    /// gives it. What is owned or reserved already needs no second slot; a reservation is renewed.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::AtCapacity`] when no slot is free.
+    pub fn reserve(
+        &mut self,
+        conversation: ConversationId,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        self.expire(now);
+        if self.owned.contains(&conversation) {
+            return Ok(());
+        }
+        if !self.reserved.contains_key(&conversation) && self.n_free(now) == 0 {
+            return Err(Rejection::AtCapacity);
+        }
+        self.reserved.insert(conversation, now.plus_ms(RESERVATION_MS));
+        Ok(())
+    }
+
+    /// The log says that the agent owns it: a reservation became true, or a person assigned it,
+    /// which may exceed the maximum.
+    pub fn own(&mut self, conversation: ConversationId) {
+        self.reserved.remove(&conversation);
+        self.owned.insert(conversation);
+    }
+
+    /// The agent does not own it (any more), and nothing is to come of a reservation.
+    pub fn release(&mut self, conversation: ConversationId) {
+        self.reserved.remove(&conversation);
+        self.owned.remove(&conversation);
+    }
+
+    /// Nothing is to come of a reservation; what is owned stays owned.
+    pub fn cancel(&mut self, conversation: ConversationId) {
+        self.reserved.remove(&conversation);
+    }
+
+    /// Forgets reservations of which nothing came in time.
+    pub fn expire(&mut self, now: Timestamp) {
+        self.reserved.retain(|_, until| now < *until);
+    }
+
+    /// The maximum.
+    #[must_use]
+    pub const fn max(&self) -> usize {
+        self.max
+    }
+
+    /// How many conversations the agent owns.
+    #[must_use]
+    pub fn n_owned(&self) -> usize {
+        self.owned.len()
+    }
+
+    /// What the agent owns.
+    pub fn owned(&self) -> impl Iterator<Item = ConversationId> {
+        self.owned.iter().copied()
+    }
+
+    /// How many slots are taken: owned, or reserved and not expired.
+    #[must_use]
+    pub fn n_taken(&self, now: Timestamp) -> usize {
+        self.owned.len() + self.reserved.values().filter(|until| now < **until).count()
+    }
+
+    /// How many slots are free; none while more are taken than the maximum.
+    #[must_use]
+    pub fn n_free(&self, now: Timestamp) -> usize {
+        self.max.saturating_sub(self.n_taken(now))
+    }
+}
