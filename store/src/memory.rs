@@ -255,7 +255,7 @@ impl Tables {
             .filter(|(key, checkpoint)| key.tenant == list.tenant && list.holds(checkpoint))
             .map(|(_, checkpoint)| checkpoint)
             .collect();
-        found.sort_by_key(|checkpoint| std::cmp::Reverse((checkpoint.last_at, checkpoint.id)));
+        found.sort_by_key(|checkpoint| std::cmp::Reverse(list.position(checkpoint)));
         found.into_iter().take(list.limit).cloned().collect()
     }
 

@@ -86,17 +86,28 @@ pub struct List {
     pub department: Option<DepartmentId>,
     /// Only those of one agent or visitor.
     pub scope: ListScope,
-    /// Continue after this position: newest activity first. `None` starts at the newest.
+    /// Continue after this [position](List::position). `None` starts at the newest.
     pub after: Option<(Timestamp, ConversationId)>,
     /// At most so many.
     pub limit: usize,
 }
 
 impl List {
+    /// Where a conversation stands in the list: by its newest activity, newest first. What a
+    /// visitor lists is ordered by public activity alone, so that notes move nothing (P13).
+    #[must_use]
+    pub fn position(&self, conversation: &Conversation) -> (Timestamp, ConversationId) {
+        let at = match self.scope {
+            ListScope::Visitor(_) => conversation.last_public_at,
+            ListScope::All | ListScope::Unassigned | ListScope::Agent(_) => conversation.last_at,
+        };
+        (at, conversation.id)
+    }
+
     /// Whether a conversation of this tenant belongs into the rest of the list, after `after`.
     #[must_use]
     pub fn holds(&self, conversation: &Conversation) -> bool {
-        let position = (conversation.last_at, conversation.id);
+        let position = self.position(conversation);
         (self.statuses.is_empty() || self.statuses.contains(&conversation.status))
             && (self.department.is_none() || self.department == conversation.department)
             && self.scope.holds(conversation)

@@ -5,6 +5,7 @@
 
 mod sample;
 mod log;
+mod derived;
 mod documents;
 
 use std::sync::Arc;
@@ -49,6 +50,34 @@ const RULES: &[(&str, Rule)] = &[
     }),
     ("sends_are_found", |store| log::sends_are_found(store).boxed()),
     ("every_kind_of_event_is_kept", |store| log::every_kind_of_event_is_kept(store).boxed()),
+    ("a_conversation_is_loaded_from_its_log", |store| {
+        derived::a_conversation_is_loaded_from_its_log(store).boxed()
+    }),
+    ("a_checkpoint_is_brought_up_to_date", |store| {
+        derived::a_checkpoint_is_brought_up_to_date(store).boxed()
+    }),
+    ("an_older_checkpoint_replaces_nothing", |store| {
+        derived::an_older_checkpoint_replaces_nothing(store).boxed()
+    }),
+    ("marks_stay_until_a_checkpoint_has_caught_up", |store| {
+        derived::marks_stay_until_a_checkpoint_has_caught_up(store).boxed()
+    }),
+    ("lists_filter", |store| derived::lists_filter(store).boxed()),
+    ("lists_page_through_everything_once", |store| {
+        derived::lists_page_through_everything_once(store).boxed()
+    }),
+    ("lists_follow_checkpoints", |store| derived::lists_follow_checkpoints(store).boxed()),
+    ("notes_do_not_move_what_visitors_list", |store| {
+        derived::notes_do_not_move_what_visitors_list(store).boxed()
+    }),
+    ("numbers_name_conversations", |store| derived::numbers_name_conversations(store).boxed()),
+    ("receipts_only_rise", |store| derived::receipts_only_rise(store).boxed()),
+    ("old_closed_conversations_are_purged", |store| {
+        derived::old_closed_conversations_are_purged(store).boxed()
+    }),
+    ("a_purged_conversation_may_begin_again", |store| {
+        derived::a_purged_conversation_may_begin_again(store).boxed()
+    }),
     ("documents_are_kept_by_version", |store| {
         documents::documents_are_kept_by_version(store).boxed()
     }),
