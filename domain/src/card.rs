@@ -9,6 +9,7 @@ use crate::conversation::{Conversation, Heads, Ordinals, Priority, Resolution, S
 use crate::ids::{AgentId, ConversationId, LogId, Number, Seq, Timestamp, VisitorId};
 use crate::permission::Subject;
 use crate::person::{Principal, Side};
+use crate::queue;
 use crate::receipt::Receipt;
 
 /// Bytes that the card of a usual open conversation may cost, inline and on the heap: a name, an
@@ -76,7 +77,7 @@ pub struct Last {
 /// In which order a list shows cards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sort {
-    /// The most urgent and longest waiting first; then what does not wait, newest activity first.
+    /// What waits, in the order of the queue; then what does not, newest activity first.
     Waiting,
     /// The newest activity first.
     Recent,
@@ -88,7 +89,7 @@ pub struct SortKey(Rank, ConversationId);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Rank {
-    Waiting(Reverse<Priority>, Timestamp),
+    Waiting(Timestamp),
     Recent(Reverse<Timestamp>),
 }
 
@@ -201,7 +202,7 @@ impl Card {
     #[must_use]
     pub fn key(&self, sort: Sort) -> SortKey {
         let rank = match (sort, self.waiting_since) {
-            (Sort::Waiting, Some(since)) => Rank::Waiting(Reverse(self.priority), since),
+            (Sort::Waiting, Some(since)) => Rank::Waiting(queue::rank(self.priority, since)),
             (Sort::Waiting, None) | (Sort::Recent, _) => Rank::Recent(Reverse(self.last_at)),
         };
         SortKey(rank, self.id)

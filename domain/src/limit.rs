@@ -62,3 +62,12 @@ pub const CAPACITY_MAX: usize = 20;
 pub const CAPACITY_DEFAULT: usize = 5;
 /// How long a slot stays reserved, in milliseconds: longer than the append behind it may take.
 pub const RESERVATION_MS: i64 = 10_000;
+/// Waiting this long is worth one level of priority, in milliseconds: what is low passes what is
+/// urgent and came a quarter of an hour later.
+pub const AGEING_MS: i64 = 5 * 60_000;
+/// Positions in a line up to here are shown exactly, above in bands.
+pub const POSITION_EXACT_MAX: usize = 20;
+/// Served conversations that an estimate needs before it speaks; fewer say more about chance.
+pub const ETA_SAMPLES_MIN: usize = 20;
+/// Served conversations that an estimate looks back on: the last hours, not the last year.
+pub const ETA_SAMPLES_MAX: usize = 100;
