@@ -4,7 +4,12 @@
 //! Nothing here knows the server's insides: it speaks the wire protocol, kills processes and counts.
 
 pub mod checker;
+pub mod client;
 pub mod history;
+pub mod kill;
+pub mod load;
+pub mod machine;
 pub mod powercut;
 pub mod report;
 pub mod rng;
+pub mod server;
