@@ -15,7 +15,8 @@ use futures_util::future::BoxFuture;
 
 use crate::port::Store;
 
-pub use sample::{VISITOR, append, created, event, key, message, note};
+pub use log::bodies;
+pub use sample::{VISITOR, append, created, event, key, keyed, message, note};
 
 type Rule = fn(Arc<dyn Store>) -> BoxFuture<'static, ()>;
 

@@ -284,7 +284,8 @@ pub(super) async fn every_kind_of_event_is_kept(store: Shared) {
 }
 
 /// One body of every kind, with every optional part given and, where it matters, absent.
-pub(crate) fn bodies() -> Vec<Body> {
+#[must_use]
+pub fn bodies() -> Vec<Body> {
     let agent = || AgentRef { id: AgentId::from_u128(5), name: "Ada".into() };
     let sales = || DepartmentId("sales".into());
     let created = Created {

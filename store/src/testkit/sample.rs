@@ -92,7 +92,7 @@ pub fn note(seq: u64, public_head: u64, text: &str) -> Event {
 
 /// The same event under an idempotency key.
 #[must_use]
-pub(super) fn keyed(event: Event, device: u128, n: u64) -> Event {
+pub fn keyed(event: Event, device: u128, n: u64) -> Event {
     let device = switchboard_domain::ids::DeviceId::from_u128(device);
     Event { key: Some(SendKey { device, n, digest: n ^ 0xfeed }), ..event }
 }
