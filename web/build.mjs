@@ -15,7 +15,12 @@ await build({
   build: {
     target: 'es2020',
     emptyOutDir: false,
-    lib: { entry: 'loader/main.ts', formats: ['iife'], name: 'switchboardLoader', fileName: () => 'loader.js' },
+    lib: {
+      entry: 'loader/main.ts',
+      formats: ['iife'],
+      name: 'switchboardLoader',
+      fileName: () => 'loader.js',
+    },
   },
 });
 

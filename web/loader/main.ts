@@ -1,1 +1,3 @@
-export {};document.title+=''
+export {};
+
+document.title += '';

@@ -1,0 +1,59 @@
+/** What an event changes about a card, as far as the event says it. Pure. */
+
+import type { Card, Event } from './frames.ts';
+
+export function fold(card: Card, event: Event): Card {
+  const next = { ...card, last_at: event.at };
+  switch (event.kind) {
+    case 'message':
+      return { ...next, last: { from: event.from, text: event.body.text, at: event.at } };
+    case 'assigned':
+      return {
+        ...next,
+        status: 'active',
+        agent: event.body.agent,
+        offline: false,
+        waiting_since: null,
+        transferred: false,
+      };
+    case 'unassigned':
+      return { ...next, status: 'waiting', agent: null, waiting_since: event.at };
+    case 'transferred':
+      return 'agent' in event.body.to
+        ? { ...next, status: 'active', agent: event.body.to.agent, transferred: true }
+        : {
+            ...next,
+            status: 'waiting',
+            agent: null,
+            transferred: true,
+            department: event.body.to.department,
+            waiting_since: event.at,
+          };
+    case 'went_offline':
+      return { ...next, offline: true };
+    case 'agent_available':
+      return { ...next, offline: false };
+    case 'closed':
+      return { ...next, status: 'closed', resolution: event.body.resolution, waiting_since: null };
+    case 'reopened':
+      return {
+        ...next,
+        status: card.agent === null ? 'waiting' : 'active',
+        waiting_since: card.agent === null ? event.at : null,
+      };
+    case 'archived':
+      return { ...next, status: 'archived' };
+    case 'rated':
+      return { ...next, rating: event.body };
+    case 'tagged':
+      return { ...next, tags: event.body.tags };
+    case 'prioritised':
+      return { ...next, priority: event.body.priority };
+    case 'department':
+      return { ...next, department: event.body.department };
+    case 'ticketed':
+      return { ...next, ticket: event.body.ticket };
+    default:
+      return next;
+  }
+}

@@ -1,0 +1,300 @@
+/** Everything one signed-in page knows and does, over one connection. */
+
+import { type ReadonlySignal, signal } from '@preact/signals-core';
+import { Commands, type Outcome } from './commands.ts';
+import { Connection, type Link } from './connection.ts';
+import { Conversation } from './conversation.ts';
+import { type Claimed, type Device, outboxKey } from './device.ts';
+import type {
+  AgentPresence,
+  Card,
+  Event,
+  Principal,
+  SendKind,
+  ServerFrame,
+  Stream,
+  ViewQuery,
+  ViewSort,
+} from './frames.ts';
+import { Outbox } from './outbox.ts';
+import type { Credentials, Ports } from './ports.ts';
+import { Cards, View } from './views.ts';
+
+export interface ClientOptions {
+  ports: Ports;
+  devices: Claimed;
+  /** The streams this principal may read. */
+  streams: readonly Stream[];
+  /** Rejects when it should be tried again later; `null` when there is no way to sign in. */
+  credentials(): Promise<Credentials | null>;
+  /** Events were applied, in order; for sounds, counts and the like. */
+  onApplied?(conversation: Conversation, stream: Stream, events: readonly Event[]): void;
+}
+
+/** Bytes of one message until the server says its own limit. */
+const TEXT_BYTES = 16_384;
+
+export class Client {
+  readonly cards = new Cards();
+  readonly outbox: Outbox;
+  readonly link: ReadonlySignal<Link>;
+  readonly principal = signal<Principal | null>(null);
+  readonly textBytes = signal(TEXT_BYTES);
+  /** Agents by id, for agents. */
+  readonly agents = signal<ReadonlyMap<string, AgentPresence>>(new Map());
+  /** Whether anybody is there to answer, for visitors; `null` until told. */
+  readonly anybodyOnline = signal<boolean | null>(null);
+
+  readonly #options: ClientOptions;
+  readonly #connection: Connection;
+  readonly #commands: Commands;
+  readonly #conversations = new Map<string, Conversation>();
+  readonly #views = new Set<View>();
+  readonly #device: Device;
+
+  constructor(options: ClientOptions) {
+    const { ports } = options;
+    this.#options = options;
+    this.#device = options.devices.own;
+    this.#connection = new Connection({
+      clock: ports.clock,
+      open: ports.open,
+      random: ports.random,
+      device: this.#device.id,
+      credentials: options.credentials,
+      onReady: (frame, afresh) => {
+        this.principal.value = frame.principal;
+        this.textBytes.value = frame.limits.text_bytes;
+        for (const conversation of this.#conversations.values()) conversation.subscribe(afresh);
+        for (const view of this.#views) view.watch();
+        this.#commands.connected();
+        this.outbox.connected(frame.limits.unacked);
+      },
+      onFrame: (frame) => this.#dispatch(frame),
+      onLost: () => this.outbox.lost(),
+    });
+    this.link = this.#connection.link;
+    this.#commands = new Commands(ports.clock, ports.newId, (frame) =>
+      this.#connection.send(frame),
+    );
+    this.outbox = new Outbox({
+      clock: ports.clock,
+      store: ports.store,
+      key: outboxKey(this.#device.id),
+      newId: ports.newId,
+      transmit: (frame) => this.#connection.send(frame),
+      onLate: () => this.#doubt(),
+    });
+  }
+
+  /** Reads what an earlier page left, connects, and sends what dead tabs left. */
+  async start(): Promise<void> {
+    await this.outbox.restore();
+    this.#connection.start();
+    for (const orphan of this.#options.devices.orphans) await this.#sendFor(orphan);
+  }
+
+  /** Connects again after `link` said `stopped`, with new credentials. */
+  restart(): void {
+    this.#connection.start();
+  }
+
+  stop(): void {
+    this.#connection.stop();
+    this.#device.release();
+  }
+
+  /** The page came back or the network changed. */
+  wake(): void {
+    this.#connection.wake();
+  }
+
+  /** Follows a conversation from now on. */
+  follow(id: string): Conversation {
+    const known = this.#conversations.get(id);
+    if (known !== undefined) return known;
+    const conversation: Conversation = new Conversation(id, {
+      clock: this.#options.ports.clock,
+      streams: this.#options.streams,
+      card: this.cards.of(id),
+      transmit: (frame) => this.#connection.send(frame),
+      onApplied: (stream, events, last) => {
+        for (const event of events) {
+          if (event.device === this.#device.id && event.n !== undefined) {
+            this.outbox.stored(id, event.n, event.seq);
+          }
+        }
+        this.outbox.shown(id, stream, last);
+        this.#options.onApplied?.(conversation, stream, events);
+      },
+    });
+    this.#conversations.set(id, conversation);
+    if (this.link.peek().state === 'ready') conversation.subscribe(false);
+    return conversation;
+  }
+
+  unfollow(id: string): void {
+    this.#conversations.get(id)?.unsubscribe();
+    this.#conversations.delete(id);
+  }
+
+  send(conversation: string, kind: SendKind, text: string, ifHead: number | null = null): void {
+    this.outbox.add(conversation, kind, text, ifHead);
+  }
+
+  typing(conversation: string, on: boolean): void {
+    this.#connection.send({ type: 'typing', conversation, on });
+  }
+
+  do(conversation: string, action: string, args: object = {}): Promise<Outcome> {
+    return this.#commands.ask(conversation, action, args);
+  }
+
+  watch(query: ViewQuery, sort: ViewSort, limit: number): View {
+    const view = new View({
+      query,
+      sort,
+      limit,
+      cards: this.cards,
+      newId: this.#options.ports.newId,
+      transmit: (frame) => this.#connection.send(frame),
+    });
+    this.#views.add(view);
+    if (this.link.peek().state === 'ready') view.watch();
+    return view;
+  }
+
+  unwatch(view: View): void {
+    view.unwatch();
+    this.#views.delete(view);
+  }
+
+  /** Takes a card that came another way, such as from a request. */
+  learn(card: Card): void {
+    this.cards.put(card);
+  }
+
+  /** An answer is overdue: ask for a sign of life, or do not wait any longer to connect. */
+  #doubt(): void {
+    if (this.link.peek().state === 'ready') this.#connection.probe();
+    else this.#connection.wake();
+  }
+
+  #dispatch(frame: ServerFrame): void {
+    switch (frame.type) {
+      case 'event':
+        this.#conversations.get(frame.conversation)?.event(frame.stream ?? 'public', frame);
+        break;
+      case 'events':
+        this.#conversations.get(frame.conversation)?.events(frame);
+        break;
+      case 'subscribed':
+        this.#conversations.get(frame.conversation)?.subscribed(frame);
+        break;
+      case 'ack': {
+        this.outbox.ack(frame);
+        const followed = this.#conversations.get(frame.conversation);
+        for (const stream of this.#options.streams) {
+          const last = followed?.log(stream)?.last;
+          if (last !== undefined) this.outbox.shown(frame.conversation, stream, last);
+        }
+        break;
+      }
+      case 'nack':
+        this.outbox.nack(frame);
+        break;
+      case 'receipt':
+        this.#conversations.get(frame.conversation)?.receipt(frame);
+        break;
+      case 'typing':
+        this.#conversations.get(frame.conversation)?.typed(frame);
+        break;
+      case 'queue':
+        this.#conversations.get(frame.conversation)?.queued(frame);
+        break;
+      case 'done':
+        this.#commands.done(frame);
+        break;
+      case 'refused':
+        this.#refused(frame);
+        break;
+      case 'view':
+        for (const view of this.#views) if (view.ref === frame.ref) view.take(frame);
+        break;
+      case 'presence':
+        this.#present(frame.agents ?? [], frame.snapshot === true);
+        if (frame.online != null) this.anybodyOnline.value = frame.online;
+        break;
+      default:
+        // Frames that the connection answers itself, and those of later versions.
+        break;
+    }
+  }
+
+  #refused(frame: Extract<ServerFrame, { type: 'refused' }>): void {
+    const conversation = this.#conversations.get(frame.conversation ?? '');
+    if (frame.re === 'subscribe' && (frame.stream ?? 'public') === 'public') {
+      conversation?.refuse(frame.code);
+    } else if (frame.re === 'fetch') {
+      conversation?.fetchRefused();
+    } else {
+      this.#commands.refused(frame);
+    }
+  }
+
+  #present(agents: readonly AgentPresence[], snapshot: boolean): void {
+    if (agents.length === 0 && !snapshot) return;
+    const next = new Map(snapshot ? [] : this.agents.peek());
+    for (const presence of agents) next.set(presence.agent.id, presence);
+    this.agents.value = next;
+  }
+
+  /**
+   * Sends what a dead tab left, as that tab: only under its device and numbers does the server know
+   * what it has stored already. Refused entries come over to our own outbox for the person to see.
+   */
+  async #sendFor(orphan: Device): Promise<void> {
+    const { ports } = this.#options;
+    const key = outboxKey(orphan.id);
+    const outbox = new Outbox({
+      clock: ports.clock,
+      store: ports.store,
+      key,
+      newId: ports.newId,
+      transmit: (frame) => connection.send(frame),
+      onLate: () => connection.probe(),
+    });
+    const connection = new Connection({
+      clock: ports.clock,
+      open: ports.open,
+      random: ports.random,
+      device: orphan.id,
+      credentials: this.#options.credentials,
+      onReady: (frame) => outbox.connected(frame.limits.unacked),
+      onFrame: (frame) => {
+        if (frame.type === 'ack') outbox.ack(frame);
+        if (frame.type === 'nack') outbox.nack(frame);
+        if (outbox.settled) void finish();
+      },
+      onLost: () => outbox.lost(),
+    });
+    let finished = false;
+    const finish = async () => {
+      if (finished) return;
+      finished = true;
+      connection.stop();
+      for (const id of outbox.conversations()) {
+        for (const entry of outbox.rows(id).peek()) {
+          if (entry.state === 'failed') this.outbox.adopt(id, entry);
+        }
+      }
+      await outbox.saved();
+      await this.outbox.saved();
+      await ports.store.remove(key);
+      orphan.release();
+    };
+    await outbox.restore();
+    if (outbox.settled) await finish();
+    else connection.start();
+  }
+}

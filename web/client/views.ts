@@ -1,0 +1,127 @@
+/** Live lists: the server says what is in them, this side sorts what it was told. */
+
+import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals-core';
+import type { Card, ClientFrame, ViewFrame, ViewQuery, ViewSort } from './frames.ts';
+
+/** Every card known, once, whichever list or conversation it came by. */
+export class Cards {
+  readonly #cards = new Map<string, Signal<Card | null>>();
+
+  of(id: string): Signal<Card | null> {
+    let card = this.#cards.get(id);
+    if (card === undefined) {
+      card = signal<Card | null>(null);
+      this.#cards.set(id, card);
+    }
+    return card;
+  }
+
+  /** Takes a card unless a newer one of the same history is held. */
+  put(card: Card): void {
+    const held = this.of(card.id);
+    const before = held.peek();
+    if (before !== null && before.log === card.log && before.head > card.head) return;
+    held.value = card;
+  }
+}
+
+export interface ViewOptions {
+  query: ViewQuery;
+  sort: ViewSort;
+  limit: number;
+  cards: Cards;
+  newId(): string;
+  transmit(frame: ClientFrame): boolean;
+}
+
+export class View {
+  /** The cards of the list, sorted. */
+  readonly rows: ReadonlySignal<readonly Card[]>;
+  /** How many there are, which may be more than the list holds. */
+  readonly total: ReadonlySignal<number>;
+  readonly loaded: ReadonlySignal<boolean>;
+
+  readonly #options: ViewOptions;
+  readonly #ids = signal<ReadonlySet<string>>(new Set());
+  readonly #total = signal(0);
+  readonly #loaded = signal(false);
+  #ref: string | null = null;
+  #version = 0;
+
+  constructor(options: ViewOptions) {
+    this.#options = options;
+    this.total = this.#total;
+    this.loaded = this.#loaded;
+    this.rows = computed(() => {
+      const cards: Card[] = [];
+      for (const id of this.#ids.value) {
+        const card = options.cards.of(id).value;
+        if (card !== null) cards.push(card);
+      }
+      return cards.sort(options.sort === 'waiting' ? byWait : byRecency);
+    });
+  }
+
+  get ref(): string | null {
+    return this.#ref;
+  }
+
+  /** Asks for the list, on a new connection or after a gap; what is held stays until answered. */
+  watch(): void {
+    this.#ref = this.#options.newId();
+    this.#version = 0;
+    const { query, sort, limit } = this.#options;
+    this.#options.transmit({ type: 'watch', ref: this.#ref, view: query, sort, limit });
+  }
+
+  unwatch(): void {
+    if (this.#ref !== null) this.#options.transmit({ type: 'unwatch', ref: this.#ref });
+    this.#ref = null;
+  }
+
+  take(frame: ViewFrame): void {
+    if (frame.snapshot != null) {
+      for (const card of frame.snapshot) this.#options.cards.put(card);
+      this.#ids.value = new Set(frame.snapshot.map((card) => card.id));
+      this.#loaded.value = true;
+    } else if (!this.#loaded.peek() || frame.version !== this.#version + 1) {
+      this.unwatch();
+      this.watch();
+      return;
+    } else {
+      this.#change(frame.changes ?? []);
+    }
+    this.#version = frame.version;
+    this.#total.value = frame.total;
+  }
+
+  #change(changes: readonly ({ put: Card } | { drop: string })[]): void {
+    const ids = new Set(this.#ids.peek());
+    for (const change of changes) {
+      if ('put' in change) {
+        this.#options.cards.put(change.put);
+        ids.add(change.put.id);
+      } else {
+        ids.delete(change.drop);
+      }
+    }
+    this.#ids.value = ids;
+  }
+}
+
+/** Longest waiting first. */
+function byWait(a: Card, b: Card): number {
+  return (
+    compare(a.waiting_since ?? a.created_at, b.waiting_since ?? b.created_at) || a.number - b.number
+  );
+}
+
+/** Latest word first. */
+function byRecency(a: Card, b: Card): number {
+  return compare(b.last_at, a.last_at) || b.number - a.number;
+}
+
+/** RFC 3339 in UTC with milliseconds sorts as text. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
