@@ -300,6 +300,12 @@ impl Connection {
         timeout(ANSWER_TIMEOUT, answer).await.or(Err(Error::Timeout("a command")))?
     }
 
+    /// The socket itself, for loops that count and look no closer.
+    #[must_use]
+    pub fn into_socket(self) -> WebSocketStream<TcpStream> {
+        self.socket
+    }
+
     /// Closes politely; whatever goes wrong no longer matters.
     pub async fn close(mut self) {
         drop(timeout(Duration::from_secs(1), self.socket.close(None)).await);

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows the server's insides: it speaks the wire protocol, kills processes and counts.
 
+pub mod bench;
 pub mod checker;
 pub mod client;
 pub mod history;

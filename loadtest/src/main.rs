@@ -2,7 +2,7 @@
 //! `<name>: N passed, N failed` and a non-zero status when anything failed.
 
 use clap::{Parser, Subcommand};
-use switchboard_loadtest::kill;
+use switchboard_loadtest::{bench, kill};
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -13,6 +13,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Switchboard beside a bare relay and Socket.IO, in one run.
+    Bench(bench::Args),
     /// kill -9 at random moments under load: nothing acked is lost, doubled, reordered or missed.
     Kill(kill::Args),
 }
@@ -21,6 +23,7 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     switchboard_loadtest::machine::raise_open_files();
     match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args).await,
         Command::Kill(args) => kill::run(&args).await,
     }
 }

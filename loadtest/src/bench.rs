@@ -1,0 +1,168 @@
+//! `bench`: Switchboard, durable, beside a bare relay and Socket.IO, which store nothing. One run,
+//! one machine, loopback, interleaved rounds, medians.
+
+mod engine;
+mod idle;
+mod page;
+mod pairs;
+mod peer;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use peer::{Kind, Peer};
+
+use crate::report::Report;
+use crate::server::scratch;
+
+/// Resident memory that a connected visitor with an open, idle conversation may cost.
+const IDLE_KIB_MAX: f64 = 8.0;
+/// Server CPU per durable message, in costs of the bare relay.
+const CPU_RATIO_MAX: f64 = 2.5;
+
+/// A side-by-side bench.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The server binary, built for release.
+    #[arg(long, default_value = "target/release/switchboard")]
+    pub server: PathBuf,
+    /// The relay binary; by default beside this program.
+    #[arg(long)]
+    pub relay: Option<PathBuf>,
+    /// Few pairs and seconds, and no page: what the test command asserts ratios with.
+    #[arg(long)]
+    pub short: bool,
+    /// Compare only these.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "switchboard,relay,socketio")]
+    pub only: Vec<Kind>,
+    /// Pairs in closed loop; 200, and 50 in the short form.
+    #[arg(long)]
+    pub pairs: Option<usize>,
+    /// Seconds of each round; 8, and 2 in the short form.
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    /// Interleaved rounds of which the median counts; 5, and 3 in the short form.
+    #[arg(long)]
+    pub rounds: Option<usize>,
+    /// Idle connections for the memory figure; 8,000, and 1,000 in the short form.
+    #[arg(long)]
+    pub idle: Option<usize>,
+    /// Where to write the table; not in the short form.
+    #[arg(long, default_value = "docs/BENCHMARKS.md")]
+    pub page: PathBuf,
+}
+
+/// The size of a run, after the defaults.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    pairs: usize,
+    round: Duration,
+    rounds: usize,
+    idle: usize,
+}
+
+/// What one program did in the rounds, as medians.
+#[derive(Clone, Debug, Default)]
+struct Figures {
+    cpu_us: f64,
+    per_second: f64,
+    ack_p50_ms: f64,
+    ack_p99_ms: f64,
+    heard_p50_ms: f64,
+    heard_p99_ms: f64,
+    idle_kib: Option<f64>,
+}
+
+/// Runs the bench.
+///
+/// # Errors
+/// When a program cannot be run, or a ratio does not hold.
+pub async fn run(args: &Args) -> anyhow::Result<()> {
+    let size = Size {
+        pairs: args.pairs.unwrap_or(if args.short { 50 } else { 200 }),
+        round: Duration::from_secs(args.seconds.unwrap_or(if args.short { 2 } else { 8 })),
+        rounds: args.rounds.unwrap_or(if args.short { 3 } else { 5 }),
+        idle: args.idle.unwrap_or(if args.short { 1_000 } else { 8_000 }),
+    };
+    let mut report = Report::new(format!(
+        "bench: {} pairs, {} rounds of {:?}, {} idle connections",
+        size.pairs, size.rounds, size.round, size.idle
+    ));
+    let dir = scratch(&args.server)?;
+    let mut all: Vec<(Kind, Figures)> = Vec::new();
+
+    let rounds = side_by_side(args, size, dir.path(), &report).await?;
+    for (kind, rounds) in rounds {
+        all.push((kind, pairs::medians(&rounds)));
+    }
+    for (kind, figures) in &mut all {
+        let kib = idle::measure(*kind, args, size.idle, dir.path()).await?;
+        report.note(format!("{}: {kib:.1} KiB per idle connection", kind.name()));
+        figures.idle_kib = Some(kib);
+    }
+    let commit = engine::measure(dir.path(), size.pairs, size.round).await?;
+    report.note(format!("engine alone: {commit}"));
+
+    let table = page::table(&all, &commit);
+    for line in table.lines() {
+        report.note(line);
+    }
+    judge(&all, &commit, &mut report);
+    if !args.short {
+        page::write(&args.page, &table, size)?;
+    }
+    report.finish()
+}
+
+/// Interleaves the rounds, so that whatever else the machine does falls on all alike.
+async fn side_by_side(
+    args: &Args,
+    size: Size,
+    dir: &std::path::Path,
+    report: &Report,
+) -> anyhow::Result<Vec<(Kind, Vec<pairs::Round>)>> {
+    let mut peers = Vec::new();
+    for kind in &args.only {
+        peers.push((Peer::start(*kind, args, dir).await?, Vec::new()));
+    }
+    for number in 1..=size.rounds {
+        for (peer, rounds) in &mut peers {
+            let round = pairs::run(peer, size.pairs, size.round).await?;
+            report.note(format!("round {number} {}: {round}", peer.kind().name()));
+            rounds.push(round);
+        }
+    }
+    let mut done = Vec::new();
+    for (peer, rounds) in peers {
+        done.push((peer.kind(), rounds));
+        peer.stop().await;
+    }
+    Ok(done)
+}
+
+fn judge(all: &[(Kind, Figures)], commit: &engine::Commit, report: &mut Report) {
+    let of = |kind| all.iter().find(|(of, _)| *of == kind).map(|(_, figures)| figures);
+    let Some(ours) = of(Kind::Switchboard) else {
+        report.check("switchboard", true, "left out");
+        return;
+    };
+    if let Some(relay) = of(Kind::Relay) {
+        let ratio = ours.cpu_us / relay.cpu_us.max(f64::MIN_POSITIVE);
+        let facts = format!("{ratio:.2} × the relay, at most {CPU_RATIO_MAX}");
+        report.check("server cpu per message", ratio <= CPU_RATIO_MAX, facts);
+        let bound = relay.ack_p99_ms + 2.0 * commit.p99_ms;
+        let facts = format!(
+            "{:.2} ms, at most relay {:.2} + 2 × commit {:.2} = {bound:.2} ms",
+            ours.ack_p99_ms, relay.ack_p99_ms, commit.p99_ms
+        );
+        report.check("p99 of the ack", ours.ack_p99_ms <= bound, facts);
+    }
+    if let Some(socketio) = of(Kind::Socketio) {
+        let facts = format!("{:.1} µs, Socket.IO {:.1} µs", ours.cpu_us, socketio.cpu_us);
+        report.check("server cpu below Socket.IO", ours.cpu_us < socketio.cpu_us, facts);
+    }
+    if let Some(kib) = ours.idle_kib {
+        let facts = format!("{kib:.1} KiB, at most {IDLE_KIB_MAX}");
+        report.check("memory per idle visitor", kib <= IDLE_KIB_MAX, facts);
+    }
+}
