@@ -4,11 +4,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use switchboard_domain::conversation::Stream;
-use switchboard_domain::ids::ConversationId;
+use switchboard_domain::ids::{AgentId, ConversationId};
 use switchboard_domain::person::{Author, Principal};
 use switchboard_domain::receipt::Receipt;
 
 use crate::answer::Subscribed;
+use crate::inbox::ViewDelta;
+use crate::presence::AgentPresence;
 use crate::published::Published;
 use crate::subscriber::{Class, Item, Sender};
 
@@ -59,6 +61,15 @@ pub enum Delivery {
         /// What stands in their composer; only from visitors, only to agents.
         preview: Option<Arc<str>>,
     },
+    /// The next step of a watched list.
+    View(ViewDelta),
+    /// Agents of the tenant: all of them as a snapshot, or the one that changed.
+    Presence {
+        /// Who.
+        agents: Arc<[AgentPresence]>,
+        /// Whether these are all.
+        snapshot: bool,
+    },
     /// Whether any agent of the tenant is there; for visitors.
     AnybodyOnline(bool),
     /// Where a waiting conversation stands in its queue; for its visitor.
@@ -92,6 +103,8 @@ pub enum Unsubscribed {
 #[derive(Hash)]
 enum Slot {
     Receipt(ConversationId, Principal),
+    View(u64),
+    Presence(AgentId),
     AnybodyOnline,
     QueuePosition(ConversationId),
 }
@@ -116,6 +129,12 @@ impl Item for Delivery {
             Self::Receipt { conversation, by, .. } => {
                 Slot::Receipt(*conversation, by.principal).class()
             }
+            Self::View(delta) => Slot::View(delta.id).class(),
+            // A snapshot stands for many agents, a change for one.
+            Self::Presence { agents, snapshot } => match agents.first() {
+                Some(changed) if !snapshot => Slot::Presence(changed.agent.id).class(),
+                Some(_) | None => Class::Durable,
+            },
             Self::AnybodyOnline(_) => Slot::AnybodyOnline.class(),
             Self::QueuePosition { conversation, .. } => Slot::QueuePosition(*conversation).class(),
         }
@@ -128,6 +147,8 @@ impl Item for Delivery {
             Self::Event(published) => FRAME + published.text_bytes(),
             Self::Subscribed { .. } => 4 * FRAME,
             Self::Typing { preview, .. } => FRAME + preview.as_ref().map_or(0, |text| text.len()),
+            Self::View(delta) => FRAME + delta.weight(),
+            Self::Presence { agents, .. } => FRAME * agents.len().max(1),
             Self::Unsubscribed { .. }
             | Self::Receipt { .. }
             | Self::AnybodyOnline(_)

@@ -11,6 +11,9 @@ pub mod delivery;
 pub mod clock;
 pub mod meter;
 pub mod region;
+pub mod presence;
+pub mod inbox;
+pub mod queue;
 pub mod observe;
 pub mod system;
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_cluster::ownership::Ownership;
+use switchboard_domain::permission::AgentsSee;
 use switchboard_store::{Fault, Store};
 
 use crate::clock::Clock;
 use crate::meter::Meter;
 use crate::observe::Observed;
-use crate::region;
+use crate::{inbox, presence, queue, region};
 
 /// How the actors behave.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Config {
     pub mailbox_max: usize,
     /// How long a handle waits for an answer.
     pub answer_within: Duration,
+    /// Which conversations plain agents see.
+    pub agents_see: AgentsSee,
 }
 
 impl Config {
@@ -33,6 +36,7 @@ impl Config {
             checkpoint_every: Duration::from_secs(1),
             mailbox_max: 256,
             answer_within: Duration::from_secs(5),
+            agents_see: AgentsSee::All,
         }
     }
 }
@@ -77,6 +81,24 @@ impl System {
     #[must_use]
     pub fn conversations(&self) -> region::Handle {
         self.conversations.clone()
+    }
+
+    /// The agents of each tenant.
+    #[must_use]
+    pub const fn presence(&self) -> presence::Handle {
+        presence::Handle
+    }
+
+    /// The live lists of each tenant.
+    #[must_use]
+    pub const fn inbox(&self) -> inbox::Handle {
+        inbox::Handle
+    }
+
+    /// The queues of each tenant.
+    #[must_use]
+    pub const fn queue(&self) -> queue::Handle {
+        queue::Handle
     }
 
     /// Counts of everything that runs.
