@@ -20,3 +20,8 @@ pub use evolve::OutOfOrder;
 pub use rejection::Rejection;
 pub use stamp::stamp;
 pub use state::{Conversation, Heads, Preview, Status, Transferred};
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

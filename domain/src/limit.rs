@@ -71,3 +71,5 @@ pub const POSITION_EXACT_MAX: usize = 20;
 pub const ETA_SAMPLES_MIN: usize = 20;
 /// Served conversations that an estimate looks back on: the last hours, not the last year.
 pub const ETA_SAMPLES_MAX: usize = 100;
+/// How long a drain may take, in milliseconds: what orchestrators grant by default.
+pub const DRAIN_MS: i64 = 30_000;
