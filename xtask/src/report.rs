@@ -75,7 +75,8 @@ fn step_line(name: &str, counts: Counts, took: Duration) -> String {
 }
 
 /// Adds up the test counts that a tool printed: cargo's `test result:` lines, vitest's `Tests`
-/// line, and plain `N passed, N failed` lines. `None` when the output has no such line.
+/// line, and `N passed, N failed` lines, which one word with a colon may begin. `None` when the
+/// output has no such line.
 pub(crate) fn counts_in(output: &str) -> Option<Counts> {
     output.lines().filter_map(counts_of_line).reduce(Counts::plus)
 }
@@ -86,7 +87,7 @@ fn counts_of_line(line: &str) -> Option<Counts> {
     let counted = line
         .strip_prefix("test result:")
         .or_else(|| line.strip_prefix("Tests "))
-        .or_else(|| line.starts_with(|c: char| c.is_ascii_digit()).then_some(line))?;
+        .or_else(|| plain_counts(line))?;
     let number_before = |word: &str| {
         let before = &counted[..counted.find(word)?];
         before.split_whitespace().next_back()?.parse::<u64>().ok()
@@ -97,6 +98,15 @@ fn counts_of_line(line: &str) -> Option<Counts> {
             Some(Counts { passed: passed.unwrap_or(0), failed: failed.unwrap_or(0) })
         }
     }
+}
+
+/// `3 passed, 0 failed`, or the same after a word and a colon.
+fn plain_counts(line: &str) -> Option<&str> {
+    let counts = match line.split_once(": ") {
+        Some((word, counts)) if !word.contains(' ') => counts,
+        _ => line,
+    };
+    counts.starts_with(|c: char| c.is_ascii_digit()).then_some(counts)
 }
 
 fn without_colour(line: &str) -> String {
@@ -134,6 +144,7 @@ mod tests {
             Some((4, 1)),
         );
         check("7 passed, 1 failed", Some((7, 1)));
+        check("kill: 7 passed, 0 failed", Some((7, 0)));
     }
 
     #[test]
