@@ -72,3 +72,13 @@ fn archived() -> Vec<Step> {
 fn after(given: &[Step], more: &[Step]) -> Vec<Step> {
     given.iter().chain(more).cloned().collect()
 }
+
+/// Public 2 is Vera's, 4 is Ben's; internal 1 is Ben's note.
+fn written() -> Chat {
+    Chat::given(&[
+        (vera(), say("one")),
+        (ben(), accept(&ben())),
+        (ben(), say("two")),
+        (ben(), note("aside")),
+    ])
+}

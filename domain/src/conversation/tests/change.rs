@@ -2,16 +2,6 @@
 
 use super::*;
 
-/// Public 2 is Vera's, 4 is Ben's; internal 1 is Ben's note.
-fn written() -> Chat {
-    Chat::given(&[
-        (vera(), say("one")),
-        (ben(), accept(&ben())),
-        (ben(), say("two")),
-        (ben(), note("aside")),
-    ])
-}
-
 #[track_caller]
 fn change(chat: &mut Chat, caller: &Caller, command: Command) -> Result<usize, Rejection> {
     chat.ask(caller, None, command).map(|answer| match answer {
