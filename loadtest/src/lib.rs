@@ -4,13 +4,17 @@
 //! Nothing here knows the server's insides: it speaks the wire protocol, kills processes and counts.
 
 pub mod bench;
+pub mod blackout;
 pub mod checker;
 pub mod client;
+pub mod fsync;
 pub mod history;
 pub mod kill;
 pub mod load;
 pub mod machine;
+pub mod notes;
 pub mod powercut;
+pub mod race;
 pub mod report;
 pub mod rng;
 pub mod server;

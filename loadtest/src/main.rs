@@ -2,7 +2,7 @@
 //! `<name>: N passed, N failed` and a non-zero status when anything failed.
 
 use clap::{Parser, Subcommand};
-use switchboard_loadtest::{bench, kill};
+use switchboard_loadtest::{bench, blackout, fsync, kill, notes, race};
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -17,6 +17,14 @@ enum Command {
     Bench(bench::Args),
     /// kill -9 at random moments under load: nothing acked is lost, doubled, reordered or missed.
     Kill(kill::Args),
+    /// Power cuts under load: what was acked had been synced.
+    Powercut(blackout::Args),
+    /// Syncs counted against acks, failed syncs, a full disk.
+    Fsync(fsync::Args),
+    /// Two agents accept one conversation at once: one wins, the other is told who.
+    AcceptRace(race::Args),
+    /// A visitor beside notes, edits and whispers notices nothing.
+    Notes(notes::Args),
 }
 
 #[tokio::main]
@@ -25,5 +33,9 @@ async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Bench(args) => bench::run(&args).await,
         Command::Kill(args) => kill::run(&args).await,
+        Command::Powercut(args) => blackout::run(&args).await,
+        Command::Fsync(args) => fsync::run(&args).await,
+        Command::AcceptRace(args) => race::run(&args).await,
+        Command::Notes(args) => notes::run(&args).await,
     }
 }
