@@ -1,1 +1,7 @@
-//! Switchboard, a live-chat cluster in one binary.
+//! Switchboard, a live-chat cluster in one binary: the doors, the side services and the wiring.
+
+pub mod config;
+pub mod telemetry;
+pub mod clock;
+pub mod phase;
+pub mod edge;

@@ -1,0 +1,3 @@
+//! The doors: bytes from outside become commands, and events become bytes.
+
+pub mod listener;
