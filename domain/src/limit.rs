@@ -73,3 +73,9 @@ pub const ETA_SAMPLES_MIN: usize = 20;
 pub const ETA_SAMPLES_MAX: usize = 100;
 /// How long a drain may take, in milliseconds: what orchestrators grant by default.
 pub const DRAIN_MS: i64 = 30_000;
+/// Stretches of business hours in one day.
+pub const HOURS_PER_DAY_MAX: usize = 8;
+/// Holidays of one schedule: some years of them.
+pub const HOLIDAYS_MAX: usize = 400;
+/// How far a schedule looks ahead, in days: a year, a leap day, yesterday and today.
+pub const SCHEDULE_DAYS_MAX: usize = 368;
