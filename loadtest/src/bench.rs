@@ -24,7 +24,7 @@ const CPU_RATIO_MAX: f64 = 2.5;
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The server binary, built for release.
-    #[arg(long, default_value = "target/release/switchboard")]
+    #[arg(long, env = "SWITCHBOARD_BIN", default_value = "target/release/switchboard")]
     pub server: PathBuf,
     /// The relay binary; by default beside this program.
     #[arg(long)]

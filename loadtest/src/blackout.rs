@@ -17,7 +17,7 @@ use crate::server::{Server, scratch};
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The server binary.
-    #[arg(long, default_value = "target/debug/switchboard")]
+    #[arg(long, env = "SWITCHBOARD_BIN", default_value = "target/release/switchboard")]
     pub server: PathBuf,
     /// How often to cut the power: 10 is the short form, 50 and more the long one.
     #[arg(long, default_value_t = 10)]

@@ -24,7 +24,7 @@ const EXIT_MAX: Duration = Duration::from_secs(5);
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The server binary.
-    #[arg(long, default_value = "target/debug/switchboard")]
+    #[arg(long, env = "SWITCHBOARD_BIN", default_value = "target/release/switchboard")]
     pub server: PathBuf,
     /// Messages of the one sender.
     #[arg(long, default_value_t = 300)]

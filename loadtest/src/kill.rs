@@ -19,7 +19,7 @@ const READY_MAX: Duration = Duration::from_secs(3);
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The server binary.
-    #[arg(long, default_value = "target/debug/switchboard")]
+    #[arg(long, env = "SWITCHBOARD_BIN", default_value = "target/release/switchboard")]
     pub server: PathBuf,
     /// How often to kill it: 20 is the short form, 200 the long one.
     #[arg(long, default_value_t = 20)]

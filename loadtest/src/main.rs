@@ -2,7 +2,7 @@
 //! `<name>: N passed, N failed` and a non-zero status when anything failed.
 
 use clap::{Parser, Subcommand};
-use switchboard_loadtest::{bench, blackout, fsync, kill, notes, race};
+use switchboard_loadtest::{bench, blackout, fsync, hostile, kill, memory, notes, race};
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -25,6 +25,10 @@ enum Command {
     AcceptRace(race::Args),
     /// A visitor beside notes, edits and whispers notices nothing.
     Notes(notes::Args),
+    /// Readers that stop reading and frames that are not the protocol.
+    Hostile(hostile::Args),
+    /// Resident memory per open and per closed conversation.
+    Memory(memory::Args),
 }
 
 #[tokio::main]
@@ -37,5 +41,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Fsync(args) => fsync::run(&args).await,
         Command::AcceptRace(args) => race::run(&args).await,
         Command::Notes(args) => notes::run(&args).await,
+        Command::Hostile(args) => hostile::run(&args).await,
+        Command::Memory(args) => memory::run(&args).await,
     }
 }

@@ -21,7 +21,7 @@ const QUIET: Duration = Duration::from_millis(1500);
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The server binary.
-    #[arg(long, default_value = "target/debug/switchboard")]
+    #[arg(long, env = "SWITCHBOARD_BIN", default_value = "target/release/switchboard")]
     pub server: PathBuf,
     /// Notes, and as many edits and whispers.
     #[arg(long, default_value_t = 100)]

@@ -13,7 +13,7 @@ use crate::server::{Server, scratch};
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The server binary.
-    #[arg(long, default_value = "target/debug/switchboard")]
+    #[arg(long, env = "SWITCHBOARD_BIN", default_value = "target/release/switchboard")]
     pub server: PathBuf,
     /// How many races: 100 is the short form, 1,000 the long one.
     #[arg(long, default_value_t = 100)]

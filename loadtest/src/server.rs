@@ -88,6 +88,8 @@ impl Server {
             .args(["--ops-listen", &self.ops.to_string(), "--data-dir"])
             .arg(self.data_dir())
             .current_dir(&self.root)
+            // Ours, not a setting of the server: it refuses names it does not know.
+            .env_remove("SWITCHBOARD_BIN")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
