@@ -4,4 +4,5 @@ pub mod config;
 pub mod telemetry;
 pub mod clock;
 pub mod phase;
+pub mod metrics;
 pub mod edge;
