@@ -128,3 +128,6 @@ impl Capacity {
         self.max.saturating_sub(self.n_taken(now))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -289,3 +289,6 @@ impl Builder {
         Texts { all: self.all.into_boxed_str(), ends: self.ends }
     }
 }
+
+#[cfg(test)]
+mod tests;

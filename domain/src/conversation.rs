@@ -25,3 +25,5 @@ pub use state::{Conversation, Heads, Preview, Status, Transferred};
 pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod props;

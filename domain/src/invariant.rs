@@ -4,12 +4,12 @@
 //!
 //! A predicate answers `Ok` for what keeps the promise. None of them panics.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::conversation::{
     AssignedBy, Body, Conversation, Event, Ordinals, SendKey, Stream, TransferTarget,
 };
-use crate::ids::{ConversationId, EventId, Seq, TenantId, Timestamp};
+use crate::ids::{ConversationId, DeviceId, EventId, Seq, TenantId, Timestamp};
 use crate::limit::{DEVICES_KEPT_MAX, PREVIEW_CHARS_MAX, SENDS_KEPT_MAX, TAGS_MAX};
 use crate::person::{AgentRef, Principal};
 
@@ -110,7 +110,7 @@ pub enum Outcome {
 
 /// P1. Every acked attempt is in `log`, at the place and with the id that the ack named.
 pub fn p1_durable_ack(log: &[Event], attempts: &[Attempt]) -> Verdict {
-    let stored: HashMap<_, _> =
+    let stored: BTreeMap<_, _> =
         log.iter().map(|event| ((event.stream, event.seq), event)).collect();
     for attempt in attempts {
         let Outcome::Acked { stream, seq, id } = attempt.outcome else { continue };
@@ -132,7 +132,7 @@ pub fn p1_durable_ack(log: &[Event], attempts: &[Attempt]) -> Verdict {
 pub fn p2_one_order(log: &[Event]) -> Verdict {
     let mut heads = (Seq(0), Seq(0));
     let mut at = Timestamp(i64::MIN);
-    let mut ids = HashSet::new();
+    let mut ids = BTreeSet::new();
     for event in log {
         let Event { stream, seq, .. } = *event;
         let head = match stream {
@@ -165,7 +165,7 @@ pub fn p2_one_order(log: &[Event]) -> Verdict {
 
 /// P2. What a reader saw of a stream is what `log` holds there: nothing changed, nothing between.
 pub fn p2_same_for_all(log: &[Event], seen: &[Event]) -> Verdict {
-    let stored: HashMap<_, _> =
+    let stored: BTreeMap<_, _> =
         log.iter().map(|event| ((event.stream, event.seq), event)).collect();
     for event in seen {
         let Event { stream, seq, .. } = *event;
@@ -178,7 +178,7 @@ pub fn p2_same_for_all(log: &[Event], seen: &[Event]) -> Verdict {
 
 /// P3. No key is stored twice, and the numbers of each outbox are dense from 1.
 pub fn p3_safe_retry(log: &[Event]) -> Verdict {
-    let mut last_n = HashMap::new();
+    let mut last_n = BTreeMap::new();
     for event in log {
         let Some(key) = event.key else { continue };
         let last_n = last_n.entry((event.from.principal, key.device)).or_insert(0);
@@ -195,18 +195,23 @@ pub fn p3_safe_retry(log: &[Event]) -> Verdict {
 /// P4. A keyed event of `log` was acked, or nothing was heard of it: no event stems from requests
 /// that were all refused, and none from nobody.
 pub fn p4_unknown_outcome(log: &[Event], attempts: &[Attempt]) -> Verdict {
-    let possible: HashSet<_> = attempts
+    let possible: BTreeSet<_> = attempts
         .iter()
         .filter(|attempt| attempt.outcome != Outcome::Refused)
-        .map(|attempt| (attempt.principal, attempt.key))
+        .map(|attempt| named(attempt.principal, attempt.key))
         .collect();
     for event in log {
         let Event { stream, seq, .. } = *event;
-        if event.key.is_some_and(|key| !possible.contains(&(event.from.principal, key))) {
+        if event.key.is_some_and(|key| !possible.contains(&named(event.from.principal, key))) {
             return broken(Promise::UnknownOutcome, format!("{stream:?} {seq} was refused"));
         }
     }
     Ok(())
+}
+
+/// A key and whose it is, in an order.
+fn named(principal: Principal, key: SendKey) -> (Principal, DeviceId, u64, u64) {
+    (principal, key.device, key.n, key.digest)
 }
 
 /// P5. What a connection heard of one stream after `after`: every position in turn, once, and
@@ -454,3 +459,6 @@ pub fn whole_history(log: &[Event]) -> Verdict {
 fn broken(promise: Promise, what: String) -> Verdict {
     Err(Violation { promise, what })
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,3 +249,6 @@ pub fn sees(
         AgentsSee::Own => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
