@@ -111,7 +111,8 @@ impl Store for Memory {
     fn put_receipts(&self, receipts: Vec<(ConversationKey, Principal, Receipt)>) -> Reply<()> {
         self.answer(|tables| {
             for (key, principal, receipt) in receipts {
-                raise(tables.receipts.entry((key, principal)).or_default(), receipt);
+                let stored = tables.receipts.entry((key, principal)).or_default();
+                *stored = stored.furthest(receipt);
             }
             Ok(())
         })
@@ -329,14 +330,6 @@ impl Log {
             }
         }
         Ok(fresh)
-    }
-}
-
-fn raise(stored: &mut Receipt, receipt: Receipt) {
-    stored.received = stored.received.max(receipt.received);
-    if receipt.read > stored.read {
-        stored.read = receipt.read;
-        stored.read_ordinals = receipt.read_ordinals;
     }
 }
 

@@ -19,7 +19,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use switchboard_domain::conversation::{Conversation, Event, Stream};
-use switchboard_domain::ids::Seq;
+use switchboard_domain::ids::{Id, Seq, TenantId};
+use switchboard_domain::person::Principal;
+use uuid::Uuid;
 
 use crate::port::{ConversationKey, Fault};
 use checkpoint::CheckpointV1;
@@ -110,7 +112,8 @@ pub fn decode_checkpoint(place: CheckpointPlace<'_>, record: &[u8]) -> Result<Co
     Ok(form.into_conversation(place.0.conversation))
 }
 
-/// Seals bytes of another's making (a document, a receipt) with a checksum over them and `place`.
+/// The checksum of bytes of another's making (a document, the columns of a receipt), stored at
+/// `place`.
 #[must_use]
 pub fn checksum(place: &dyn Place, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(place.checksum(), bytes)
@@ -120,6 +123,28 @@ pub fn checksum(place: &dyn Place, bytes: &[u8]) -> u32 {
 pub trait Place: fmt::Display {
     /// The checksum of the place's name.
     fn checksum(&self) -> u32;
+}
+
+/// Where a document is stored, and under which version.
+#[derive(Clone, Copy, Debug)]
+pub struct DocumentPlace<'key> {
+    /// Whose.
+    pub tenant: &'key TenantId,
+    /// What kind of thing.
+    pub kind: &'key str,
+    /// Its id within tenant and kind.
+    pub id: &'key str,
+    /// Its version.
+    pub version: u64,
+}
+
+/// Where a receipt is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiptPlace<'key> {
+    /// Of which conversation.
+    pub key: &'key ConversationKey,
+    /// Whose.
+    pub principal: Principal,
 }
 
 impl Place for EventPlace<'_> {
@@ -137,6 +162,24 @@ impl Place for CheckpointPlace<'_> {
     }
 }
 
+impl Place for DocumentPlace<'_> {
+    fn checksum(&self) -> u32 {
+        let mut sum = crc32c::crc32c(b"document");
+        for part in [&*self.tenant.0, self.kind, self.id] {
+            sum = crc32c::crc32c_append(sum, &part.len().to_le_bytes());
+            sum = crc32c::crc32c_append(sum, part.as_bytes());
+        }
+        crc32c::crc32c_append(sum, &self.version.to_le_bytes())
+    }
+}
+
+impl Place for ReceiptPlace<'_> {
+    fn checksum(&self) -> u32 {
+        let sum = checksum_of_key("receipt", self.key);
+        crc32c::crc32c_append(sum, &principal_code(self.principal))
+    }
+}
+
 impl fmt::Display for EventPlace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, stream, seq, epoch } = self;
@@ -147,6 +190,48 @@ impl fmt::Display for EventPlace<'_> {
 impl fmt::Display for CheckpointPlace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "checkpoint {}/{}", self.0.tenant, self.0.conversation)
+    }
+}
+
+impl fmt::Display for DocumentPlace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tenant, kind, id, version } = self;
+        write!(f, "document {tenant}/{kind}/{id} version {version}")
+    }
+}
+
+impl fmt::Display for ReceiptPlace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, principal } = self;
+        write!(f, "receipt {}/{} of {principal:?}", key.tenant, key.conversation)
+    }
+}
+
+/// A principal in keys: one byte for its kind, then its id.
+#[must_use]
+pub fn principal_code(principal: Principal) -> [u8; 17] {
+    let (kind, id) = match principal {
+        Principal::System => (0, [0; 16]),
+        Principal::Visitor(id) => (1, id.uuid().into_bytes()),
+        Principal::Agent(id) => (2, id.uuid().into_bytes()),
+        Principal::Bot(id) => (3, id.uuid().into_bytes()),
+    };
+    let mut code = [kind; 17];
+    code[1..].copy_from_slice(&id);
+    code
+}
+
+/// The principal that a [`principal_code`] is of; `None` when it is of none.
+#[must_use]
+pub fn principal_of_code(code: &[u8]) -> Option<Principal> {
+    let (kind, id) = code.split_first()?;
+    let id = Uuid::from_slice(id).ok()?;
+    match kind {
+        0 => Some(Principal::System),
+        1 => Some(Principal::Visitor(Id::new(id))),
+        2 => Some(Principal::Agent(Id::new(id))),
+        3 => Some(Principal::Bot(Id::new(id))),
+        _ => None,
     }
 }
 

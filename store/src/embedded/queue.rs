@@ -1,0 +1,141 @@
+//! A queue with a bound in items and bytes (P7). What does not fit is refused, never waited for.
+
+use std::collections::VecDeque;
+
+use parking_lot::{Condvar, Mutex};
+
+/// Shared by those who push and the threads that take.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    waiting: Mutex<Waiting<T>>,
+    arrived: Condvar,
+    items_max: usize,
+    bytes_max: usize,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    items: VecDeque<(T, usize)>,
+    bytes: usize,
+    closed: bool,
+}
+
+impl<T> Queue<T> {
+    pub(super) fn new(items_max: usize, bytes_max: usize) -> Self {
+        let waiting = Waiting { items: VecDeque::new(), bytes: 0, closed: false };
+        Self { waiting: Mutex::new(waiting), arrived: Condvar::new(), items_max, bytes_max }
+    }
+
+    /// Adds an item of that size, or gives it back when the queue is full or closed. An empty
+    /// queue takes an item of any size.
+    pub(super) fn push(&self, item: T, bytes: usize) -> Result<(), T> {
+        let mut waiting = self.waiting.lock();
+        let fits = waiting.items.len() < self.items_max
+            && waiting.bytes.saturating_add(bytes) <= self.bytes_max;
+        if waiting.closed || !(fits || waiting.items.is_empty()) {
+            return Err(item);
+        }
+        waiting.bytes += bytes;
+        waiting.items.push_back((item, bytes));
+        drop(waiting);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Waits for something to do, then moves up to `items_max` items into `taken`; answers their
+    /// bytes, and `None` once the queue is closed and empty.
+    pub(super) fn take(&self, taken: &mut Vec<T>, items_max: usize) -> Option<usize> {
+        let mut waiting = self.waiting.lock();
+        while waiting.items.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            self.arrived.wait(&mut waiting);
+        }
+        let count = waiting.items.len().min(items_max);
+        let mut bytes_taken = 0;
+        for (item, bytes) in waiting.items.drain(..count) {
+            bytes_taken += bytes;
+            taken.push(item);
+        }
+        waiting.bytes -= bytes_taken;
+        Some(bytes_taken)
+    }
+
+    /// Refuses what comes from now on; what waits is still taken.
+    pub(super) fn close(&self) {
+        self.waiting.lock().closed = true;
+        self.arrived.notify_all();
+    }
+
+    /// Refuses what comes from now on and drops what waits.
+    pub(super) fn abandon(&self) {
+        self.close();
+        let dropped = std::mem::take(&mut self.waiting.lock().items);
+        drop(dropped);
+    }
+
+    /// Items that wait now.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.lock().items.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::Queue;
+
+    #[test]
+    fn both_bounds_refuse() {
+        let queue = Queue::new(2, 100);
+        assert_eq!(queue.push("large", 1_000), Ok(()), "an empty queue takes any size");
+        assert_eq!(queue.push("over the bytes", 1), Err("over the bytes"));
+        let mut taken = Vec::new();
+        assert_eq!(queue.take(&mut taken, 8), Some(1_000));
+        assert_eq!(queue.push("a", 50), Ok(()));
+        assert_eq!(queue.push("b", 50), Ok(()));
+        assert_eq!(queue.push("over the items", 0), Err("over the items"));
+        assert_eq!(queue.len(), 2);
+        assert_eq!(queue.take(&mut taken, 1), Some(50));
+        assert_eq!(queue.push("c", 50), Ok(()));
+        assert_eq!(taken, ["large", "a"]);
+    }
+
+    #[test]
+    fn a_closed_queue_is_emptied_and_then_ends() {
+        let queue = Queue::new(8, 100);
+        assert_eq!(queue.push(1, 1), Ok(()));
+        queue.close();
+        assert_eq!(queue.push(2, 1), Err(2));
+        let mut taken = Vec::new();
+        assert_eq!(queue.take(&mut taken, 8), Some(1));
+        assert_eq!(queue.take(&mut taken, 8), None);
+        assert_eq!(taken, [1]);
+    }
+
+    #[test]
+    fn every_item_is_taken_once() {
+        let queue = Arc::new(Queue::new(usize::MAX, usize::MAX));
+        let takers: Vec<_> = (0..4)
+            .map(|_| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || {
+                    let mut taken = Vec::new();
+                    while queue.take(&mut taken, 3).is_some() {}
+                    taken
+                })
+            })
+            .collect();
+        for item in 0..1_000 {
+            assert_eq!(queue.push(item, 1), Ok(()));
+        }
+        queue.close();
+        let mut taken: Vec<i32> =
+            takers.into_iter().flat_map(|it| it.join().expect("a taker ends well")).collect();
+        taken.sort_unstable();
+        assert_eq!(taken, (0..1_000).collect::<Vec<_>>());
+    }
+}

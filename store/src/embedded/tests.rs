@@ -1,0 +1,131 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::future::join_all;
+use rusqlite::{Connection, ffi};
+use switchboard_domain::conversation::{Event, Stream};
+use switchboard_domain::ids::Seq;
+
+use super::{Config, Embedded, Error, NoMeter, backup, restore, verify};
+use crate::port::{ConversationKey, Fault, Page, Range, Store};
+use crate::testkit::{self, append, created, key, message};
+
+mod damage;
+mod disk;
+mod saving;
+
+fn dir() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a directory is made")
+}
+
+fn config(dir: &Path) -> Config {
+    Config::new(dir)
+}
+
+fn open(dir: &Path) -> Embedded {
+    Embedded::open(config(dir), Arc::new(NoMeter)).expect("it opens")
+}
+
+fn database(dir: &Path) -> std::path::PathBuf {
+    super::directory::database_in(dir)
+}
+
+async fn read(store: &Embedded, key: &ConversationKey) -> Result<Vec<Event>, Fault> {
+    let range = Range::After(Seq(0));
+    let page = Page { key: key.clone(), stream: Stream::Public, range, limit: usize::MAX };
+    store.read(page).await
+}
+
+#[tokio::test]
+async fn keeps_the_port() {
+    let dir = dir();
+    let number = AtomicU32::new(0);
+    testkit::run(async || {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        Arc::new(open(&dir.path().join(number.to_string()))) as Arc<dyn Store>
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn survives_reopening() {
+    let dir = dir();
+    testkit::survives_reopening(async || Arc::new(open(dir.path())) as Arc<dyn Store>).await;
+    verify(dir.path()).expect("everything is as it was written");
+}
+
+#[tokio::test]
+async fn a_second_opener_is_refused_by_name() {
+    let dir = dir();
+    let first = open(dir.path());
+    let second = Embedded::open(config(dir.path()), Arc::new(NoMeter));
+    let refusal = second.expect_err("the directory is taken");
+    assert!(matches!(refusal, Error::InUse { .. }), "{refusal:?}");
+    assert!(refusal.to_string().contains("is in use by another process"), "{refusal}");
+    drop(first);
+    open(dir.path());
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let dir = dir();
+    drop(open(dir.path()));
+    let connection = Connection::open(database(dir.path())).expect("SQLite opens it");
+    connection.pragma_update(None, "user_version", 99).expect("the version is set");
+    drop(connection);
+    let refusal = Embedded::open(config(dir.path()), Arc::new(NoMeter)).expect_err("it is newer");
+    assert!(matches!(refusal, Error::TooNew { found: 99, known: 1 }), "{refusal:?}");
+    assert_eq!(
+        refusal.to_string(),
+        "the database has schema version 99, this program reads up to 1"
+    );
+    let connection = Connection::open(database(dir.path())).expect("SQLite opens it");
+    let version: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .expect("the version is read");
+    assert_eq!(version, 99);
+}
+
+#[test]
+fn a_foreign_database_is_refused() {
+    let dir = dir();
+    let connection = Connection::open(database(dir.path())).expect("SQLite opens it");
+    connection.execute_batch("CREATE TABLE diary (day TEXT)").expect("a table is made");
+    drop(connection);
+    let refusal = Embedded::open(config(dir.path()), Arc::new(NoMeter)).expect_err("not ours");
+    assert!(matches!(refusal, Error::Foreign), "{refusal:?}");
+}
+
+#[test]
+fn the_pragmas_are_as_decided() {
+    let dir = dir();
+    let store = open(dir.path());
+    let connection = Connection::open(database(dir.path())).expect("SQLite opens it");
+    let pragma = |name: &str| {
+        connection
+            .pragma_query_value(None, name, |row| row.get_ref(0).map(|it| format!("{it:?}")))
+            .expect("the pragma is read")
+    };
+    assert_eq!(pragma("page_size"), "Integer(4096)");
+    assert_eq!(pragma("auto_vacuum"), "Integer(2)", "incremental");
+    assert_eq!(pragma("journal_mode"), format!("{:?}", rusqlite::types::ValueRef::from("wal")));
+    drop(store);
+}
+
+#[tokio::test]
+async fn too_much_waiting_is_refused_and_the_rest_is_stored() {
+    let dir = dir();
+    let bounded = Config { writes_max: 8, ..config(dir.path()) };
+    let store = Embedded::open(bounded, Arc::new(NoMeter)).expect("it opens");
+    let replies: Vec<_> = (0..2_000)
+        .map(|number| store.append(append(&key("acme", number), &[created(number)])))
+        .collect();
+    let outcomes = join_all(replies).await;
+    let refused = outcomes.iter().filter(|it| matches!(it, Err(Fault::Busy))).count();
+    assert!(refused > 0, "2,000 calls do not fit into a queue of 8");
+    for (number, outcome) in (0..).zip(outcomes) {
+        let stored = read(&store, &key("acme", number)).await.expect("it is read");
+        assert_eq!(stored.is_empty(), outcome.is_err(), "{outcome:?}");
+    }
+}

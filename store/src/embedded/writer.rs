@@ -1,0 +1,295 @@
+//! The one thread that writes. It takes everything that waits, up to a bound, runs it in one
+//! transaction, and answers after the commit: the more callers wait, the more share one fsync.
+//! Nobody waits for company: what arrives while a commit runs is the next batch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use rusqlite::{Connection, ErrorCode, ffi};
+use tokio::sync::oneshot;
+
+use super::error::{Error, Stop, attempt};
+use super::heads::HeadsCache;
+use super::health::Health;
+use super::meter::{Commit, Meter};
+use super::queue::Queue;
+use super::sabotage::Sabotage;
+use crate::port::Fault;
+
+/// Jobs of one transaction. More would not make the share of the fsync noticeably smaller, only
+/// the wait of the first one longer.
+const BATCH_MAX: usize = 512;
+/// Frames in the write-ahead log from which on it is carried over into the database: 16 MiB.
+const CHECKPOINT_FRAMES: u32 = 4_000;
+/// Frames that must come after an attempt before the next one, when readers hold it up.
+const CHECKPOINT_AGAIN_FRAMES: u32 = 1_000;
+
+/// What a job works on.
+pub(super) struct Tables<'writer> {
+    /// Inside the transaction of the batch.
+    pub(super) connection: &'writer Connection,
+    pub(super) heads: &'writer mut HeadsCache,
+}
+
+/// Something to write. It may be run again after its transaction was rolled back.
+pub(super) trait Job: Send {
+    /// Does the work and keeps its own answer.
+    ///
+    /// # Errors
+    ///
+    /// When SQLite failed, so that the transaction must end.
+    fn run(&mut self, tables: &mut Tables<'_>) -> rusqlite::Result<()>;
+
+    /// Answers: what the work said, or the fault that befell the transaction.
+    fn answer(self: Box<Self>, committed: Result<(), Fault>);
+}
+
+/// A job made of a function and somebody who waits for its answer.
+pub(super) struct Task<T, F> {
+    pub(super) work: F,
+    pub(super) said: Option<Result<T, Fault>>,
+    pub(super) reply: oneshot::Sender<Result<T, Fault>>,
+}
+
+impl<T, F> Job for Task<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Tables<'_>) -> Result<T, Stop> + Send,
+{
+    fn run(&mut self, tables: &mut Tables<'_>) -> rusqlite::Result<()> {
+        self.said = Some(match (self.work)(tables) {
+            Ok(answer) => Ok(answer),
+            Err(Stop::Refused(fault)) => Err(fault),
+            Err(Stop::Sqlite(error)) => return Err(error),
+        });
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Fault>) {
+        let never_run = || Err(Fault::Failed { what: "the job was never run".into() });
+        let Self { said, reply, .. } = *self;
+        let answer = committed.and_then(|()| said.unwrap_or_else(never_run));
+        // The caller may have gone away; the work is done all the same.
+        drop(reply.send(answer));
+    }
+}
+
+/// A job that waits, since when.
+pub(super) struct Queued {
+    pub(super) job: Box<dyn Job>,
+    pub(super) since: Instant,
+}
+
+pub(super) struct Writer {
+    connection: Connection,
+    queue: Arc<Queue<Queued>>,
+    health: Arc<Health>,
+    meter: Arc<dyn Meter>,
+    sabotage: Sabotage,
+    heads: HeadsCache,
+    /// Frames in the write-ahead log after the last commit.
+    frames: Arc<AtomicU32>,
+    /// From how many frames on the next checkpoint is due.
+    checkpoint_at: u32,
+    #[cfg(test)]
+    pub(super) inject: super::inject::Inject,
+}
+
+impl Writer {
+    pub(super) fn new(
+        mut connection: Connection,
+        queue: Arc<Queue<Queued>>,
+        health: Arc<Health>,
+        meter: Arc<dyn Meter>,
+        sabotage: Sabotage,
+    ) -> Result<Self, Error> {
+        let frames = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&frames);
+        let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
+            count.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        };
+        attempt("watch the write-ahead log", connection.wal_hook(Some(hook)))?;
+        Ok(Self {
+            connection,
+            queue,
+            health,
+            meter,
+            sabotage,
+            heads: HeadsCache::default(),
+            frames,
+            checkpoint_at: CHECKPOINT_FRAMES,
+            #[cfg(test)]
+            inject: super::inject::Inject::default(),
+        })
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        let _ending = Ending { queue: Arc::clone(&self.queue), health: Arc::clone(&self.health) };
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while let Some(bytes) = self.queue.take(&mut batch, BATCH_MAX) {
+            self.write(&mut batch, bytes);
+            self.checkpoint_when_due();
+        }
+        if self.health.check().is_ok() {
+            self.checkpoint("TRUNCATE");
+        }
+    }
+
+    /// Runs a batch and answers every job of it.
+    fn write(&mut self, batch: &mut Vec<Queued>, bytes: usize) {
+        let began = Instant::now();
+        let waited = batch.first().map(|first| began - first.since).unwrap_or_default();
+        match self.commit(batch) {
+            Ok(()) => {
+                let took = began.elapsed();
+                let commit = Commit { jobs: batch.len(), bytes, waited, took };
+                answer(batch, &Ok(()));
+                self.meter.committed(commit);
+            }
+            Err(Fault::Damaged { .. }) if batch.len() > 1 => self.write_one_by_one(batch),
+            Err(fault) => answer(batch, &Err(fault)),
+        }
+    }
+
+    /// One job stumbled over a damaged page: the others must not suffer from it.
+    fn write_one_by_one(&mut self, batch: &mut Vec<Queued>) {
+        for queued in batch.drain(..) {
+            let mut alone = vec![queued];
+            let outcome = self.commit(&mut alone);
+            answer(&mut alone, &outcome);
+        }
+    }
+
+    /// Runs a batch in one transaction. An error means that nothing of it was stored, except
+    /// after [`Fault::Failed`]: then the outcome is unknown.
+    fn commit(&mut self, batch: &mut Vec<Queued>) -> Result<(), Fault> {
+        self.health.check()?;
+        let outcome = self.transact(batch);
+        if let Err(failure) = outcome {
+            self.heads.clear();
+            return Err(self.recover(&failure));
+        }
+        Ok(())
+    }
+
+    fn transact(&mut self, batch: &mut Vec<Queued>) -> Result<(), Failure> {
+        let run = |statement: &str| self.connection.prepare_cached(statement)?.execute(());
+        run("BEGIN IMMEDIATE").map_err(Failure::Before)?;
+        let mut tables = Tables { connection: &self.connection, heads: &mut self.heads };
+        for queued in batch.iter_mut() {
+            queued.job.run(&mut tables).map_err(Failure::Before)?;
+        }
+        if self.sabotage.acks_before_commit() {
+            answer(batch, &Ok(()));
+        }
+        #[cfg(test)]
+        self.inject.commit().map_err(Failure::AtCommit)?;
+        run("COMMIT").map_err(Failure::AtCommit)?;
+        Ok(())
+    }
+
+    /// Ends the transaction and says what its failure means.
+    fn recover(&self, failure: &Failure) -> Fault {
+        let (Failure::Before(error) | Failure::AtCommit(error)) = failure;
+        let is_open = !self.connection.is_autocommit();
+        if is_open && let Err(error) = self.connection.execute_batch("ROLLBACK") {
+            return self.fail("roll back", &error);
+        }
+        let fault = meaning(error);
+        match (failure, fault) {
+            // Nothing was synced, and SQLite took the frames back: a definite refusal.
+            (_, Some(Fault::Full)) => Fault::Full,
+            (Failure::Before(_), Some(fault)) => fault,
+            (Failure::Before(_), None) => self.fail("write", error),
+            // After a failed sync the kernel may call lost pages clean, so a second sync would
+            // succeed without them. Nothing can be promised any more.
+            (Failure::AtCommit(_), _) => self.fail("commit", error),
+        }
+    }
+
+    fn fail(&self, what: &str, error: &rusqlite::Error) -> Fault {
+        self.health.fail(&format!("could not {what}: {error}"));
+        self.health.fault()
+    }
+
+    /// Carries the write-ahead log over into the database between two batches, when it is long.
+    /// Not SQLite's own automatic checkpoint: that one keeps the answers of a batch waiting, and
+    /// swallows a failed sync.
+    fn checkpoint_when_due(&mut self) {
+        let frames = self.frames.load(Ordering::Relaxed);
+        if frames < CHECKPOINT_FRAMES {
+            self.checkpoint_at = CHECKPOINT_FRAMES;
+        }
+        if frames < self.checkpoint_at || self.health.check().is_err() {
+            return;
+        }
+        self.checkpoint_at = frames.saturating_add(CHECKPOINT_AGAIN_FRAMES);
+        self.checkpoint("PASSIVE");
+    }
+
+    fn checkpoint(&self, mode: &str) {
+        let began = Instant::now();
+        match checkpoint(&self.connection, mode) {
+            Ok(()) => self.meter.checkpointed(began.elapsed()),
+            Err(error) if matches!(meaning(&error), Some(Fault::Full | Fault::Busy)) => {
+                tracing::warn!(%error, "the write-ahead log could not be carried over");
+            }
+            Err(error) => {
+                self.fail("carry the write-ahead log over", &error);
+            }
+        }
+    }
+}
+
+/// Carries the write-ahead log over into the database, and syncs both.
+pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |_| Ok(()))
+}
+
+enum Failure {
+    /// Nothing was committed.
+    Before(rusqlite::Error),
+    /// The commit itself failed.
+    AtCommit(rusqlite::Error),
+}
+
+/// What an error of SQLite means for the calls of a batch; `None` when the engine cannot go on.
+fn meaning(error: &rusqlite::Error) -> Option<Fault> {
+    let code = error.sqlite_error_code()?;
+    match code {
+        ErrorCode::DiskFull => Some(Fault::Full),
+        // The index of the write-ahead log could not grow.
+        ErrorCode::SystemIoFailure
+            if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHMSIZE) =>
+        {
+            Some(Fault::Full)
+        }
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(Fault::Busy),
+        ErrorCode::DatabaseCorrupt => Some(Fault::Damaged { what: error.to_string().into() }),
+        _ => None,
+    }
+}
+
+fn answer(batch: &mut Vec<Queued>, outcome: &Result<(), Fault>) {
+    for queued in batch.drain(..) {
+        queued.job.answer(outcome.clone());
+    }
+}
+
+/// If the thread ends in a panic, nobody waits for it in vain.
+struct Ending {
+    queue: Arc<Queue<Queued>>,
+    health: Arc<Health>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.health.fail("the writer panicked");
+        }
+        self.queue.abandon();
+    }
+}
