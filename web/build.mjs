@@ -1,11 +1,15 @@
 // Builds every page into `dist/`: the three documents, then the loader, then compressed copies.
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from 'vite';
 
 process.chdir(import.meta.dirname);
-await build({ logLevel: 'warn' });
+await rm('dist', { recursive: true, force: true });
+for (const page of ['console', 'demo', 'widget']) {
+  process.env.UI_PAGE = page;
+  await build();
+}
 // The loader has a name that never changes, because it stands in other people's pages, and is a
 // plain script that leaves nothing but `window.switchboard`.
 await build({

@@ -320,7 +320,7 @@ test('close codes: afresh takes a snapshot, stop stays away until started again'
   await world.clock.pass(120_000);
   expect(tab.client.link.peek()).toEqual({ state: 'stopped', code: 4500 });
   expect(world.server.connections).toBe(0);
-  tab.client.restart();
+  tab.client.connect();
   await world.clock.pass(100);
   expect(tab.client.link.peek().state).toBe('ready');
 });

@@ -3,7 +3,7 @@
 import { type ReadonlySignal, signal } from '@preact/signals-core';
 import { Commands, type Outcome } from './commands.ts';
 import { Connection, type Link } from './connection.ts';
-import { Conversation } from './conversation.ts';
+import { Conversation, type Side } from './conversation.ts';
 import { type Claimed, type Device, outboxKey } from './device.ts';
 import type {
   AgentPresence,
@@ -16,20 +16,25 @@ import type {
   ViewQuery,
   ViewSort,
 } from './frames.ts';
-import { Outbox } from './outbox.ts';
+import { isDraft, Outbox } from './outbox.ts';
 import type { Credentials, Ports } from './ports.ts';
 import { Cards, View } from './views.ts';
 
 export interface ClientOptions {
   ports: Ports;
   devices: Claimed;
-  /** The streams this principal may read. */
-  streams: readonly Stream[];
+  side: Side;
   /** Rejects when it should be tried again later; `null` when there is no way to sign in. */
   credentials(): Promise<Credentials | null>;
   /** Events were applied, in order; for sounds, counts and the like. */
   onApplied?(conversation: Conversation, stream: Stream, events: readonly Event[]): void;
 }
+
+/** The streams each side may read. */
+const STREAMS: Record<Side, readonly Stream[]> = {
+  visitor: ['public'],
+  agent: ['public', 'internal'],
+};
 
 /** Bytes of one message until the server says its own limit. */
 const TEXT_BYTES = 16_384;
@@ -87,16 +92,18 @@ export class Client {
     });
   }
 
-  /** Reads what an earlier page left, connects, and sends what dead tabs left. */
-  async start(): Promise<void> {
+  /** Reads what an earlier page left. */
+  async restore(): Promise<void> {
     await this.outbox.restore();
-    this.#connection.start();
-    for (const orphan of this.#options.devices.orphans) await this.#sendFor(orphan);
   }
 
-  /** Connects again after `link` said `stopped`, with new credentials. */
-  restart(): void {
+  /**
+   * Connects, also after `link` said `stopped`, when there are new credentials. The first time it
+   * sends what dead tabs left as well.
+   */
+  connect(): void {
     this.#connection.start();
+    for (const orphan of this.#options.devices.orphans.splice(0)) void this.#sendFor(orphan);
   }
 
   stop(): void {
@@ -115,7 +122,8 @@ export class Client {
     if (known !== undefined) return known;
     const conversation: Conversation = new Conversation(id, {
       clock: this.#options.ports.clock,
-      streams: this.#options.streams,
+      side: this.#options.side,
+      streams: STREAMS[this.#options.side],
       card: this.cards.of(id),
       transmit: (frame) => this.#connection.send(frame),
       onApplied: (stream, events, last) => {
@@ -194,7 +202,7 @@ export class Client {
       case 'ack': {
         this.outbox.ack(frame);
         const followed = this.#conversations.get(frame.conversation);
-        for (const stream of this.#options.streams) {
+        for (const stream of STREAMS[this.#options.side]) {
           const last = followed?.log(stream)?.last;
           if (last !== undefined) this.outbox.shown(frame.conversation, stream, last);
         }
@@ -294,6 +302,12 @@ export class Client {
       orphan.release();
     };
     await outbox.restore();
+    for (const id of outbox.conversations().filter(isDraft)) {
+      for (const entry of outbox.rows(id).peek()) {
+        this.outbox.add(id, entry.kind, entry.text);
+        outbox.discard(id, entry.id);
+      }
+    }
     if (outbox.settled) await finish();
     else connection.start();
   }

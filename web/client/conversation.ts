@@ -7,6 +7,7 @@ import type {
   ClientFrame,
   Event,
   EventsFrame,
+  Principal,
   QueueFrame,
   ReceiptFrame,
   Stream,
@@ -18,6 +19,8 @@ import { merged, StreamLog } from './stream.ts';
 
 export interface ConversationOptions {
   clock: Clock;
+  /** Whether the caller answers or asks: decides whose messages count as unread. */
+  side: Side;
   /** The streams the caller may read. */
   streams: readonly Stream[];
   /** The card, shared with every list that shows it. */
@@ -249,7 +252,9 @@ export class Conversation {
     const seen = stream === 'public' ? (card?.head ?? 0) : (card?.internal_head ?? 0);
     if (card !== null && event.seq > seen) {
       const head = stream === 'public' ? { head: event.seq } : { internal_head: event.seq };
-      this.#options.card.value = { ...fold(card, event), ...head };
+      const foreign = event.kind === 'message' && sideOf(event.from) !== this.#options.side;
+      const unread = card.unread + (foreign ? 1 : 0);
+      this.#options.card.value = { ...fold(card, event), ...head, unread };
     }
     if (event.kind === 'message') this.#typingOver(event.from.id);
     if (event.kind === 'assigned' || event.kind === 'closed') this.#queue.value = null;
@@ -290,6 +295,13 @@ export class Conversation {
   #events(stream: Stream): ReadonlySignal<readonly Event[]> {
     return this.#pulls.get(stream)?.log.events ?? NONE;
   }
+}
+
+export type Side = 'visitor' | 'agent';
+
+/** Whose side somebody is on; the system speaks for the agents. */
+export function sideOf(from: Principal): Side {
+  return from.kind === 'visitor' ? 'visitor' : 'agent';
 }
 
 const NONE: ReadonlySignal<readonly Event[]> = signal<readonly Event[]>([]);

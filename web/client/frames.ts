@@ -25,7 +25,8 @@ export interface Card {
   transferred: boolean;
   subject?: string | null;
   department?: string | null;
-  priority: Priority;
+  /** Agents only, like skills, tags, department, mail address, internal head and ticket. */
+  priority?: Priority;
   skills?: string[];
   tags?: string[];
   visitor: { id: string; name?: string | null; email?: string | null };
@@ -44,7 +45,7 @@ export interface Card {
   /** Messages of the other side after the caller's read receipt. */
   unread: number;
   rating: { score: number; comment?: string | null } | null;
-  ticket: number | null;
+  ticket?: number | null;
 }
 
 /** Who it is handed to. */

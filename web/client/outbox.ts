@@ -169,8 +169,10 @@ export class Outbox {
 
   /** Moves entries written before their conversation existed to the conversation. */
   rename(from: string, to: string): void {
-    const entries = this.#box(from).rows.peek();
-    this.#boxes.delete(from);
+    const box = this.#box(from);
+    const entries = box.rows.peek();
+    box.rows.value = [];
+    box.next = 1;
     for (const entry of entries) this.#append(to, entry);
   }
 

@@ -48,10 +48,11 @@ export async function openTab(world: World): Promise<Tab> {
   const client = new Client({
     ports,
     devices,
-    streams: ['public', 'internal'],
+    side: 'agent',
     credentials: async () => ({ token: 'token', expiresAt: null }),
   });
-  await client.start();
+  await client.restore();
+  client.connect();
   return {
     client,
     die: () => {
