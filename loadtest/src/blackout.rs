@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::checker::check;
-use crate::kill::{Sabotage, expect, judge};
+use crate::kill::{Sabotage, expect, judge, patience};
 use crate::load::{Load, World};
 use crate::powercut::{Cut, Preload, build_shim, cut};
 use crate::report::Report;
@@ -106,7 +106,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
             break;
         }
     }
-    let world = load.finish().await?;
+    let world = load.finish(patience(args.expect_red)).await?;
     let verdict = check(&world.recorder.take());
     let facts = format!(
         "{n_dirty} of {} cuts had something unsynced, {} of {} sectors taken back, {} names",

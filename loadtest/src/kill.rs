@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::checker::{Fault, Verdict, check};
 use crate::history::write_lines;
-use crate::load::{Load, World};
+use crate::load::{Load, PATIENCE, PATIENCE_RED, World};
 use crate::report::Report;
 use crate::rng::Rng;
 use crate::server::{Server, scratch};
@@ -135,7 +135,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
             report.note(format!("{kill} kills, {acked} acked, {} KiB RSS", server.rss_kib()?));
         }
     }
-    let world = load.finish().await?;
+    let world = load.finish(patience(args.expect_red)).await?;
     let exited = server.exited();
     let history = world.recorder.take();
     if let Some(path) = &args.history {
@@ -155,6 +155,11 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     }
     drop(server.kill().await);
     report.finish()
+}
+
+/// How long to wait for the outcome of the last sends.
+pub(crate) fn patience(red: Option<Sabotage>) -> Duration {
+    if red.is_some() { PATIENCE_RED } else { PATIENCE }
 }
 
 /// The checks that every fault campaign makes of a healthy server.

@@ -44,6 +44,11 @@ impl Report {
         line(format!("     [{:6.1} s] {}", self.started.elapsed().as_secs_f64(), text.as_ref()));
     }
 
+    /// The title up to its colon.
+    fn name(&self) -> &str {
+        self.title.split(':').next().unwrap_or_default()
+    }
+
     /// Prints the failures again and the summary line.
     ///
     /// # Errors
@@ -53,11 +58,8 @@ impl Report {
             line(format!("FAIL {failure}"));
         }
         let n_failed = self.failed.len();
-        let seconds = self.started.elapsed().as_secs_f64();
-        line(format!(
-            "{}: {} passed, {n_failed} failed ({seconds:.1} s)",
-            self.title, self.n_passed
-        ));
+        line(format!("{} took {:.1} s", self.title, self.started.elapsed().as_secs_f64()));
+        line(format!("{}: {} passed, {n_failed} failed", self.name(), self.n_passed));
         anyhow::ensure!(n_failed == 0, "{n_failed} checks failed");
         anyhow::ensure!(self.n_passed > 0, "nothing was checked");
         Ok(())
