@@ -79,6 +79,7 @@ export class Widget {
   readonly #gone = signal(false);
   readonly #reconnecting = signal(false);
   #beginning = false;
+  #beginAgain: Cancel | null = null;
   /** One per chat, so that a retry after a lost answer begins no second one. */
   #beginKey: string;
   #failures = 0;
@@ -198,7 +199,8 @@ export class Widget {
     // What an earlier page wrote but could not begin a chat for.
     effect(() => {
       const left = this.client.outbox.rows(DRAFT).value.length > 0;
-      if (left && this.conversation.value === null) void this.#begin();
+      const begun = this.conversation.value !== null;
+      if (left && !begun && !this.#cannotBegin.peek()) void this.#begin();
     });
   }
 
@@ -235,6 +237,8 @@ export class Widget {
   async #begin(): Promise<void> {
     if (this.#beginning) return;
     this.#beginning = true;
+    this.#beginAgain?.();
+    this.#beginAgain = null;
     const release = await this.#options.ports.locks.claim(BEGINNING);
     try {
       // Another tab has it (or there are no locks): a moment later its chat is there to join.
@@ -248,7 +252,7 @@ export class Widget {
       this.#reconnecting.value = !this.#cannotBegin.peek();
       if (!this.#cannotBegin.peek()) {
         const wait = backoffMs(2 + this.#failures++, this.#options.ports.random);
-        this.#options.ports.clock.after(wait, () => void this.#begin());
+        this.#beginAgain = this.#options.ports.clock.after(wait, () => void this.#begin());
       }
     } finally {
       release?.();

@@ -39,7 +39,7 @@ export class FakeClock implements Clock {
 
 /** Runs every promise that can run. */
 export async function settle(): Promise<void> {
-  for (let i = 0; i < 12; i += 1) await Promise.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
