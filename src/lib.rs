@@ -5,4 +5,6 @@ pub mod telemetry;
 pub mod clock;
 pub mod phase;
 pub mod metrics;
+pub mod auth;
+pub mod directory;
 pub mod edge;

@@ -1,0 +1,316 @@
+//! From a token to an identity.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use switchboard_actors::Outlet;
+use switchboard_actors::clock::Clock;
+use switchboard_domain::ids::{AgentId, TenantId, Timestamp, VisitorId};
+use switchboard_domain::person::{Author, Caller, Principal, Role};
+use uuid::Uuid;
+
+use super::claims::Claims;
+use super::keys::{Key, Keys};
+use super::revocation::{Registration, Revocations};
+use super::secret::{SecretDigest, VisitorToken};
+use super::{Flaw, Refused};
+use crate::directory::person::{Change, Person, Sight};
+use crate::directory::visitor::Access;
+use crate::directory::{self, Directory, Versioned};
+
+/// Checked signatures that are remembered at most, about a kilobyte each.
+const CHECKED_MAX: usize = 1_024;
+
+/// An authenticated caller.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Where it belongs. Every look-up for it goes through this (P10).
+    pub tenant: TenantId,
+    /// Who, and with what rights.
+    pub caller: Caller,
+    /// The person behind it; `None` for a visitor without an account.
+    pub person: Option<Arc<Versioned<Person>>>,
+    /// When the credential ends; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// What was shown.
+    pub via: Via,
+}
+
+/// What a caller showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// A signed token.
+    Token,
+    /// The secret of a visitor without an account.
+    VisitorSecret,
+}
+
+impl Identity {
+    /// Our id of whoever it is.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        match self.caller.author.principal {
+            Principal::Visitor(id) => id.uuid(),
+            Principal::Agent(id) | Principal::Bot(id) => id.uuid(),
+            Principal::System => Uuid::nil(),
+        }
+    }
+
+    /// Whether the caller has at least that role.
+    #[must_use]
+    pub fn is_at_least(&self, role: Role) -> bool {
+        self.caller.role >= role
+    }
+}
+
+/// Why nobody came in.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The token is no good; the reason is for logs and tests, not for the caller.
+    #[error("the token is not valid")]
+    Invalid(Flaw),
+    /// The signature is good, the role is none of ours.
+    #[error("the token names a role that is not known")]
+    UnknownRole,
+    /// The token is good, but the person or visitor is disabled.
+    #[error("the account is disabled")]
+    Disabled,
+    /// The directory could not be asked.
+    #[error("the directory failed")]
+    Directory(#[source] directory::Error),
+}
+
+impl From<Refused> for AuthError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Invalid(flaw) => Self::Invalid(flaw),
+            Refused::UnknownRole => Self::UnknownRole,
+        }
+    }
+}
+
+impl From<directory::Error> for AuthError {
+    fn from(error: directory::Error) -> Self {
+        Self::Directory(error)
+    }
+}
+
+/// Checks tokens. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Authenticator(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    keys: Keys,
+    directory: Directory,
+    clock: Arc<dyn Clock>,
+    revocations: Revocations,
+    checked: Mutex<Checked>,
+}
+
+/// Tokens whose costly signature was good, by digest: the token itself is not kept. In two
+/// generations, as the caches of the directory.
+#[derive(Debug, Default)]
+struct Checked {
+    young: HashMap<[u8; 32], Arc<(Arc<Key>, Claims)>>,
+    old: HashMap<[u8; 32], Arc<(Arc<Key>, Claims)>>,
+}
+
+impl Authenticator {
+    /// With these keys, over that directory.
+    #[must_use]
+    pub fn new(keys: Keys, directory: Directory, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Shared {
+            keys,
+            directory,
+            clock,
+            revocations: Revocations::default(),
+            checked: Mutex::default(),
+        }))
+    }
+
+    /// The keys, to mint with.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// Who shows this token. The first valid token of a person provisions the person.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`].
+    pub async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
+        if VisitorToken::is_visitor_token(token) {
+            self.authenticate_visitor(token).await
+        } else {
+            self.authenticate_person(token).await
+        }
+    }
+
+    /// Enters a connection under its identity, so that it hears
+    /// [`Delivery::Revoked`](switchboard_actors::Delivery::Revoked) when the identity is no
+    /// longer good. To be called before the connection is told that it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When the identity was disabled since it was authenticated.
+    pub async fn register(
+        &self,
+        identity: &Identity,
+        outlet: &Outlet,
+    ) -> Result<Registration, AuthError> {
+        let Shared { directory, revocations, .. } = &*self.0;
+        let tenant = &identity.tenant;
+        let registration = revocations.register(tenant.clone(), identity.id(), outlet);
+        // Asked after entering: whoever disables from now on finds the entry.
+        let is_good = match &identity.person {
+            Some(known) => {
+                let person = directory.person(tenant, known.value.id).await?;
+                person.is_some_and(|person| {
+                    !person.value.disabled && person.value.role_max == known.value.role_max
+                })
+            }
+            None => {
+                let visitor = directory.visitor(tenant, VisitorId::new(identity.id())).await?;
+                visitor.is_some_and(|visitor| !visitor.value.disabled)
+            }
+        };
+        if is_good { Ok(registration) } else { Err(AuthError::Disabled) }
+    }
+
+    /// Changes a person; if that takes rights away, open connections are cut.
+    ///
+    /// # Errors
+    ///
+    /// As [`Directory::change_person`].
+    pub async fn change_person(
+        &self,
+        tenant: &TenantId,
+        id: AgentId,
+        version: Option<u64>,
+        change: &Change,
+    ) -> Result<Arc<Versioned<Person>>, directory::Error> {
+        let changed = self.0.directory.change_person(tenant, id, version, change).await?;
+        if changed.value.disabled || change.role_max.is_some() {
+            self.0.revocations.revoke(tenant, id.uuid());
+        }
+        Ok(changed)
+    }
+
+    /// Refuses a visitor's secret from now on, or takes it again; open connections are cut.
+    ///
+    /// # Errors
+    ///
+    /// As [`Directory::set_visitor_access`].
+    pub async fn set_visitor_access(
+        &self,
+        tenant: &TenantId,
+        id: VisitorId,
+        access: Access,
+    ) -> Result<(), directory::Error> {
+        self.0.directory.set_visitor_access(tenant, id, access).await?;
+        if access == Access::Refused {
+            self.0.revocations.revoke(tenant, id.uuid());
+        }
+        Ok(())
+    }
+
+    async fn authenticate_person(&self, token: &str) -> Result<Identity, AuthError> {
+        let checked = self.check(token)?;
+        let (key, claims) = &*checked;
+        let sight = Sight {
+            profile: claims.profile.clone(),
+            role: claims.role,
+            issued_at: claims.issued_at,
+        };
+        let tenant = &key.tenant;
+        let person =
+            self.0.directory.provision(tenant, &key.source(), &claims.subject, &sight).await?;
+        if person.value.disabled {
+            return Err(AuthError::Disabled);
+        }
+        let role = person.value.effective_role(claims.role);
+        let author = if role >= Role::Agent {
+            Author {
+                principal: Principal::Agent(person.value.id),
+                name: Some(person.value.shown_name()),
+            }
+        } else {
+            let visitor = VisitorId::new(person.value.id.uuid());
+            Author { principal: Principal::Visitor(visitor), name: person.value.told_name() }
+        };
+        Ok(Identity {
+            tenant: tenant.clone(),
+            caller: Caller { author, role },
+            person: Some(person),
+            expires_at: Some(claims.expires_at),
+            via: Via::Token,
+        })
+    }
+
+    async fn authenticate_visitor(&self, token: &str) -> Result<Identity, AuthError> {
+        let token = VisitorToken::parse(token).ok_or(AuthError::Invalid(Flaw::Shape))?;
+        let visitor = self.0.directory.visitor(&token.tenant, token.visitor).await?;
+        /// Compared with when there is no such visitor, so that both take the same steps.
+        const NOBODY: SecretDigest = [0; 32];
+        let stored = visitor.as_ref().map_or(&NOBODY, |visitor| &visitor.value.secret);
+        let Some(visitor) = visitor.as_ref().filter(|_| token.matches(stored)) else {
+            return Err(AuthError::Invalid(Flaw::Secret));
+        };
+        if visitor.value.disabled {
+            return Err(AuthError::Disabled);
+        }
+        let author = Author {
+            principal: Principal::Visitor(visitor.value.id),
+            name: visitor.value.contact.name.clone(),
+        };
+        Ok(Identity {
+            tenant: token.tenant,
+            caller: Caller { author, role: Role::Visitor },
+            person: None,
+            expires_at: None,
+            via: Via::VisitorSecret,
+        })
+    }
+
+    /// Checks a signed token; a costly signature only once.
+    fn check(&self, token: &str) -> Result<Arc<(Arc<Key>, Claims)>, Refused> {
+        let Shared { keys, clock, checked, .. } = &*self.0;
+        let now = clock.now();
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        if let Some(found) = checked.lock().get(&digest) {
+            // All else about a token stays true; that it is good only until it ends.
+            return if now.ms_since(found.1.expires_at) < keys.leeway_ms() {
+                Ok(found)
+            } else {
+                Err(Flaw::Expired.into())
+            };
+        }
+        let fresh = Arc::new(keys.check(token, now)?);
+        if fresh.0.is_slow() {
+            checked.lock().put(digest, Arc::clone(&fresh));
+        }
+        Ok(fresh)
+    }
+}
+
+impl Checked {
+    fn get(&mut self, digest: &[u8; 32]) -> Option<Arc<(Arc<Key>, Claims)>> {
+        if let Some(found) = self.young.get(digest) {
+            return Some(Arc::clone(found));
+        }
+        let found = self.old.remove(digest)?;
+        self.put(*digest, Arc::clone(&found));
+        Some(found)
+    }
+
+    fn put(&mut self, digest: [u8; 32], checked: Arc<(Arc<Key>, Claims)>) {
+        if self.young.len() >= CHECKED_MAX / 2 {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(digest, checked);
+    }
+}

@@ -1,0 +1,98 @@
+//! Open connections by person, so that whoever is disabled is out at once and not at the end of
+//! a token. Costs a connection nothing while it is idle: no timer, no wake-up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use switchboard_actors::{Delivery, Outlet};
+use switchboard_domain::ids::TenantId;
+use uuid::Uuid;
+
+/// Who, in which tenant.
+type Whom = (TenantId, Uuid);
+
+/// All open connections of a node. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Revocations(Arc<Mutex<HashMap<Whom, Vec<Outlet>>>>);
+
+/// One connection's entry; ends with it.
+#[derive(Debug)]
+#[must_use = "the connection is revocable only as long as this lives"]
+pub struct Registration {
+    open: Revocations,
+    whom: Whom,
+    outlet_id: u64,
+}
+
+impl Revocations {
+    /// Enters a connection.
+    pub(super) fn register(&self, tenant: TenantId, person: Uuid, outlet: &Outlet) -> Registration {
+        let whom = (tenant, person);
+        self.0.lock().entry(whom.clone()).or_default().push(outlet.clone());
+        Registration { open: self.clone(), whom, outlet_id: outlet.id() }
+    }
+
+    /// Tells every open connection of a person that its credential is no longer good; answers
+    /// how many there were.
+    pub(super) fn revoke(&self, tenant: &TenantId, person: Uuid) -> usize {
+        let open = self.0.lock().get(&(tenant.clone(), person)).cloned().unwrap_or_default();
+        for outlet in &open {
+            outlet.push(Delivery::Revoked);
+        }
+        open.len()
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut open = self.open.0.lock();
+        if let Some(outlets) = open.get_mut(&self.whom) {
+            outlets.retain(|outlet| outlet.id() != self.outlet_id);
+            if outlets.is_empty() {
+                open.remove(&self.whom);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_actors::subscriber::queue;
+
+    use super::*;
+
+    fn acme() -> TenantId {
+        TenantId("acme".into())
+    }
+
+    #[test]
+    fn a_revocation_reaches_every_connection_of_that_person_and_no_other() {
+        let revocations = Revocations::default();
+        let (ada, ben) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let (first, mut first_queue) = queue();
+        let (second, mut second_queue) = queue();
+        let (third, mut third_queue) = queue();
+        let _first = revocations.register(acme(), ada, &first);
+        let _second = revocations.register(acme(), ada, &second);
+        let _third = revocations.register(acme(), ben, &third);
+        let (elsewhere, mut elsewhere_queue) = queue();
+        let _elsewhere = revocations.register(TenantId("other".into()), ada, &elsewhere);
+
+        assert_eq!(revocations.revoke(&acme(), ada), 2);
+
+        assert!(matches!(first_queue.try_next(), Some(Ok(Delivery::Revoked))));
+        assert!(matches!(second_queue.try_next(), Some(Ok(Delivery::Revoked))));
+        assert!(third_queue.try_next().is_none());
+        assert!(elsewhere_queue.try_next().is_none());
+    }
+
+    #[test]
+    fn a_connection_that_ended_leaves_nothing_behind() {
+        let revocations = Revocations::default();
+        let (outlet, _queue) = queue();
+        let registration = revocations.register(acme(), Uuid::from_u128(1), &outlet);
+        drop(registration);
+        assert!(revocations.0.lock().is_empty());
+    }
+}

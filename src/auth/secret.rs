@@ -1,0 +1,133 @@
+//! Secrets of anonymous visitors: `sbv_<tenant>.<visitor>.<256 bit>`.
+//!
+//! Only a digest is stored. A plain SHA-256 is enough: there is nothing to guess in 256 random
+//! bits. Digests are compared in constant time.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use switchboard_domain::ids::{TenantId, VisitorId};
+
+use crate::directory::tenant;
+
+/// Before every visitor token.
+const PREFIX: &str = "sbv_";
+const SECRET_BYTES: usize = 32;
+/// The longest visitor token, in bytes: prefix, tenant, UUID and secret have 147.
+const TOKEN_BYTES_MAX: usize = 160;
+
+/// The digest of a secret, as stored.
+pub type SecretDigest = [u8; 32];
+
+/// A visitor's credential.
+pub struct VisitorToken {
+    /// Where the visitor belongs.
+    pub tenant: TenantId,
+    /// The visitor.
+    pub visitor: VisitorId,
+    secret: [u8; SECRET_BYTES],
+}
+
+impl std::fmt::Debug for VisitorToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VisitorToken").field("visitor", &self.visitor).finish_non_exhaustive()
+    }
+}
+
+impl VisitorToken {
+    /// A credential with that secret.
+    #[must_use]
+    pub const fn new(tenant: TenantId, visitor: VisitorId, secret: [u8; SECRET_BYTES]) -> Self {
+        Self { tenant, visitor, secret }
+    }
+
+    /// Whether a token is a visitor's by its look.
+    #[must_use]
+    pub fn is_visitor_token(token: &str) -> bool {
+        token.starts_with(PREFIX)
+    }
+
+    /// Reads a token; `None` when it is not of this shape.
+    #[must_use]
+    pub fn parse(token: &str) -> Option<Self> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return None;
+        }
+        let mut parts = token.strip_prefix(PREFIX)?.splitn(3, '.');
+        let tenant = parts.next().filter(|name| tenant::is_name(name))?;
+        let visitor = parts.next().and_then(canonical_id)?;
+        let secret = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
+        Some(Self { tenant: TenantId(tenant.into()), visitor, secret })
+    }
+
+    /// The token as text.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        let secret = URL_SAFE_NO_PAD.encode(self.secret);
+        format!("{PREFIX}{}.{}.{secret}", self.tenant, self.visitor)
+    }
+
+    /// What is stored of it.
+    #[must_use]
+    pub fn digest(&self) -> SecretDigest {
+        Sha256::digest(self.secret).into()
+    }
+
+    /// Whether this is the secret of that digest.
+    #[must_use]
+    pub fn matches(&self, stored: &SecretDigest) -> bool {
+        self.digest().ct_eq(stored).into()
+    }
+}
+
+/// An id in the one spelling that we give out.
+fn canonical_id(text: &str) -> Option<VisitorId> {
+    let id: VisitorId = text.parse().ok()?;
+    (id.to_string() == text).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token() -> VisitorToken {
+        VisitorToken::new(TenantId("acme".into()), VisitorId::from_u128(7), [9; 32])
+    }
+
+    #[test]
+    fn a_token_is_read_back() {
+        let text = token().reveal();
+        let read = VisitorToken::parse(&text).unwrap();
+        assert_eq!(
+            (read.tenant, read.visitor, read.secret),
+            (token().tenant, token().visitor, token().secret)
+        );
+    }
+
+    #[test]
+    fn only_the_same_secret_matches() {
+        let stored = token().digest();
+        assert!(token().matches(&stored));
+        let mut other = token();
+        other.secret[31] ^= 1;
+        assert!(!other.matches(&stored));
+    }
+
+    #[test]
+    fn other_shapes_are_no_tokens() {
+        let good = token().reveal();
+        for text in [
+            "",
+            "sbv_",
+            "sbv_acme",
+            "sbv_acme.x.y",
+            &good[1..],
+            &good[..good.len() - 1],
+            &format!("{good}A"),
+            &good.replace("acme", "AC ME"),
+        ] {
+            assert!(VisitorToken::parse(text).is_none(), "{text}");
+        }
+    }
+}

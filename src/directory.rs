@@ -1,0 +1,252 @@
+//! The records behind the doors: people, visitors, widgets, departments, idempotency keys.
+//!
+//! Every record is a document of the store under (tenant, kind, id), so nothing of one tenant can
+//! be reached from another (P10). Changes are conditional on the version read; a few records of
+//! each kind are kept after reading.
+
+mod record;
+mod cache;
+mod text;
+pub mod tenant;
+pub mod number;
+pub mod origin;
+pub mod department;
+pub mod widget;
+pub mod person;
+pub mod visitor;
+pub mod idempotency;
+pub mod demo;
+
+use std::fmt;
+use std::sync::Arc;
+
+use switchboard_actors::clock::Clock;
+use switchboard_domain::ids::TenantId;
+use switchboard_store::{Expect, Fault, Store};
+use uuid::Uuid;
+
+use cache::Caches;
+use record::{Record, decode, encode};
+
+pub use department::Department;
+pub use idempotency::{Claim, Claimed, Scope};
+pub use person::Person;
+pub use record::Versioned;
+pub use visitor::{Contact, Visitor};
+pub use widget::Widget;
+
+/// How often a change is tried again when somebody else changed the same record meanwhile.
+const TRIES_MAX: usize = 32;
+/// How many provisionings run side by side: callers of one key wait for each other.
+const STRIPES: usize = 64;
+/// Records on one page of a list at most.
+pub const PAGE_MAX: usize = 200;
+
+/// Why a record was not read or changed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such record in this tenant.
+    #[error("there is no such thing")]
+    NotFound,
+    /// There is one already.
+    #[error("it exists already")]
+    Exists,
+    /// It was changed since the caller read it.
+    #[error("it was changed since it was read")]
+    Changed,
+    /// A value is not allowed.
+    #[error("`{field}` {why}")]
+    Invalid {
+        /// Which field, as clients name it.
+        field: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The store broke.
+    #[error("the store failed")]
+    Store(#[source] Fault),
+    /// The operating system gives no random bytes.
+    #[error("no random bytes")]
+    Random(#[source] getrandom::Error),
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Changed => Self::Changed,
+            fault => Self::Store(fault),
+        }
+    }
+}
+
+/// All records. Cheap to clone.
+#[derive(Clone)]
+pub struct Directory(Arc<Shared>);
+
+struct Shared {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    caches: Caches,
+    numbers: number::Blocks,
+    origins: origin::Index,
+    stripes: [tokio::sync::Mutex<()>; STRIPES],
+    /// Tells this start of the process from earlier ones.
+    boot: Uuid,
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory").field("store", &self.0.store).finish_non_exhaustive()
+    }
+}
+
+impl Directory {
+    /// Opens the directory of a store and makes sure that these tenants exist, each with the
+    /// departments that every tenant begins with.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read or written.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        tenants: impl IntoIterator<Item = TenantId>,
+    ) -> Result<Self, Error> {
+        let boot = clock.fresh_id();
+        let directory = Self(Arc::new(Shared {
+            store,
+            clock,
+            caches: Caches::default(),
+            numbers: number::Blocks::default(),
+            origins: origin::Index::default(),
+            stripes: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+            boot,
+        }));
+        for tenant in tenants {
+            directory.ensure_tenant(&tenant).await?;
+        }
+        directory.load_origins().await?;
+        Ok(directory)
+    }
+
+    /// Reads a record, from memory if it was read lately.
+    async fn load<R: Record>(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+    ) -> Result<Option<Arc<Versioned<R>>>, Error> {
+        let key = R::key(tenant, id);
+        let Some(cache) = R::cache(&self.0.caches) else {
+            return self.load_stored(tenant, id).await;
+        };
+        let moment = match cache.get(&key) {
+            Ok(found) => return Ok(Some(found)),
+            Err(moment) => moment,
+        };
+        let found = self.load_stored(tenant, id).await?;
+        if let Some(found) = &found {
+            cache.put(moment, key, Arc::clone(found));
+        }
+        Ok(found)
+    }
+
+    /// Reads a record as it is stored now.
+    async fn load_stored<R: Record>(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+    ) -> Result<Option<Arc<Versioned<R>>>, Error> {
+        let document = self.0.store.document(&R::key(tenant, id)).await?;
+        Ok(document.as_ref().map(decode).transpose()?)
+    }
+
+    /// Writes a record durably, if what is stored is as expected.
+    async fn save<R: Record>(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        expect: Expect,
+        record: R,
+    ) -> Result<Arc<Versioned<R>>, Error> {
+        let key = R::key(tenant, id);
+        let bytes = encode(&record)?;
+        let written = self.0.store.put_document(key.clone(), expect, bytes).await;
+        // Also after a failure: its outcome may be unknown.
+        if let Some(cache) = R::cache(&self.0.caches) {
+            cache.forget(&key);
+        }
+        Ok(Arc::new(Versioned { value: record, version: written? }))
+    }
+
+    /// Changes a record by a rule; tries again when another change came between, unless the
+    /// caller named the version that it knows.
+    async fn change<R: Record + Clone>(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        version: Option<u64>,
+        mut rule: impl FnMut(&mut R) -> Result<(), Error> + Send,
+    ) -> Result<Arc<Versioned<R>>, Error> {
+        for _ in 0..TRIES_MAX {
+            let stored = self.load_stored::<R>(tenant, id).await?.ok_or(Error::NotFound)?;
+            if version.is_some_and(|version| version != stored.version) {
+                return Err(Error::Changed);
+            }
+            let mut value = stored.value.clone();
+            rule(&mut value)?;
+            match self.save(tenant, id, Expect::Version(stored.version), value).await {
+                Err(Error::Changed) if version.is_none() => {}
+                answer => return answer,
+            }
+        }
+        Err(Error::Changed)
+    }
+
+    /// Removes a record.
+    async fn remove<R: Record>(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        expect: Expect,
+    ) -> Result<(), Error> {
+        let key = R::key(tenant, id);
+        let removed = self.0.store.delete_document(key.clone(), expect).await;
+        if let Some(cache) = R::cache(&self.0.caches) {
+            cache.forget(&key);
+        }
+        Ok(removed?)
+    }
+
+    /// A page of records of one kind, by id.
+    async fn page<R: Record>(
+        &self,
+        tenant: &TenantId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Versioned<R>>>, Error> {
+        let after = after.map(Arc::from);
+        let limit = limit.min(PAGE_MAX);
+        let documents = self.0.store.documents(tenant, R::KIND, after, limit).await?;
+        Ok(documents.iter().map(decode).collect::<Result<_, _>>()?)
+    }
+
+    /// The lock under which one key is provisioned, so that a crowd of first sights does the
+    /// work once.
+    fn stripe(&self, tenant: &TenantId, key: &str) -> &tokio::sync::Mutex<()> {
+        let hash = xxhash_rust::xxh3::xxh3_64(format!("{tenant}\n{key}").as_bytes());
+        let idx = usize::try_from(hash % 64).unwrap_or(0);
+        &self.0.stripes[idx]
+    }
+}
+
+/// Random bytes of the operating system.
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(Error::Random)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod testing;

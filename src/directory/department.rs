@@ -1,0 +1,191 @@
+//! Departments: the names of queues for people.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use switchboard_domain::ids::{DepartmentId, TenantId};
+use switchboard_domain::limit::NAME_BYTES_MAX;
+use switchboard_store::{Expect, Fault};
+use utoipa::ToSchema;
+
+use super::cache::{Cache, Caches};
+use super::record::{Record, parse};
+use super::text::{SHORT_NAME, is_short_name, line};
+use super::{Directory, Error, PAGE_MAX, Versioned};
+
+/// What every tenant begins with.
+const SEEDED: [(&str, &str); 6] = [
+    ("general", "General Support"),
+    ("sales", "Sales"),
+    ("technical", "Technical Support"),
+    ("finance", "Billing & Finance"),
+    ("support", "Support"),
+    ("billing", "Billing"),
+];
+
+/// Departments of one tenant at most: a list that a person can choose from.
+const DEPARTMENTS_MAX: usize = PAGE_MAX;
+
+/// How conversations of a department or widget find their agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Routing {
+    /// Everybody sees what waits; one accepts.
+    #[default]
+    Manual,
+    /// To the agent with the most room.
+    LeastBusy,
+    /// In turn.
+    RoundRobin,
+    /// To who has the skills asked for.
+    Skills,
+}
+
+/// A department.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Department {
+    /// Its short name; never changes.
+    pub id: DepartmentId,
+    /// What people read.
+    pub name: Arc<str>,
+    /// How its conversations find their agent; `None` for the tenant's way.
+    pub routing: Option<Routing>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct DepartmentForm {
+    name: Arc<str>,
+    routing: Option<Routing>,
+}
+
+impl Record for Department {
+    const KIND: &'static str = "department";
+    const VERSION: u8 = 1;
+    type Form = DepartmentForm;
+
+    fn form(&self) -> DepartmentForm {
+        DepartmentForm { name: Arc::clone(&self.name), routing: self.routing }
+    }
+
+    fn read(_version: u8, id: &str, bytes: &[u8]) -> Result<Self, Fault> {
+        let form: DepartmentForm = parse::<Self, _>(id, bytes)?;
+        Ok(Self { id: DepartmentId(id.into()), name: form.name, routing: form.routing })
+    }
+
+    fn cache(caches: &Caches) -> Option<&Cache<Self>> {
+        Some(&caches.departments)
+    }
+}
+
+impl Department {
+    /// A department, checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`], naming the field.
+    pub fn new(id: &str, name: &str, routing: Option<Routing>) -> Result<Self, Error> {
+        if !is_short_name(id) {
+            return Err(Error::Invalid { field: "id", why: SHORT_NAME });
+        }
+        let name = line("name", name, NAME_BYTES_MAX)?
+            .ok_or(Error::Invalid { field: "name", why: "is empty" })?;
+        Ok(Self { id: DepartmentId(id.into()), name, routing })
+    }
+}
+
+impl Directory {
+    /// A department.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn department(
+        &self,
+        tenant: &TenantId,
+        id: &DepartmentId,
+    ) -> Result<Option<Arc<Versioned<Department>>>, Error> {
+        self.load(tenant, &id.0).await
+    }
+
+    /// All departments of a tenant, by id; at most 200.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn departments(
+        &self,
+        tenant: &TenantId,
+    ) -> Result<Vec<Arc<Versioned<Department>>>, Error> {
+        self.page(tenant, None, DEPARTMENTS_MAX).await
+    }
+
+    /// Creates a department.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`]; [`Error::Invalid`] when the tenant has too many.
+    pub async fn create_department(
+        &self,
+        tenant: &TenantId,
+        department: Department,
+    ) -> Result<Arc<Versioned<Department>>, Error> {
+        if self.departments(tenant).await?.len() >= DEPARTMENTS_MAX {
+            return Err(Error::Invalid { field: "id", why: "is one department too many" });
+        }
+        let id = Arc::clone(&department.id.0);
+        self.save(tenant, &id, Expect::Absent, department).await.map_err(exists)
+    }
+
+    /// Replaces a department; `version` is the one that the caller read, `None` for any.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::Changed`].
+    pub async fn replace_department(
+        &self,
+        tenant: &TenantId,
+        department: Department,
+        version: Option<u64>,
+    ) -> Result<Arc<Versioned<Department>>, Error> {
+        let id = Arc::clone(&department.id.0);
+        self.change(tenant, &id, version, |stored: &mut Department| {
+            stored.clone_from(&department);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes a department. Conversations keep its name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::Changed`].
+    pub async fn delete_department(
+        &self,
+        tenant: &TenantId,
+        id: &DepartmentId,
+        version: Option<u64>,
+    ) -> Result<(), Error> {
+        let stored = self.load_stored::<Department>(tenant, &id.0).await?.ok_or(Error::NotFound)?;
+        let expect = Expect::Version(version.unwrap_or(stored.version));
+        self.remove::<Department>(tenant, &id.0, expect).await
+    }
+
+    pub(super) async fn seed_departments(&self, tenant: &TenantId) -> Result<(), Error> {
+        for (id, name) in SEEDED {
+            let department = Department::new(id, name, None)?;
+            match self.save(tenant, id, Expect::Absent, department).await {
+                Ok(_) | Err(Error::Changed) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A conditional write that expected nothing found something.
+pub(super) fn exists(error: Error) -> Error {
+    match error {
+        Error::Changed => Error::Exists,
+        error => error,
+    }
+}
