@@ -141,7 +141,7 @@ pub(super) async fn run(peer: &Peer, n_pairs: usize, length: Duration) -> anyhow
 }
 
 /// A text that carries the time it was sent at: `@` and sixteen hex digits, then filling.
-fn text(now_us: u64) -> String {
+pub(super) fn text(now_us: u64) -> String {
     format!("@{now_us:016x} {:.<width$}", "", width = TEXT_BYTES - 18)
 }
 
