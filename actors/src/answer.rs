@@ -5,7 +5,7 @@ use std::sync::Arc;
 use switchboard_domain::conversation::{Conversation, Rejection, Stream};
 use switchboard_domain::ids::{LogId, Seq};
 use switchboard_domain::receipt::Receipt;
-use switchboard_store::Fault;
+use switchboard_store::{Fault, Range};
 
 use crate::published::Published;
 
@@ -57,6 +57,17 @@ pub struct History {
     pub head: Seq,
     /// Whether more lies in the direction that was read.
     pub more: bool,
+}
+
+impl History {
+    /// A stretch that was read in the direction of `range`.
+    pub(crate) fn new(events: Vec<Arc<Published>>, head: Seq, range: Range) -> Self {
+        let more = match range {
+            Range::After(_) => events.last().is_some_and(|last| last.event.seq < head),
+            Range::Before(_) => events.first().is_some_and(|first| first.event.seq > Seq(1)),
+        };
+        Self { events, head, more }
+    }
 }
 
 /// Nothing was changed, or the outcome is unknown where it says so.

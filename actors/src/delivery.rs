@@ -110,10 +110,21 @@ enum Slot {
 }
 
 impl Slot {
-    fn class(&self) -> Class {
+    fn number(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
-        Class::State { slot: hasher.finish() }
+        hasher.finish()
+    }
+
+    fn class(&self) -> Class {
+        Class::State { slot: self.number() }
+    }
+}
+
+impl Delivery {
+    /// The slot of the steps of a watch.
+    pub(crate) fn view_slot(id: u64) -> u64 {
+        Slot::View(id).number()
     }
 }
 

@@ -1,15 +1,42 @@
 //! The live lists of a tenant.
+//!
+//! One actor a tenant owns who watches what, and the order of each watched list. Supervised by:
+//! the tenants' supervisor. Ends: with the node. Open conversations come from their cards, which
+//! outlive it, as do the watches; closed ones are read from the store when a list begins and
+//! followed from then on.
+//!
+//! Changes are conflated: however busy the conversations are, a list moves at most ten times a
+//! second, and only when its watcher has taken the step before.
 
+mod handle;
+mod list;
+mod view;
+
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use switchboard_domain::card::{Card, Sort};
 use switchboard_domain::conversation::Status;
-use switchboard_domain::ids::{ConversationId, DepartmentId, TenantId};
-use switchboard_domain::person::Caller;
-use switchboard_store::ListScope;
+use switchboard_domain::ids::{ConversationId, DepartmentId};
+use switchboard_store::{Fault, ListScope};
+use tokio::time::Instant;
 
-use crate::answer::Refusal;
-use crate::delivery::Outlet;
+pub use self::handle::Handle;
+pub(crate) use self::view::Watches;
+
+use self::list::{Filter, Live};
+use self::view::View;
+use crate::mailbox::{Permit, Reply};
+use crate::observe;
+use crate::tenant::Tenant;
+use crate::world::World;
+
+/// Rows of a list that one watcher is shown at most: a frame must fit its connection's queue.
+pub const ROWS_MAX: usize = 200;
+/// Time between two steps of a list at least.
+const STEP_EVERY: Duration = Duration::from_millis(100);
 
 /// Which list somebody watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +51,7 @@ pub struct Watch {
     pub scope: ListScope,
     /// In which order.
     pub sort: Sort,
-    /// How many rows from the top, at most 200.
+    /// How many rows from the top, at most [`ROWS_MAX`].
     pub limit: usize,
 }
 
@@ -33,7 +60,7 @@ pub struct Watch {
 pub struct Row {
     /// What the list shows.
     pub card: Arc<Card>,
-    /// Messages of the visitor after the watcher's read receipt.
+    /// Messages of the visitor after the watcher's read receipt; 0 for what is closed.
     pub unread: u32,
 }
 
@@ -44,7 +71,8 @@ pub struct ViewDelta {
     pub id: u64,
     /// One higher with every step, from 1.
     pub version: u64,
-    /// How many conversations the list has, whether or not they fit the limit.
+    /// How many conversations the list has, whether or not they fit the limit. Of lists with
+    /// closed conversations: how many are known here.
     pub total: usize,
     /// What changed.
     pub rows: Rows,
@@ -57,6 +85,15 @@ pub enum Rows {
     Snapshot(Vec<Row>),
     /// Single rows; the order follows from the sort.
     Changes(Vec<Change>),
+}
+
+/// A change of a row.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// It is there now, or looks otherwise.
+    Put(Row),
+    /// It is not among the rows any more.
+    Drop(ConversationId),
 }
 
 impl ViewDelta {
@@ -78,39 +115,178 @@ impl ViewDelta {
     }
 }
 
-/// A change of a row.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// It is there now, or looks otherwise.
-    Put(Row),
-    /// It is not among the rows any more.
-    Drop(ConversationId),
+/// The messages of the inbox.
+pub(crate) enum Message {
+    /// A watch was entered.
+    Watch { outlet_id: u64, id: u64, _permit: Permit, reply: Reply<()> },
+    /// Watches of an outlet ended.
+    Unwatched,
+    /// Take what changed from the cards.
+    Wake,
+    /// Tell the watchers; at most one is on its way.
+    Step,
+    /// Say how it stands.
+    Observe(Reply<observe::Inbox>),
 }
 
-/// Talks to the inbox of any tenant. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Handle;
+/// The behavior of the inbox.
+#[derive(Clone, Copy)]
+pub(crate) struct Behavior;
 
-impl Handle {
-    /// Watches a list: a snapshot at once, then changes, at most ten steps a second. The same id
-    /// of the same outlet again replaces the watch.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`] when the inbox does not answer.
-    pub async fn watch(
+/// What the inbox owns.
+pub(crate) struct State {
+    world: Arc<World>,
+    tenant: Arc<Tenant>,
+    myself: ActorRef<Message>,
+    lists: HashMap<Filter, Live>,
+    views: HashMap<(u64, u64), View>,
+    stepped_at: Option<Instant>,
+    steps_soon: bool,
+    n_steps: u64,
+}
+
+impl Actor for Behavior {
+    type Msg = Message;
+    type State = State;
+    type Arguments = (Arc<World>, Arc<Tenant>);
+
+    async fn pre_start(
         &self,
-        _tenant: &TenantId,
-        _caller: &Caller,
-        _watch: Watch,
-        _outlet: &Outlet,
-    ) -> Result<(), Refusal> {
-        Err(Refusal::Unknown)
+        myself: ActorRef<Message>,
+        (world, tenant): Self::Arguments,
+    ) -> Result<State, ActorProcessingErr> {
+        let mut state = State {
+            world,
+            tenant,
+            myself,
+            lists: HashMap::new(),
+            views: HashMap::new(),
+            stepped_at: None,
+            steps_soon: false,
+            n_steps: 0,
+        };
+        // Those who watched before a failure are shown everything afresh.
+        let watches = state.tenant.watches.all();
+        for (outlet_id, id) in watches {
+            state.watch(outlet_id, id).await?;
+        }
+        Ok(state)
     }
 
-    /// Ends a watch.
-    pub fn unwatch(&self, _tenant: &TenantId, _id: u64, _outlet_id: u64) {}
+    async fn handle(
+        &self,
+        _myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Watch { outlet_id, id, reply, .. } => {
+                let watched = state.watch(outlet_id, id).await;
+                // Nobody waits any more when the answer cannot be sent.
+                drop(reply.send(watched.map_err(crate::answer::Refusal::Store)));
+            }
+            Message::Unwatched => state.forget_ended(),
+            Message::Wake => state.step_soon(),
+            Message::Step => state.step(),
+            Message::Observe(reply) => drop(reply.send(Ok(state.observe()))),
+        }
+        Ok(())
+    }
 
-    /// Ends all watches of an outlet that is gone.
-    pub fn unwatch_all(&self, _tenant: &TenantId, _outlet_id: u64) {}
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<Message>,
+        _event: SupervisionEvent,
+        _state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
 }
+
+impl State {
+    /// Begins to show a list that was entered among the tenant's watches.
+    async fn watch(&mut self, outlet_id: u64, id: u64) -> Result<(), Fault> {
+        let Some(watcher) = self.tenant.watches.get(outlet_id, id) else { return Ok(()) };
+        self.take_changes();
+        let filter = Filter::of(&watcher.watch, watcher.sight.clone());
+        if !self.lists.contains_key(&filter) {
+            let list = Live::read(&filter, &self.tenant, &*self.world.store).await?;
+            self.lists.insert(filter.clone(), list);
+        }
+        let mut view = View::new(watcher, filter);
+        if let Some(list) = self.lists.get(&view.filter) {
+            view.step(list, self.tenant.cards());
+        }
+        self.views.insert((outlet_id, id), view);
+        self.forget_unwatched();
+        Ok(())
+    }
+
+    /// Sees to it that the watchers are told, now or when the last step is long enough ago.
+    fn step_soon(&mut self) {
+        if std::mem::replace(&mut self.steps_soon, true) {
+            return;
+        }
+        let wait = self.stepped_at.map_or(Duration::ZERO, |at| {
+            (at + STEP_EVERY).saturating_duration_since(Instant::now())
+        });
+        self.myself.send_after(wait, || Message::Step);
+    }
+
+    fn step(&mut self) {
+        self.steps_soon = false;
+        self.stepped_at = Some(Instant::now());
+        self.take_changes();
+        let mut is_behind = false;
+        let mut has_ended = false;
+        for view in self.views.values_mut() {
+            let Some(list) = self.lists.get(&view.filter) else { continue };
+            match view.step(list, self.tenant.cards()) {
+                view::Step::Told => self.n_steps += 1,
+                view::Step::Nothing => {}
+                view::Step::Waits => is_behind = true,
+                view::Step::Ended => has_ended = true,
+            }
+        }
+        if has_ended {
+            self.forget_ended();
+        }
+        if is_behind {
+            self.step_soon();
+        }
+    }
+
+    fn take_changes(&mut self) {
+        for changed in self.tenant.cards().take_for_inbox() {
+            for (filter, list) in &mut self.lists {
+                list.put(filter, changed.conversation, changed.card.as_ref());
+            }
+        }
+    }
+
+    /// Forgets views whose watch ended or whose connection is gone.
+    fn forget_ended(&mut self) {
+        self.tenant.watches.forget_closed();
+        let watches = &self.tenant.watches;
+        self.views.retain(|(outlet_id, id), _| watches.get(*outlet_id, *id).is_some());
+        self.forget_unwatched();
+    }
+
+    fn forget_unwatched(&mut self) {
+        let views = &self.views;
+        self.lists.retain(|filter, _| views.values().any(|view| view.filter == *filter));
+    }
+
+    fn observe(&self) -> observe::Inbox {
+        observe::Inbox {
+            cards: self.tenant.cards().len(),
+            lists: self.lists.len(),
+            views: self.views.len(),
+            steps: self.n_steps,
+            mailbox: self.tenant.inbox.gauge().depth(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,12 +10,24 @@ pub mod subscriber;
 pub mod delivery;
 pub mod clock;
 pub mod meter;
+pub mod sabotage;
+mod mailbox;
+mod supervisor;
+mod world;
+mod fanout;
+mod conversation;
+mod checkpoint;
 pub mod region;
+mod cards;
+mod tenant;
 pub mod presence;
 pub mod inbox;
 pub mod queue;
 pub mod observe;
 pub mod system;
+
+#[cfg(test)]
+mod testing;
 
 pub use answer::{Done, History, Refusal, Subscribed, View};
 pub use delivery::{Delivery, Outlet};

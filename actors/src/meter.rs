@@ -39,6 +39,7 @@ pub enum Dropped {
 pub enum Kind {
     Region,
     Conversation,
+    Checkpoints,
     Presence,
     Inbox,
     Queue,

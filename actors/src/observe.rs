@@ -1,11 +1,15 @@
 //! What the actors say of themselves: counts, never content.
 
+use switchboard_domain::ids::TenantId;
+
 /// A look at the running actors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// By region, in order.
     pub regions: Vec<Region>,
-    /// Restarts of supervised actors since the start.
+    /// By tenant that was touched since the start.
+    pub tenants: Vec<Tenant>,
+    /// Restarts of supervised actors since the start, without conversations.
     pub restarts: u64,
 }
 
@@ -32,4 +36,60 @@ pub struct Region {
     pub passivations: u64,
     /// Failures of conversations since the start.
     pub failures: u64,
+}
+
+/// The actors of one tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Which.
+    pub tenant: TenantId,
+    /// Its agents.
+    pub presence: Presence,
+    /// Its lists.
+    pub inbox: Inbox,
+    /// Its queue.
+    pub queue: Queue,
+}
+
+/// Presence of one tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Agents known.
+    pub agents: usize,
+    /// Agents of whom anything is alive.
+    pub alive: usize,
+    /// Connections that are told of presence.
+    pub watchers: usize,
+    /// Slots taken, reservations included.
+    pub slots_taken: usize,
+    /// Slots owned.
+    pub slots_owned: usize,
+    /// Requests that wait.
+    pub mailbox: usize,
+}
+
+/// The inbox of one tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inbox {
+    /// Cards of open conversations.
+    pub cards: usize,
+    /// Lists that somebody watches.
+    pub lists: usize,
+    /// Watches.
+    pub views: usize,
+    /// Steps told since the start.
+    pub steps: u64,
+    /// Requests that wait.
+    pub mailbox: usize,
+}
+
+/// The queue of one tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Conversations that wait.
+    pub waiting: usize,
+    /// Conversations given by the queue since the start.
+    pub routed: u64,
+    /// Requests that wait.
+    pub mailbox: usize,
 }

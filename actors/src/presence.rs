@@ -1,15 +1,39 @@
 //! The agents of a tenant: who is there, and with how many free slots.
+//!
+//! One actor a tenant owns the presence and the slots of all its agents, so a snapshot and the
+//! changes after it come from one place. Supervised by: the tenants' supervisor. Ends: with the
+//! node. It begins again from what agents chose (documents) and from the cards of the open
+//! conversations; connections renew themselves by their next sign of life.
+//!
+//! What an agent owns is true in the log alone: a slot is reserved before a conversation is asked
+//! to change hands, and kept or given back by what the log then says (P11).
 
+mod agent;
+mod handle;
+mod stored;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use switchboard_domain::conversation::Request;
-use switchboard_domain::ids::{AgentId, DepartmentId, TenantId};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use switchboard_domain::conversation::Rejection;
+use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, Timestamp};
 use switchboard_domain::person::{AgentRef, Role};
 use switchboard_domain::presence::Status;
-use switchboard_store::ConversationKey;
+use switchboard_domain::queue::Candidate;
 
-use crate::answer::{Done, Refusal};
-use crate::delivery::Outlet;
+pub use self::handle::Handle;
+
+use self::agent::Agent;
+use crate::answer::Refusal;
+use crate::cards::Moved;
+use crate::delivery::{Delivery, Outlet};
+use crate::mailbox::{Permit, Reply};
+use crate::observe;
+use crate::queue;
+use crate::subscriber::Pushed;
+use crate::tenant::Tenant;
+use crate::world::World;
 
 /// What the directory of people says of an agent who connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,120 +65,6 @@ pub struct AgentPresence {
     pub departments: Arc<[DepartmentId]>,
 }
 
-/// Talks to the presence of any tenant. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Handle;
-
-impl Handle {
-    /// A connection of an agent opened; `connection` tells the connections of this node apart.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`] when presence does not answer; the connection may go on without.
-    pub async fn connected(
-        &self,
-        _tenant: &TenantId,
-        _agent: AgentId,
-        _connection: u64,
-        _profile: Profile,
-    ) -> Result<AgentPresence, Refusal> {
-        Err(Refusal::Unknown)
-    }
-
-    /// A connection of an agent closed.
-    pub fn disconnected(&self, _tenant: &TenantId, _agent: AgentId, _connection: u64) {}
-
-    /// A heartbeat or any authenticated call: keeps the agent alive for two minutes.
-    pub fn alive(&self, _tenant: &TenantId, _agent: AgentId) {}
-
-    /// Chooses a status.
-    ///
-    /// # Errors
-    ///
-    /// Nothing was changed, or the outcome is unknown.
-    pub async fn set_status(
-        &self,
-        _tenant: &TenantId,
-        _agent: &AgentRef,
-        _status: Status,
-    ) -> Result<AgentPresence, Refusal> {
-        Err(Refusal::Unknown)
-    }
-
-    /// Changes how many conversations the agent takes, 1 to 20.
-    ///
-    /// # Errors
-    ///
-    /// Nothing was changed, or the outcome is unknown.
-    pub async fn set_capacity(
-        &self,
-        _tenant: &TenantId,
-        _agent: &AgentRef,
-        _max: usize,
-    ) -> Result<AgentPresence, Refusal> {
-        Err(Refusal::Unknown)
-    }
-
-    /// Changes what the agent can.
-    ///
-    /// # Errors
-    ///
-    /// Nothing was changed, or the outcome is unknown.
-    pub async fn set_skills(
-        &self,
-        _tenant: &TenantId,
-        _agent: &AgentRef,
-        _skills: Vec<Arc<str>>,
-    ) -> Result<AgentPresence, Refusal> {
-        Err(Refusal::Unknown)
-    }
-
-    /// One agent; `None` for one who was never there.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`] when presence does not answer.
-    pub async fn get(
-        &self,
-        _tenant: &TenantId,
-        _agent: AgentId,
-    ) -> Result<Option<AgentPresence>, Refusal> {
-        Err(Refusal::Unknown)
-    }
-
-    /// All agents who were ever there, by id.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`] when presence does not answer.
-    pub async fn all(&self, _tenant: &TenantId) -> Result<Arc<[AgentPresence]>, Refusal> {
-        Err(Refusal::Unknown)
-    }
-
-    /// Whether any agent takes conversations at this moment.
-    #[must_use]
-    pub fn anybody_online(&self, _tenant: &TenantId) -> bool {
-        false
-    }
-
-    /// Takes a waiting conversation within the agent's capacity (P11): reserves a slot, asks the
-    /// conversation, and keeps or gives back the slot. `request.command` is `Accept`.
-    ///
-    /// # Errors
-    ///
-    /// `AtCapacity`, `AlreadyAccepted` with who has it, or as any request.
-    pub async fn accept(&self, _key: &ConversationKey, _request: Request) -> Result<Done, Refusal> {
-        Err(Refusal::Unknown)
-    }
-
-    /// Tells an outlet of the tenant's presence: at once and on every change. `View::Agents` gets
-    /// `Delivery::Presence`, `View::Anybody` gets `Delivery::AnybodyOnline`.
-    pub async fn watch(&self, _tenant: &TenantId, _view: View, _outlet: &Outlet) {}
-
-    /// Tells it no more.
-    pub fn unwatch(&self, _tenant: &TenantId, _outlet_id: u64) {}
-}
-
 /// What a watcher of presence is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
@@ -163,3 +73,349 @@ pub enum View {
     /// Whether anybody is there; for visitors.
     Anybody,
 }
+
+/// The messages of presence.
+pub(crate) enum Message {
+    /// A connection of an agent opened.
+    Connected {
+        agent: AgentId,
+        connection: u64,
+        profile: Profile,
+        _permit: Permit,
+        reply: Reply<AgentPresence>,
+    },
+    /// A connection of an agent closed.
+    Disconnected { agent: AgentId, connection: u64 },
+    /// A sign of life.
+    Alive { agent: AgentId, _permit: Permit },
+    /// Change what an agent chose.
+    Set { agent: AgentRef, setting: Setting, _permit: Permit, reply: Reply<AgentPresence> },
+    /// Show one agent.
+    Get { agent: AgentId, _permit: Permit, reply: Reply<Option<AgentPresence>> },
+    /// Show all agents.
+    All { _permit: Permit, reply: Reply<Arc<[AgentPresence]>> },
+    /// Show all agents as routing sees them.
+    Candidates { _permit: Permit, reply: Reply<Vec<Candidate>> },
+    /// Keep a slot for a conversation for a while; answers the agent's name.
+    Reserve {
+        agent: AgentRef,
+        conversation: ConversationId,
+        _permit: Permit,
+        reply: Reply<Arc<str>>,
+    },
+    /// Nothing came of a reservation.
+    Cancel { agent: AgentId, conversation: ConversationId },
+    /// The log says that a conversation changed hands.
+    Moved(Moved),
+    /// Tell an outlet at once and on every change.
+    Watch { view: View, outlet: Outlet, _permit: Permit, reply: Reply<()> },
+    /// Tell it no more.
+    Unwatch { outlet_id: u64 },
+    /// Catch up with the cards.
+    Wake,
+    /// Look whose time has run out.
+    Look,
+    /// Say how it stands.
+    Observe(Reply<observe::Presence>),
+}
+
+/// Something an agent chose.
+#[derive(Clone, Debug)]
+pub(crate) enum Setting {
+    Status(Status),
+    Capacity(usize),
+    Skills(Vec<Arc<str>>),
+}
+
+/// The behavior of presence.
+#[derive(Clone, Copy)]
+pub(crate) struct Behavior;
+
+/// What presence owns.
+pub(crate) struct State {
+    world: Arc<World>,
+    tenant: Arc<Tenant>,
+    agents: HashMap<AgentId, Agent>,
+    /// When a look is due already; none is asked for twice.
+    looks_at: Option<Timestamp>,
+}
+
+impl Actor for Behavior {
+    type Msg = Message;
+    type State = State;
+    type Arguments = (Arc<World>, Arc<Tenant>);
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Message>,
+        (world, tenant): Self::Arguments,
+    ) -> Result<State, ActorProcessingErr> {
+        let agents = stored::read_all(&*world.store, &tenant.id).await?;
+        for (id, agent) in &agents {
+            tenant.set_departments(*id, Arc::clone(&agent.departments));
+        }
+        Ok(State { world, tenant, agents, looks_at: None })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        state.handle(message).await;
+        state.look_again(&myself);
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<Message>,
+        _event: SupervisionEvent,
+        _state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+}
+
+impl State {
+    async fn handle(&mut self, message: Message) {
+        let now = self.world.clock.now();
+        match message {
+            Message::Connected { agent, connection, profile, reply, .. } => {
+                answer(reply, self.connected(agent, connection, &profile).await);
+            }
+            Message::Disconnected { agent, connection } => {
+                self.change(agent, |it| it.presence.disconnected(connection, now));
+            }
+            Message::Alive { agent, .. } => self.change(agent, |it| it.presence.renewed(now)),
+            Message::Set { agent, setting, reply, .. } => {
+                answer(reply, self.set(&agent, setting).await);
+            }
+            Message::Get { agent, reply, .. } => {
+                answer(reply, Ok(self.agents.get(&agent).map(|it| it.show(agent, now))));
+            }
+            Message::All { reply, .. } => answer(reply, Ok(self.show_all(now))),
+            Message::Candidates { reply, .. } => {
+                let candidates = self.agents.iter().map(|(id, it)| it.candidate(*id, now));
+                answer(reply, Ok(candidates.collect()));
+            }
+            Message::Reserve { agent, conversation, reply, .. } => {
+                answer(reply, self.reserve(&agent, conversation, now));
+            }
+            Message::Cancel { agent, conversation } => {
+                self.change(agent, |it| it.capacity.cancel(conversation));
+                self.tell_queue();
+            }
+            Message::Moved(moved) => self.moved(moved),
+            Message::Watch { view, outlet, reply, .. } => {
+                self.watch(view, outlet, now);
+                answer(reply, Ok(()));
+            }
+            Message::Unwatch { outlet_id } => {
+                self.tenant.watchers.lock().remove(&outlet_id);
+            }
+            Message::Wake => self.catch_up(),
+            Message::Look => {
+                self.looks_at = None;
+                self.tell_all_changes();
+            }
+            Message::Observe(reply) => answer(reply, Ok(self.observe(now))),
+        }
+    }
+
+    async fn connected(
+        &mut self,
+        id: AgentId,
+        connection: u64,
+        profile: &Profile,
+    ) -> Result<AgentPresence, Refusal> {
+        self.tenant.set_departments(id, Arc::clone(&profile.departments));
+        let agent = self.agents.entry(id).or_default();
+        let chose = agent.presence.chosen();
+        agent.presence.connected(connection);
+        let is_new = agent.take_in(profile) || agent.presence.chosen() != chose;
+        if is_new {
+            self.store(id).await?;
+        }
+        self.change(id, |_| {});
+        self.show(id)
+    }
+
+    async fn set(&mut self, agent: &AgentRef, setting: Setting) -> Result<AgentPresence, Refusal> {
+        let found = self.agents.entry(agent.id).or_insert_with(|| Agent::named(&agent.name));
+        let before = found.clone();
+        match setting {
+            Setting::Status(status) => found.presence.choose(status),
+            Setting::Capacity(max) => found.capacity.set_max(max)?,
+            Setting::Skills(skills) => found.set_skills(skills)?,
+        }
+        if let Err(refusal) = self.store(agent.id).await {
+            self.agents.insert(agent.id, before);
+            return Err(refusal);
+        }
+        self.change(agent.id, |_| {});
+        self.show(agent.id)
+    }
+
+    /// What an agent chose must outlive the node.
+    async fn store(&self, id: AgentId) -> Result<(), Refusal> {
+        let Some(agent) = self.agents.get(&id) else { return Ok(()) };
+        stored::write(&*self.world.store, &self.tenant.id, id, agent).await.map_err(Refusal::Store)
+    }
+
+    fn reserve(
+        &mut self,
+        agent: &AgentRef,
+        conversation: ConversationId,
+        now: Timestamp,
+    ) -> Result<Arc<str>, Refusal> {
+        let found = self.agents.entry(agent.id).or_insert_with(|| Agent::named(&agent.name));
+        found.capacity.reserve(conversation, now)?;
+        Ok(Arc::clone(&found.name))
+    }
+
+    fn moved(&mut self, moved: Moved) {
+        let Moved { conversation, from, to } = moved;
+        if let Some(from) = from {
+            self.change(from, |it| it.capacity.release(conversation));
+        }
+        if let Some(to) = to {
+            self.agents.entry(to).or_default();
+            self.change(to, |it| it.capacity.own(conversation));
+        }
+        self.tell_queue();
+    }
+
+    /// Takes the slots from the cards, which say what the log says.
+    fn catch_up(&mut self) {
+        let mut owned: HashMap<AgentId, Vec<(ConversationId, Arc<str>)>> = HashMap::new();
+        for card in self.tenant.cards().all() {
+            if let Some(agent) = card.agent {
+                let name = card.agent_name().unwrap_or_default().into();
+                owned.entry(agent).or_default().push((card.id, name));
+            }
+        }
+        for (id, agent) in &mut self.agents {
+            let owned = owned.remove(id).unwrap_or_default();
+            agent.own_exactly(owned.into_iter().map(|(conversation, _)| conversation));
+        }
+        for (id, owned) in owned {
+            let name = owned.first().map(|(_, name)| Arc::clone(name)).unwrap_or_default();
+            let mut agent = Agent::named(&name);
+            agent.own_exactly(owned.into_iter().map(|(conversation, _)| conversation));
+            self.agents.insert(id, agent);
+        }
+        self.tell_all_changes();
+        self.tell_queue();
+    }
+
+    fn watch(&mut self, view: View, outlet: Outlet, now: Timestamp) {
+        let first = match view {
+            View::Agents => Delivery::Presence { agents: self.show_all(now), snapshot: true },
+            View::Anybody => Delivery::AnybodyOnline(self.tenant.anybody_online()),
+        };
+        if outlet.push(first) != Pushed::Closed {
+            self.tenant.watchers.lock().insert(outlet.id(), (view, outlet));
+        }
+    }
+
+    /// Changes one agent, if known, and tells the watchers what they can see of it.
+    fn change(&mut self, id: AgentId, change: impl FnOnce(&mut Agent)) {
+        let Some(agent) = self.agents.get_mut(&id) else { return };
+        change(agent);
+        self.tell_changes(id);
+    }
+
+    fn tell_all_changes(&mut self) {
+        let ids: Vec<_> = self.agents.keys().copied().collect();
+        for id in ids {
+            self.tell_changes(id);
+        }
+    }
+
+    fn tell_changes(&mut self, id: AgentId) {
+        let now = self.world.clock.now();
+        let Some(agent) = self.agents.get_mut(&id) else { return };
+        let shown = agent.show(id, now);
+        if agent.told.as_ref() == Some(&shown) {
+            return;
+        }
+        let took_offers = agent.told.as_ref().is_some_and(|told| told.effective.takes_offers());
+        let takes_offers = shown.effective.takes_offers();
+        agent.told = Some(shown.clone());
+        let delivery = Delivery::Presence { agents: Arc::new([shown]), snapshot: false };
+        self.tell(View::Agents, &delivery);
+        if took_offers != takes_offers {
+            self.tell_anybody();
+            self.tell_queue();
+        }
+    }
+
+    fn tell_anybody(&mut self) {
+        let online = self
+            .agents
+            .values()
+            .any(|it| it.told.as_ref().is_some_and(|told| told.effective.takes_offers()));
+        if self.tenant.anybody_online() != online {
+            self.tenant.set_anybody_online(online);
+            self.tell(View::Anybody, &Delivery::AnybodyOnline(online));
+        }
+    }
+
+    fn tell(&self, view: View, delivery: &Delivery) {
+        self.tenant.watchers.lock().retain(|_, (wants, outlet)| {
+            *wants != view || outlet.push(delivery.clone()) != Pushed::Closed
+        });
+    }
+
+    /// Slots or presence changed: the queue may have something to give.
+    fn tell_queue(&self) {
+        // A queue that is away looks for itself when it comes back.
+        drop(self.tenant.queue.cast(queue::Message::AgentsChanged));
+    }
+
+    /// Asks to be woken when the first presence falls by time alone.
+    fn look_again(&mut self, myself: &ActorRef<Message>) {
+        let now = self.world.clock.now();
+        let falls = self.agents.values().filter_map(|it| it.presence.falls_at(now)).min();
+        let Some(falls) = falls else { return };
+        if self.looks_at.is_some_and(|at| at <= falls) {
+            return;
+        }
+        self.looks_at = Some(falls);
+        let wait_ms = u64::try_from(falls.ms_since(now)).unwrap_or(0);
+        myself.send_after(std::time::Duration::from_millis(wait_ms), || Message::Look);
+    }
+
+    fn show(&self, id: AgentId) -> Result<AgentPresence, Refusal> {
+        let now = self.world.clock.now();
+        let agent = self.agents.get(&id).ok_or(Rejection::NotFound)?;
+        Ok(agent.show(id, now))
+    }
+
+    fn show_all(&self, now: Timestamp) -> Arc<[AgentPresence]> {
+        let mut all: Vec<_> = self.agents.iter().map(|(id, it)| it.show(*id, now)).collect();
+        all.sort_by_key(|it| it.agent.id);
+        all.into()
+    }
+
+    fn observe(&self, now: Timestamp) -> observe::Presence {
+        observe::Presence {
+            agents: self.agents.len(),
+            alive: self.agents.values().filter(|it| it.presence.is_alive(now)).count(),
+            watchers: self.tenant.watchers.lock().len(),
+            slots_taken: self.agents.values().map(|it| it.capacity.n_taken(now)).sum(),
+            slots_owned: self.agents.values().map(|it| it.capacity.n_owned()).sum(),
+            mailbox: self.tenant.presence.gauge().depth(),
+        }
+    }
+}
+
+fn answer<T>(reply: Reply<T>, result: Result<T, Refusal>) {
+    // Nobody waits any more when the answer cannot be sent.
+    drop(reply.send(result));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,333 @@
 //! Who waits, and who is given the next one.
+//!
+//! One actor a tenant owns the lines of all its departments. Supervised by: the tenants'
+//! supervisor. Ends: with the node. It begins again from the cards of the open conversations.
+//!
+//! What it offers it carries out one after another: reserve at presence, route the conversation,
+//! and the log says what came of it. It never stands still for that: an offer runs beside it.
 
-use switchboard_domain::ids::{DepartmentId, TenantId};
-use switchboard_domain::queue::Policy;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use switchboard_domain::card::Card;
+use switchboard_domain::conversation::{Command, Request, Status};
+use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId};
+use switchboard_domain::person::{AgentRef, Caller};
+use switchboard_domain::queue::{Candidate, Offer, Policy, Queue, Waiting};
+use switchboard_store::ConversationKey;
+use tokio::time::Instant;
+
+use crate::answer::Refusal;
+use crate::delivery::Delivery;
+use crate::mailbox::{Permit, Reply};
+use crate::observe;
+use crate::presence;
+use crate::tenant::Tenant;
+use crate::world::World;
+
+/// How often visitors are told their places at most. A place is not a stop-watch.
+const PLACES_EVERY: Duration = Duration::from_secs(5);
 
 /// Talks to the queues of any tenant. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Handle;
+pub struct Handle {
+    world: Arc<World>,
+}
 
 impl Handle {
+    pub(crate) const fn new(world: Arc<World>) -> Self {
+        Self { world }
+    }
+
     /// Sets how a department routes; `None` as department for conversations without one.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when the queue does not answer.
     pub async fn set_policy(
         &self,
-        _tenant: &TenantId,
-        _department: Option<DepartmentId>,
-        _policy: Policy,
-    ) {
+        tenant: &TenantId,
+        department: Option<DepartmentId>,
+        policy: Policy,
+    ) -> Result<(), Refusal> {
+        let tenant = self.world.tenants.get(&self.world, tenant);
+        tenant.policies.lock().insert(department, policy);
+        let within = self.world.config.answer_within;
+        let changed = |_permit, reply| Message::PoliciesChanged { _permit, reply };
+        tenant.queue.ask(within, changed).await
     }
 }
+
+/// The messages of the queue.
+pub(crate) enum Message {
+    /// Policies of departments changed.
+    PoliciesChanged { _permit: Permit, reply: Reply<()> },
+    /// Take what changed from the cards.
+    Wake,
+    /// Somebody came, left, or has a slot more or less.
+    AgentsChanged,
+    /// The agents as they are now; at most one is on its way.
+    Agents(Vec<Candidate>),
+    /// An offer came to an end; at most one runs.
+    Offered { conversation: ConversationId, is_taken: bool },
+    /// Tell visitors their places.
+    TellPlaces,
+    /// Say how it stands.
+    Observe(Reply<observe::Queue>),
+}
+
+/// The behavior of the queue.
+#[derive(Clone, Copy)]
+pub(crate) struct Behavior;
+
+/// What the queue owns.
+pub(crate) struct State {
+    world: Arc<World>,
+    tenant: Arc<Tenant>,
+    presence: presence::Handle,
+    myself: ActorRef<Message>,
+    queue: Queue,
+    /// Whether agents were asked for, or an offer runs.
+    is_busy: bool,
+    /// Whether something changed meanwhile that makes another look worthwhile.
+    looks_again: bool,
+    /// The places that visitors were told last.
+    told: HashMap<ConversationId, Told>,
+    tells_places: bool,
+    told_at: Option<Instant>,
+    n_routed: u64,
+}
+
+/// What a visitor was told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Told {
+    position: u32,
+    eta: Option<(u32, u32)>,
+}
+
+impl Actor for Behavior {
+    type Msg = Message;
+    type State = State;
+    type Arguments = (Arc<World>, Arc<Tenant>);
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Message>,
+        (world, tenant): Self::Arguments,
+    ) -> Result<State, ActorProcessingErr> {
+        let Some(conversations) = world.conversations.get().cloned() else {
+            return Err("the regions are not there".into());
+        };
+        let presence = presence::Handle::new(Arc::clone(&world), conversations);
+        let mut state = State {
+            world,
+            tenant,
+            presence,
+            myself,
+            queue: Queue::new(Policy::Manual),
+            is_busy: false,
+            looks_again: false,
+            told: HashMap::new(),
+            tells_places: false,
+            told_at: None,
+            n_routed: 0,
+        };
+        state.set_policies();
+        for card in state.tenant.cards().all() {
+            state.take_in(card.id, Some(&card));
+        }
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::PoliciesChanged { reply, .. } => {
+                state.set_policies();
+                state.look();
+                // Nobody waits any more when the answer cannot be sent.
+                drop(reply.send(Ok(())));
+            }
+            Message::Wake => state.take_changes(),
+            Message::AgentsChanged => state.look(),
+            Message::Agents(agents) => state.offer(&agents),
+            Message::Offered { conversation, is_taken } => state.offered(conversation, is_taken),
+            Message::TellPlaces => state.tell_places(),
+            Message::Observe(reply) => drop(reply.send(Ok(state.observe()))),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<Message>,
+        _event: SupervisionEvent,
+        _state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+}
+
+impl State {
+    fn set_policies(&mut self) {
+        for (department, policy) in &*self.tenant.policies.lock() {
+            self.queue.set_policy(department.clone(), Some(*policy));
+        }
+    }
+
+    fn take_changes(&mut self) {
+        for (conversation, card) in self.tenant.cards().take_for_queue() {
+            self.take_in(conversation, card.as_deref());
+        }
+        self.world.meter.queue_depth(self.queue.len());
+        self.look();
+        self.tell_places_soon();
+    }
+
+    fn take_in(&mut self, conversation: ConversationId, card: Option<&Card>) {
+        match card {
+            Some(card) if card.status == Status::Waiting => self.queue.enter(Waiting {
+                conversation,
+                department: card.department().map(|name| DepartmentId(name.into())),
+                priority: card.priority,
+                skills: card.skills().map(Arc::from).collect(),
+                since: card.waiting_since.unwrap_or(card.created_at),
+            }),
+            Some(_) => self.queue.served(conversation, self.world.clock.now()),
+            None => self.queue.leave(conversation),
+        }
+    }
+
+    /// Looks for something to give: asks who is there, unless that is under way already.
+    fn look(&mut self) {
+        if self.is_busy {
+            self.looks_again = true;
+            return;
+        }
+        if self.queue.is_empty() || !self.routes() {
+            return;
+        }
+        self.is_busy = true;
+        self.looks_again = false;
+        let tenant = Arc::clone(&self.tenant);
+        let within = self.world.config.answer_within;
+        let myself = self.myself.clone();
+        // Beside the actor, so that calls go down and nobody waits in a circle.
+        ractor::concurrency::spawn(async move {
+            let ask = |_permit, reply| presence::Message::Candidates { _permit, reply };
+            let agents = tenant.presence.ask(within, ask).await.unwrap_or_default();
+            drop(myself.cast(Message::Agents(agents)));
+        });
+    }
+
+    /// Whether any line routes by itself.
+    fn routes(&self) -> bool {
+        self.queue.lines().any(|line| self.queue.policy(line) != Policy::Manual)
+    }
+
+    fn offer(&mut self, agents: &[Candidate]) {
+        self.is_busy = false;
+        let offer = self.queue.next(agents, self.world.clock.now());
+        let Some(Offer { conversation, agent }) = offer else {
+            if self.looks_again {
+                self.look();
+            }
+            return;
+        };
+        self.is_busy = true;
+        let key = ConversationKey { tenant: self.tenant.id.clone(), conversation };
+        let presence = self.presence.clone();
+        let myself = self.myself.clone();
+        ractor::concurrency::spawn(async move {
+            let is_taken = route(&presence, &key, agent).await;
+            drop(myself.cast(Message::Offered { conversation, is_taken }));
+        });
+    }
+
+    fn offered(&mut self, conversation: ConversationId, is_taken: bool) {
+        self.is_busy = false;
+        if is_taken {
+            self.n_routed += 1;
+            self.queue.served(conversation, self.world.clock.now());
+        } else {
+            // Somebody else took it, or the agent has no slot any more: the cards say which. An
+            // agent's change makes the queue look again, so a refusal does not spin.
+            self.queue.failed(conversation);
+        }
+        if is_taken || self.looks_again {
+            self.look();
+        }
+    }
+
+    /// Sees to it that places are told, now or when the last time is long enough ago.
+    fn tell_places_soon(&mut self) {
+        if std::mem::replace(&mut self.tells_places, true) {
+            return;
+        }
+        let wait = self.told_at.map_or(Duration::ZERO, |at| {
+            (at + PLACES_EVERY).saturating_duration_since(Instant::now())
+        });
+        self.myself.send_after(wait, || Message::TellPlaces);
+    }
+
+    fn tell_places(&mut self) {
+        self.tells_places = false;
+        self.told_at = Some(Instant::now());
+        let mut places = HashMap::with_capacity(self.queue.len());
+        for line in self.queue.lines() {
+            for (conversation, place) in self.queue.places(line) {
+                let position = u32::try_from(place.shown()).unwrap_or(u32::MAX);
+                places.insert(conversation, Told { position, eta: place.eta_s });
+            }
+        }
+        let Some(conversations) = self.world.conversations.get() else { return };
+        for (conversation, place) in &places {
+            if self.told.get(conversation) == Some(place) {
+                continue;
+            }
+            let Told { position, eta } = *place;
+            let conversation = *conversation;
+            let key = ConversationKey { tenant: self.tenant.id.clone(), conversation };
+            let delivery = Delivery::QueuePosition { conversation, position, eta };
+            conversations.fanout(&key).tell_visitors(&key, &delivery);
+        }
+        self.told = places;
+    }
+
+    fn observe(&self) -> observe::Queue {
+        observe::Queue {
+            waiting: self.queue.len(),
+            routed: self.n_routed,
+            mailbox: self.tenant.queue.gauge().depth(),
+        }
+    }
+}
+
+/// Gives a conversation to an agent, within the agent's capacity (P11).
+async fn route(presence: &presence::Handle, key: &ConversationKey, agent: AgentId) -> bool {
+    let unnamed = AgentRef { id: agent, name: Arc::default() };
+    let request = |name| Request {
+        caller: Caller::SYSTEM,
+        key: None,
+        command: Command::Route { agent: AgentRef { id: agent, name } },
+    };
+    match presence.within_capacity(key, &unnamed, request).await {
+        Ok(done) => done.state.agent.as_ref().is_some_and(|it| it.id == agent),
+        Err(refusal) => {
+            tracing::debug!(
+                tenant = %key.tenant, conversation = %key.conversation, error = %refusal,
+                "offer came to nothing"
+            );
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -115,6 +115,14 @@ impl<T: Item> Sender<T> {
         self.0.queue.lock().ended.is_some()
     }
 
+    /// Whether an item of that state still waits to be taken. Who sends changes of a state asks
+    /// before, because a change must not replace another.
+    #[must_use]
+    pub fn holds(&self, slot: u64) -> bool {
+        let queue = self.0.queue.lock();
+        queue.items.iter().any(|item| item.class() == Class::State { slot })
+    }
+
     /// Puts an item at the end of the queue.
     pub fn push(&self, item: T) -> Pushed {
         let pushed = self.0.queue.lock().push(item);

@@ -1,16 +1,35 @@
 //! The actors of a node as a whole: start, handles, drain.
+//!
+//! ```text
+//! root               one-for-one; its end is the end of the node
+//! ├─ checkpoints     the one writer of checkpoints                     escalates
+//! ├─ regions 0–15    each supervises its conversations                 escalate
+//! └─ per tenant      presence, inbox, queue                            rest
+//! ```
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ractor::concurrency::{JoinHandle, oneshot};
+use ractor::{Actor, ActorRef};
 use switchboard_cluster::ownership::Ownership;
 use switchboard_domain::permission::AgentsSee;
+use switchboard_store::load::load;
 use switchboard_store::{Fault, Store};
 
 use crate::clock::Clock;
-use crate::meter::Meter;
-use crate::observe::Observed;
-use crate::{inbox, presence, queue, region};
+use crate::mailbox::{Address, Reply, answered};
+use crate::meter::{Kind, Meter};
+use crate::observe::{self, Observed};
+use crate::sabotage::Sabotage;
+use crate::supervisor::{self, Begin, Child, OnLimit};
+use crate::tenant::{Tenant, Tenants};
+use crate::world::World;
+use crate::{checkpoint, inbox, presence, queue, region};
+
+/// Conversations repaired at once at the start.
+const REPAIR_BATCH: usize = 256;
 
 /// How the actors behave.
 #[derive(Clone, Debug)]
@@ -19,24 +38,28 @@ pub struct Config {
     pub idle: Duration,
     /// How often a changed conversation's checkpoint and receipts are written at most.
     pub checkpoint_every: Duration,
-    /// Requests that may wait for one actor.
+    /// Requests that may wait for one conversation; regions and tenants' actors take 16 times
+    /// as many, because they serve many.
     pub mailbox_max: usize,
     /// How long a handle waits for an answer.
     pub answer_within: Duration,
     /// Which conversations plain agents see.
     pub agents_see: AgentsSee,
+    /// Planted faults; none outside of fault campaigns.
+    pub sabotage: Sabotage,
 }
 
 impl Config {
     /// The figures of the design.
     #[must_use]
-    pub const fn standard() -> Self {
+    pub fn standard() -> Self {
         Self {
             idle: Duration::from_secs(15),
             checkpoint_every: Duration::from_secs(1),
             mailbox_max: 256,
             answer_within: Duration::from_secs(5),
             agents_see: AgentsSee::All,
+            sabotage: Sabotage::default(),
         }
     }
 }
@@ -58,7 +81,11 @@ pub enum StartError {
 /// The running actors of a node.
 #[derive(Debug)]
 pub struct System {
+    world: Arc<World>,
     conversations: region::Handle,
+    restarts: Arc<AtomicU64>,
+    root: ActorRef<supervisor::Message>,
+    root_ended: JoinHandle<()>,
 }
 
 impl System {
@@ -68,13 +95,39 @@ impl System {
     ///
     /// When the store cannot be read, or an actor does not start.
     pub async fn start(
-        _config: Config,
-        _store: Arc<dyn Store>,
-        _clock: Arc<dyn Clock>,
-        _ownership: Arc<dyn Ownership>,
-        _meter: Arc<dyn Meter>,
+        config: Config,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ownership: Arc<dyn Ownership>,
+        meter: Arc<dyn Meter>,
     ) -> Result<Self, StartError> {
-        Ok(Self { conversations: region::Handle })
+        if !config.sabotage.counts_from_memory() {
+            repair(&*store).await.map_err(StartError::Repair)?;
+        }
+        let world = Arc::new(World {
+            // Each conversation in memory has at most two messages there; it admits them all.
+            checkpoints: Address::new(usize::MAX),
+            config,
+            store,
+            clock,
+            ownership,
+            meter,
+            tenants: Tenants::default(),
+            conversations: OnceLock::new(),
+        });
+        let conversations = region::Handle::new(&world);
+        drop(world.conversations.set(conversations.clone()));
+        let restarts = Arc::new(AtomicU64::new(0));
+        let begin = Begin {
+            children: children(&world, &conversations),
+            meter: Arc::clone(&world.meter),
+            restarts: Arc::clone(&restarts),
+        };
+        let (root, root_ended) = supervisor::start(begin)
+            .await
+            .map_err(|error| StartError::Spawn { what: error.to_string().into() })?;
+        world.tenants.live_under(root.clone());
+        Ok(Self { world, conversations, restarts, root, root_ended })
     }
 
     /// Conversations by key.
@@ -85,28 +138,138 @@ impl System {
 
     /// The agents of each tenant.
     #[must_use]
-    pub const fn presence(&self) -> presence::Handle {
-        presence::Handle
+    pub fn presence(&self) -> presence::Handle {
+        presence::Handle::new(Arc::clone(&self.world), self.conversations.clone())
     }
 
     /// The live lists of each tenant.
     #[must_use]
-    pub const fn inbox(&self) -> inbox::Handle {
-        inbox::Handle
+    pub fn inbox(&self) -> inbox::Handle {
+        inbox::Handle::new(Arc::clone(&self.world))
     }
 
     /// The queues of each tenant.
     #[must_use]
-    pub const fn queue(&self) -> queue::Handle {
-        queue::Handle
+    pub fn queue(&self) -> queue::Handle {
+        queue::Handle::new(Arc::clone(&self.world))
     }
 
     /// Counts of everything that runs.
     pub async fn observe(&self) -> Observed {
-        Observed::default()
+        let mut tenants = Vec::new();
+        for tenant in self.world.tenants.all() {
+            tenants.push(self.observe_tenant(&tenant).await);
+        }
+        tenants.sort_by(|one, other| one.tenant.cmp(&other.tenant));
+        let regions = self.conversations.observe().await;
+        Observed { regions, tenants, restarts: self.restarts.load(Ordering::Relaxed) }
+    }
+
+    /// Waits until the actors have failed for good: too many failures, and nothing left to
+    /// restart them. The process must end and be started again.
+    pub async fn failed(&mut self) {
+        // The framework promises that this task does not panic; either way the root is gone.
+        drop((&mut self.root_ended).await);
     }
 
     /// Stops taking requests, lets the accepted ones end, writes checkpoints and stops; at the
     /// latest after `deadline`.
-    pub async fn drain(self, _deadline: Duration) {}
+    pub async fn drain(self, deadline: Duration) {
+        let settled = tokio::time::timeout(deadline, async {
+            self.conversations.drain().await;
+            if let Some(checkpoints) = self.world.checkpoints.actor() {
+                // One that is gone has nothing to write.
+                drop(checkpoints.drain_and_wait(None).await);
+            }
+        });
+        if settled.await.is_err() {
+            tracing::warn!(
+                "not everything settled in time, the rest is repaired at the next start"
+            );
+        }
+        self.root.stop(None);
+        drop(self.root_ended.await);
+    }
+
+    async fn observe_tenant(&self, tenant: &Tenant) -> observe::Tenant {
+        let within = self.world.config.answer_within;
+        observe::Tenant {
+            tenant: tenant.id.clone(),
+            presence: look(&tenant.presence, within, presence::Message::Observe).await,
+            inbox: look(&tenant.inbox, within, inbox::Message::Observe).await,
+            queue: look(&tenant.queue, within, queue::Message::Observe).await,
+        }
+    }
 }
+
+/// Asks an actor how it stands; zeros when it does not answer. Needs no permit, because whoever
+/// observes wants to see a full mailbox.
+async fn look<M: ractor::Message, T: Default>(
+    address: &Address<M>,
+    within: Duration,
+    message: fn(Reply<T>) -> M,
+) -> T {
+    let (reply, answer) = oneshot();
+    match address.cast(message(reply.into())) {
+        Ok(()) => answered(within, answer).await.unwrap_or_default(),
+        Err(_) => T::default(),
+    }
+}
+
+/// Checkpoints that a crash left behind their logs are written anew, before anybody reads a list.
+async fn repair(store: &dyn Store) -> Result<(), Fault> {
+    loop {
+        let behind = store.dirty(REPAIR_BATCH).await?;
+        if behind.is_empty() {
+            return Ok(());
+        }
+        let mut checkpoints = Vec::with_capacity(behind.len());
+        for key in behind {
+            match load(store, &key).await? {
+                Some(state) => checkpoints.push((key, state)),
+                None => {
+                    let what = format!("conversation {} is marked and empty", key.conversation);
+                    return Err(Fault::Damaged { what: what.into() });
+                }
+            }
+        }
+        tracing::info!(conversations = checkpoints.len(), "checkpoints repaired from the log");
+        store.put_checkpoints(checkpoints).await?;
+    }
+}
+
+fn children(world: &Arc<World>, conversations: &region::Handle) -> Vec<Child> {
+    let mut children = vec![checkpoints(world)];
+    for (idx, (address, fanout)) in conversations.places().enumerate() {
+        let world = Arc::clone(world);
+        let name = format!("region {idx}");
+        children.push(Child::new(name, Kind::Region, OnLimit::Escalate, move |supervisor| {
+            let begin = (Arc::clone(&world), Arc::clone(&fanout));
+            let address = Arc::clone(&address);
+            async move {
+                let (actor, _) =
+                    Actor::spawn_linked(None, region::Behavior, begin, supervisor).await?;
+                address.set(actor.clone());
+                Ok(actor.get_cell())
+            }
+        }));
+    }
+    children
+}
+
+fn checkpoints(world: &Arc<World>) -> Child {
+    let world = Arc::clone(world);
+    Child::new("checkpoints", Kind::Checkpoints, OnLimit::Escalate, move |supervisor| {
+        let world = Arc::clone(&world);
+        async move {
+            let begin = Arc::clone(&world);
+            let (actor, _) =
+                Actor::spawn_linked(None, checkpoint::Behavior, begin, supervisor).await?;
+            world.checkpoints.set(actor.clone());
+            Ok(actor.get_cell())
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! Who hears what: the subscriptions of a region's conversations.
+//!
+//! They outlive the conversation actors, so an idle conversation with subscribers costs its
+//! entries here and no actor. A conversation's actor alone adds its subscriptions and publishes
+//! its events, so a subscription begins exactly between two events (P5). Typing is passed on here
+//! and wakes nobody.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use switchboard_domain::conversation::Stream;
+use switchboard_domain::person::{Author, Caller, Principal, Role, Side};
+use switchboard_domain::receipt::Receipt;
+use switchboard_store::ConversationKey;
+
+use crate::delivery::{Delivery, Outlet, Unsubscribed};
+use crate::meter::{Dropped, Meter};
+use crate::published::Published;
+use crate::subscriber::Pushed;
+
+/// Characters of a preview that are passed on: what fits under a transcript.
+const PREVIEW_CHARS_MAX: usize = 200;
+
+/// The subscriptions of one region.
+#[derive(Debug)]
+pub(crate) struct Fanout {
+    conversations: Mutex<HashMap<ConversationKey, Vec<Subscription>>>,
+    meter: Arc<dyn Meter>,
+    leaks_notes: bool,
+}
+
+/// One connection hears one stream of one conversation.
+#[derive(Clone, Debug)]
+pub(crate) struct Subscription {
+    pub(crate) outlet: Outlet,
+    pub(crate) principal: Principal,
+    pub(crate) role: Role,
+    pub(crate) stream: Stream,
+}
+
+impl Fanout {
+    pub(crate) fn new(meter: Arc<dyn Meter>, leaks_notes: bool) -> Self {
+        Self { conversations: Mutex::default(), meter, leaks_notes }
+    }
+
+    /// Enters a subscription and marks its beginning in the outlet. The same connection and
+    /// stream again replaces the older one. Only the conversation's actor calls this.
+    pub(crate) fn subscribe(
+        &self,
+        key: &ConversationKey,
+        subscription: Subscription,
+        marker: Delivery,
+    ) {
+        let mut conversations = self.conversations.lock();
+        // Most conversations have one subscriber: the visitor.
+        let subscriptions =
+            conversations.entry(key.clone()).or_insert_with(|| Vec::with_capacity(1));
+        subscriptions.retain(|old| !old.is(subscription.stream, subscription.outlet.id()));
+        self.push(&subscription.outlet, marker);
+        subscriptions.push(subscription);
+    }
+
+    pub(crate) fn unsubscribe(&self, key: &ConversationKey, stream: Stream, outlet_id: u64) {
+        self.retain(key, |subscription| !subscription.is(stream, outlet_id));
+    }
+
+    /// Passes events on, in order. Only the conversation's actor calls this, after they are
+    /// durable and applied.
+    pub(crate) fn publish(&self, key: &ConversationKey, events: &[Arc<Published>]) {
+        self.retain(key, |subscription| {
+            events.iter().all(|published| {
+                // P13: whoever hears the internal stream subscribed to it, which visitors cannot.
+                if published.event.stream != subscription.stream && !self.leaks_notes {
+                    return true;
+                }
+                self.push(&subscription.outlet, Delivery::Event(Arc::clone(published)))
+            })
+        });
+    }
+
+    /// Tells the other side how far somebody has got.
+    pub(crate) fn receipt(&self, key: &ConversationKey, by: &Author, receipt: Receipt) {
+        let side = by.principal.side();
+        self.retain(key, |subscription| {
+            if subscription.stream != Stream::Public || subscription.principal.side() == side {
+                return true;
+            }
+            let conversation = key.conversation;
+            self.push(
+                &subscription.outlet,
+                Delivery::Receipt { conversation, by: by.clone(), receipt },
+            )
+        });
+    }
+
+    /// Tells the other subscribers that somebody types. Who is not subscribed may not.
+    pub(crate) fn typing(
+        &self,
+        key: &ConversationKey,
+        caller: &Caller,
+        on: bool,
+        preview: Option<Arc<str>>,
+    ) {
+        let from = &caller.author;
+        let preview = preview.filter(|_| from.principal.side() == Side::Visitor).map(shorten);
+        self.retain_if(
+            key,
+            |subscriptions| subscriptions.iter().any(|own| own.principal == from.principal),
+            |subscription| {
+                if subscription.stream != Stream::Public || subscription.principal == from.principal
+                {
+                    return true;
+                }
+                let for_agent = subscription.principal.is_agent();
+                self.push(
+                    &subscription.outlet,
+                    Delivery::Typing {
+                        conversation: key.conversation,
+                        from: from.clone(),
+                        on,
+                        preview: preview.clone().filter(|_| for_agent),
+                    },
+                )
+            },
+        );
+    }
+
+    /// Tells the visitors among the subscribers.
+    pub(crate) fn tell_visitors(&self, key: &ConversationKey, delivery: &Delivery) {
+        self.retain(key, |subscription| {
+            subscription.principal.side() != Side::Visitor
+                || self.push(&subscription.outlet, delivery.clone())
+        });
+    }
+
+    /// Ends the subscriptions of those who may no longer see the conversation.
+    pub(crate) fn recheck(&self, key: &ConversationKey, sees: impl Fn(Principal, Role) -> bool) {
+        self.retain(key, |subscription| {
+            let kept = sees(subscription.principal, subscription.role);
+            if !kept {
+                self.push(
+                    &subscription.outlet,
+                    Delivery::Unsubscribed {
+                        conversation: key.conversation,
+                        stream: subscription.stream,
+                        why: Unsubscribed::Forbidden,
+                    },
+                );
+            }
+            kept
+        });
+    }
+
+    /// Drops the subscriptions of connections that are gone.
+    pub(crate) fn prune(&self) {
+        self.conversations.lock().retain(|_, subscriptions| {
+            subscriptions.retain(|subscription| !subscription.outlet.is_closed());
+            !subscriptions.is_empty()
+        });
+    }
+
+    /// Conversations with subscribers, and subscriptions.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let conversations = self.conversations.lock();
+        (conversations.len(), conversations.values().map(Vec::len).sum())
+    }
+
+    fn retain(&self, key: &ConversationKey, keep: impl Fn(&Subscription) -> bool) {
+        self.retain_if(key, |_| true, keep);
+    }
+
+    fn retain_if(
+        &self,
+        key: &ConversationKey,
+        admit: impl Fn(&[Subscription]) -> bool,
+        keep: impl Fn(&Subscription) -> bool,
+    ) {
+        let mut conversations = self.conversations.lock();
+        let Some(subscriptions) = conversations.get_mut(key) else { return };
+        if !admit(subscriptions) {
+            return;
+        }
+        subscriptions.retain(keep);
+        if subscriptions.is_empty() {
+            conversations.remove(key);
+        }
+    }
+
+    /// Whether the outlet still listens.
+    fn push(&self, outlet: &Outlet, delivery: Delivery) -> bool {
+        match outlet.push(delivery) {
+            Pushed::Queued | Pushed::Conflated => true,
+            Pushed::Dropped => {
+                self.meter.dropped(Dropped::Ephemeral);
+                true
+            }
+            Pushed::Closed => false,
+        }
+    }
+}
+
+impl Subscription {
+    fn is(&self, stream: Stream, outlet_id: u64) -> bool {
+        self.stream == stream && self.outlet.id() == outlet_id
+    }
+}
+
+fn shorten(preview: Arc<str>) -> Arc<str> {
+    match preview.char_indices().nth(PREVIEW_CHARS_MAX) {
+        Some((end, _)) => Arc::from(&preview[..end]),
+        None => preview,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! What the doors and the queue may ask of presence.
+
+use std::sync::Arc;
+
+use switchboard_domain::conversation::{Command, Rejection, Request};
+use switchboard_domain::ids::{AgentId, ConversationId, TenantId};
+use switchboard_domain::person::AgentRef;
+use switchboard_domain::presence::Status;
+use switchboard_store::ConversationKey;
+
+use super::{AgentPresence, Message, Profile, Setting, View};
+use crate::answer::{Done, Refusal};
+use crate::delivery::Outlet;
+use crate::mailbox::{Permit, Reply};
+use crate::region;
+use crate::tenant::Tenant;
+use crate::world::World;
+
+/// Talks to the presence of any tenant. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    world: Arc<World>,
+    conversations: region::Handle,
+}
+
+impl Handle {
+    pub(crate) const fn new(world: Arc<World>, conversations: region::Handle) -> Self {
+        Self { world, conversations }
+    }
+
+    /// A connection of an agent opened; `connection` tells the connections of this node apart.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when presence does not answer; the connection may go on without.
+    pub async fn connected(
+        &self,
+        tenant: &TenantId,
+        agent: AgentId,
+        connection: u64,
+        profile: Profile,
+    ) -> Result<AgentPresence, Refusal> {
+        self.ask(tenant, |_permit, reply| Message::Connected {
+            agent,
+            connection,
+            profile,
+            _permit,
+            reply,
+        })
+        .await
+    }
+
+    /// A connection of an agent closed.
+    pub fn disconnected(&self, tenant: &TenantId, agent: AgentId, connection: u64) {
+        // Without a permit: one for each connection that was admitted, and it must not get lost.
+        // When presence is away, its next life knows no connections.
+        drop(self.tenant(tenant).presence.cast(Message::Disconnected { agent, connection }));
+    }
+
+    /// A heartbeat or any authenticated call: keeps the agent alive for two minutes.
+    pub fn alive(&self, tenant: &TenantId, agent: AgentId) {
+        let tenant = self.tenant(tenant);
+        if let Some(permit) = tenant.presence.gauge().enter() {
+            // Lossy: the next sign of life says the same.
+            drop(tenant.presence.cast(Message::Alive { agent, _permit: permit }));
+        }
+    }
+
+    /// Chooses a status.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed, or the outcome is unknown.
+    pub async fn set_status(
+        &self,
+        tenant: &TenantId,
+        agent: &AgentRef,
+        status: Status,
+    ) -> Result<AgentPresence, Refusal> {
+        self.set(tenant, agent, Setting::Status(status)).await
+    }
+
+    /// Changes how many conversations the agent takes, 1 to 20.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed, or the outcome is unknown.
+    pub async fn set_capacity(
+        &self,
+        tenant: &TenantId,
+        agent: &AgentRef,
+        max: usize,
+    ) -> Result<AgentPresence, Refusal> {
+        self.set(tenant, agent, Setting::Capacity(max)).await
+    }
+
+    /// Changes what the agent can.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed, or the outcome is unknown.
+    pub async fn set_skills(
+        &self,
+        tenant: &TenantId,
+        agent: &AgentRef,
+        skills: Vec<Arc<str>>,
+    ) -> Result<AgentPresence, Refusal> {
+        self.set(tenant, agent, Setting::Skills(skills)).await
+    }
+
+    /// One agent; `None` for one who was never there.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when presence does not answer.
+    pub async fn get(
+        &self,
+        tenant: &TenantId,
+        agent: AgentId,
+    ) -> Result<Option<AgentPresence>, Refusal> {
+        self.ask(tenant, |_permit, reply| Message::Get { agent, _permit, reply }).await
+    }
+
+    /// All agents who were ever there, by id.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when presence does not answer.
+    pub async fn all(&self, tenant: &TenantId) -> Result<Arc<[AgentPresence]>, Refusal> {
+        self.ask(tenant, |_permit, reply| Message::All { _permit, reply }).await
+    }
+
+    /// Whether any agent takes conversations at this moment.
+    #[must_use]
+    pub fn anybody_online(&self, tenant: &TenantId) -> bool {
+        self.tenant(tenant).anybody_online()
+    }
+
+    /// Takes a waiting conversation within the agent's capacity (P11): reserves a slot, asks the
+    /// conversation, and keeps or gives back the slot. `request.command` is `Accept`.
+    ///
+    /// # Errors
+    ///
+    /// `AtCapacity`, `AlreadyAccepted` with who has it, or as any request.
+    pub async fn accept(&self, key: &ConversationKey, request: Request) -> Result<Done, Refusal> {
+        let Command::Accept { agent } = &request.command else {
+            let why = "only accepting goes through presence";
+            return Err(Rejection::Invalid { what: "command", why }.into());
+        };
+        self.within_capacity(key, &agent.clone(), |_| request).await
+    }
+
+    /// Reserves a slot of an agent, asks the conversation for the change of hands that `request`
+    /// makes of the agent's name, and keeps or gives back the slot.
+    pub(crate) async fn within_capacity(
+        &self,
+        key: &ConversationKey,
+        agent: &AgentRef,
+        request: impl FnOnce(Arc<str>) -> Request,
+    ) -> Result<Done, Refusal> {
+        let (tenant, conversation) = (&key.tenant, key.conversation);
+        let reserved = self.ask(tenant, |_permit, reply| Message::Reserve {
+            agent: agent.clone(),
+            conversation,
+            _permit,
+            reply,
+        });
+        let name = reserved.await?;
+        let result = self.conversations.ask(key, request(name)).await;
+        match &result {
+            // The log says so to presence itself, which then owns the slot.
+            Ok(done) if done.state.agent.as_ref().is_some_and(|it| it.id == agent.id) => {}
+            // Perhaps it was stored: the log will tell, or the reservation expires.
+            Err(Refusal::Unknown | Refusal::Store(_)) => {}
+            Ok(_) | Err(_) => self.cancel(tenant, agent.id, conversation),
+        }
+        result
+    }
+
+    /// Tells an outlet of the tenant's presence: at once and on every change. `View::Agents` gets
+    /// `Delivery::Presence`, `View::Anybody` gets `Delivery::AnybodyOnline`.
+    pub async fn watch(&self, tenant: &TenantId, view: View, outlet: &Outlet) {
+        let outlet = outlet.clone();
+        let watched =
+            self.ask(tenant, |_permit, reply| Message::Watch { view, outlet, _permit, reply });
+        if let Err(refusal) = watched.await {
+            tracing::warn!(%tenant, error = %refusal, "presence not watched");
+        }
+    }
+
+    /// Tells it no more.
+    pub fn unwatch(&self, tenant: &TenantId, outlet_id: u64) {
+        // When presence is away, its next life knows no watchers.
+        drop(self.tenant(tenant).presence.cast(Message::Unwatch { outlet_id }));
+    }
+
+    fn cancel(&self, tenant: &TenantId, agent: AgentId, conversation: ConversationId) {
+        // When presence is away, its next life knows no reservations.
+        drop(self.tenant(tenant).presence.cast(Message::Cancel { agent, conversation }));
+    }
+
+    async fn set(
+        &self,
+        tenant: &TenantId,
+        agent: &AgentRef,
+        setting: Setting,
+    ) -> Result<AgentPresence, Refusal> {
+        let agent = agent.clone();
+        self.ask(tenant, |_permit, reply| Message::Set { agent, setting, _permit, reply }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        tenant: &TenantId,
+        message: impl FnOnce(Permit, Reply<T>) -> Message,
+    ) -> Result<T, Refusal> {
+        self.tenant(tenant).presence.ask(self.world.config.answer_within, message).await
+    }
+
+    fn tenant(&self, tenant: &TenantId) -> Arc<Tenant> {
+        self.world.tenants.get(&self.world, tenant)
+    }
+}
