@@ -77,7 +77,7 @@ impl Actors {
 const OUTCOMES: &[&str] =
     &["stored", "duplicate", "unchanged", "rejected", "busy", "storage_full", "unknown"];
 
-const KINDS: &[&str] = &["region", "conversation", "presence", "inbox", "queue"];
+const KINDS: &[&str] = &["region", "conversation", "checkpoints", "presence", "inbox", "queue"];
 
 const fn outcome_name(outcome: Outcome) -> &'static str {
     match outcome {
@@ -95,6 +95,7 @@ const fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Region => "region",
         Kind::Conversation => "conversation",
+        Kind::Checkpoints => "checkpoints",
         Kind::Presence => "presence",
         Kind::Inbox => "inbox",
         Kind::Queue => "queue",
