@@ -232,7 +232,7 @@ fn public_messages(log: &[Event]) -> impl DoubleEndedIterator<Item = &Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// P1 to P4, P7, P8, P11 to P13 of whatever people ask for, retries included.
     #[test]
