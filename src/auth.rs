@@ -13,7 +13,7 @@ pub mod authenticator;
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use authenticator::{AuthError, Authenticator, Identity, Via};
 pub use claims::Claims;
@@ -27,11 +27,12 @@ const SECRET_BYTES_MIN: usize = 32;
 const LEEWAY_SECONDS_MAX: u32 = 300;
 
 /// The section `[jwt]`: the one secret that needs no file.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecretConfig {
-    /// Signs and checks HS256 tokens of the tenant `default`. Without it, and without a key
-    /// file, no tokens are accepted.
+    /// Signs and checks HS256 tokens of the tenant `default`; at least 32 bytes. Without it, and
+    /// without a key file, no tokens are accepted. Better given in the environment than in a file.
+    #[serde(skip_serializing)]
     pub secret: Option<String>,
 }
 
@@ -58,7 +59,7 @@ impl SecretConfig {
 }
 
 /// The section `[auth]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// A JWKS file of public keys (EdDSA with Ed25519, ES256) that also say `tenant` and, if

@@ -5,7 +5,6 @@
 //! `listen` of the section `[server]` is `SWITCHBOARD_SERVER_LISTEN` in the environment; an empty
 //! variable counts as not set. `docs/SETTINGS.md` is made from these structs.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,13 +12,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use switchboard_domain::permission;
 
+use crate::auth;
 use crate::edge::listener;
 use crate::telemetry;
 
 mod read;
 
-/// The shortest HS256 secret, in bytes: the size of the digest (RFC 7518 §3.2).
-pub const SECRET_BYTES_MIN: usize = 32;
 /// The longest time a stop may take, in seconds: what orchestrators wait before they kill.
 const DRAIN_SECONDS_MAX: u64 = 30;
 
@@ -36,7 +34,9 @@ pub struct Config {
     /// Where and how things are stored.
     pub store: Store,
     /// The secret that needs no file.
-    pub jwt: Jwt,
+    pub jwt: auth::SecretConfig,
+    /// Keys and claims of tokens.
+    pub auth: auth::Config,
     /// How conversations live in memory.
     pub actors: Actors,
     /// Logs.
@@ -140,40 +140,6 @@ pub enum Engine {
     Embedded,
     /// Nothing is kept.
     Memory,
-}
-
-/// The secret that needs no file.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Jwt {
-    /// Signs and checks the HS256 tokens of the tenant `default`; at least 32 bytes. Better given
-    /// as `SWITCHBOARD_JWT_SECRET` than in a file.
-    #[serde(skip_serializing)]
-    pub secret: Option<Secret>,
-}
-
-/// Something that no log and no message may show.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-pub struct Secret(Box<str>);
-
-impl Secret {
-    /// Takes a text in.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(Box::from(text))
-    }
-
-    /// The secret itself, for whoever signs with it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
 }
 
 /// How conversations live in memory.
@@ -288,6 +254,7 @@ impl Config {
             listener: reader.section("listener")?,
             store: reader.section("store")?,
             jwt: reader.section("jwt")?,
+            auth: reader.section("auth")?,
             actors: reader.section("actors")?,
             log: reader.section("log")?,
         };
@@ -307,9 +274,8 @@ impl Config {
             key: "log.filter".to_owned(),
             what: std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default(),
         })?;
-        if self.jwt.secret.as_ref().is_some_and(|secret| secret.0.len() < SECRET_BYTES_MIN) {
-            return Err(value("jwt.secret", &format!("has fewer than {SECRET_BYTES_MIN} bytes")));
-        }
+        self.jwt.check().map_err(|what| value("jwt.secret", &what))?;
+        self.auth.check().map_err(|what| value("auth", &what))?;
         if self.actors.idle_ms == 0 {
             return Err(value("actors.idle_ms", "must be at least 1"));
         }

@@ -15,6 +15,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 pub mod split;
 pub mod histogram;
 pub mod actors;
+pub mod store;
 pub mod requests;
 pub mod process;
 
@@ -35,6 +36,8 @@ pub struct Metrics {
     pub streams: Streams,
     /// Conversations and their actors; implements the actors' meter.
     pub actors: Arc<actors::Actors>,
+    /// The embedded engine; implements its meter.
+    pub store: Arc<store::Store>,
 }
 
 /// Sockets.
@@ -165,10 +168,11 @@ impl Metrics {
         };
         let requests = requests::Requests::new(&mut catalog);
         let actors = Arc::new(actors::Actors::new(&mut catalog));
+        let store = Arc::new(store::Store::new(&mut catalog));
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         catalog.add("build", "What runs here", build);
         catalog.0.register_collector(Box::new(process::Process));
-        Arc::new(Self { registry: catalog.0, connections, requests, streams, actors })
+        Arc::new(Self { registry: catalog.0, connections, requests, streams, actors, store })
     }
 
     /// All metrics as text, of the media type [`MEDIA_TYPE`].

@@ -13,7 +13,8 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("server", include_str!("../config.rs"), "Server"),
     ("listener", include_str!("../edge/listener.rs"), "Config"),
     ("store", include_str!("../config.rs"), "Store"),
-    ("jwt", include_str!("../config.rs"), "Jwt"),
+    ("jwt", include_str!("../auth.rs"), "SecretConfig"),
+    ("auth", include_str!("../auth.rs"), "Config"),
     ("actors", include_str!("../config.rs"), "Actors"),
     ("log", include_str!("../telemetry.rs"), "Config"),
 ];

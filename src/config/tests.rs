@@ -36,7 +36,7 @@ fn the_environment_overrides_the_file_and_the_file_the_defaults() {
     assert!(config.server.demo);
     assert_eq!(config.listener.connections_max, 7);
     assert_eq!(config.actors.agents_see, AgentsSee::Own);
-    assert_eq!(config.jwt.secret.unwrap().expose().len(), 32);
+    assert_eq!(config.jwt.secret.unwrap().len(), 32);
     assert_eq!(config.actors.idle_ms, 15_000);
     assert_eq!(config.environment, Environment::Development);
 }
@@ -169,6 +169,8 @@ fn settings_that_do_not_go_together_are_refused() {
         ("[listener]\nconnections_max = 0", false),
         ("[listener]\nhead_timeout_ms = 0", false),
         ("[actors]\nidle_ms = 0", false),
+        ("[auth]\nleeway_seconds = 5", true),
+        ("[auth]\nleeway_seconds = 3000", false),
         ("[log]\nfilter = \"a=b=c\"", false),
     ] {
         assert_eq!(load(file, &[]).unwrap().check().is_ok(), fine, "{file}");
