@@ -84,6 +84,15 @@ impl Cards {
         self.board.lock().put(&Arc::new(Card::of(state)))
     }
 
+    /// Whether something newer is known of a conversation than its card says.
+    pub(crate) fn are_behind(&self, state: &Conversation) -> bool {
+        let board = self.board.lock();
+        match board.open.get(&state.id) {
+            Some(open) => n_events(open.card.heads) < n_events(state.heads),
+            None => state.status.is_open(),
+        }
+    }
+
     /// Takes in how far agents have read.
     pub(crate) fn set_readers(
         &self,
@@ -243,8 +252,11 @@ fn readers(receipts: impl Iterator<Item = (Principal, Receipt)>) -> Vec<(AgentId
 }
 
 fn is_older(card: &Card, than: &Card) -> bool {
-    let events = |heads: Heads| heads.public.0 + heads.internal.0;
-    events(card.heads) < events(than.heads)
+    n_events(card.heads) < n_events(than.heads)
+}
+
+const fn n_events(heads: Heads) -> u64 {
+    heads.public.0 + heads.internal.0
 }
 
 fn waits_otherwise(old: &Card, new: &Card) -> bool {

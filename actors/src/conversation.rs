@@ -20,7 +20,7 @@ use switchboard_domain::ids::Seq;
 use switchboard_domain::permission::{self, AgentsSee, Subject};
 use switchboard_domain::person::{Author, Caller, Principal, Role};
 use switchboard_store::load::load;
-use switchboard_store::{ConversationKey, Fault, Range};
+use switchboard_store::{ConversationKey, Fault, Page, Range};
 use tokio::time::Instant;
 
 use self::receipts::Receipts;
@@ -33,6 +33,9 @@ use crate::mailbox::{Permit, Reply};
 use crate::published::Published;
 use crate::tenant::Tenant;
 use crate::world::World;
+
+/// Events read at once when the last life failed before it could tell them.
+const UNHEARD_PAGE: usize = 64;
 
 /// What can be asked of a conversation.
 pub(crate) enum Message {
@@ -75,7 +78,8 @@ impl Parcel {
         Self { message, _permit: Some(permit) }
     }
 
-    /// From the writer of checkpoints, at most one a conversation.
+    /// From the writer of checkpoints, at most one a conversation; and from the region to one
+    /// that is to begin again from the log.
     pub(crate) const fn flush() -> Self {
         Self { message: Message::Flush, _permit: None }
     }
@@ -264,8 +268,30 @@ impl State {
             load(store, &self.key).await?
         };
         self.conversation = loaded.map(Arc::new);
+        self.tell_unheard().await?;
         self.is_loaded = true;
         self.world.meter.activated(began.elapsed());
+        Ok(())
+    }
+
+    /// Tells what the last life stored and failed before it could tell. Nothing, as a rule.
+    async fn tell_unheard(&mut self) -> Result<(), Fault> {
+        let Some(state) = self.conversation.clone() else { return Ok(()) };
+        self.tenant.put_unheard(&state);
+        let Some(published) = self.fanout.published(&self.key) else { return Ok(()) };
+        for stream in [Stream::Public, Stream::Internal] {
+            let (mut after, head) = (published.of(stream), state.heads.of(stream));
+            while after < head {
+                let range = Range::After(after);
+                let page = Page { key: self.key.clone(), stream, range, limit: UNHEARD_PAGE };
+                let events = self.world.store.read(page).await?;
+                let Some(last) = events.last() else { break };
+                after = last.seq;
+                let unheard: Vec<_> =
+                    events.into_iter().map(|event| self.remember(event)).collect();
+                self.fanout.publish(&self.key, &unheard);
+            }
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use switchboard_domain::conversation::Stream;
+use switchboard_domain::conversation::{Heads, Stream};
 use switchboard_domain::person::{Author, Caller, Principal, Role, Side};
 use switchboard_domain::receipt::Receipt;
 use switchboard_store::ConversationKey;
@@ -25,9 +25,18 @@ const PREVIEW_CHARS_MAX: usize = 200;
 /// The subscriptions of one region.
 #[derive(Debug)]
 pub(crate) struct Fanout {
-    conversations: Mutex<HashMap<ConversationKey, Vec<Subscription>>>,
+    conversations: Mutex<HashMap<ConversationKey, Audience>>,
     meter: Arc<dyn Meter>,
     leaks_notes: bool,
+}
+
+/// Who hears one conversation.
+#[derive(Debug)]
+struct Audience {
+    /// How far both streams were published. What is stored beyond it nobody heard, because the
+    /// conversation failed in between.
+    published: Heads,
+    subscriptions: Vec<Subscription>,
 }
 
 /// One connection hears one stream of one conversation.
@@ -44,18 +53,23 @@ impl Fanout {
         Self { conversations: Mutex::default(), meter, leaks_notes }
     }
 
-    /// Enters a subscription and marks its beginning in the outlet. The same connection and
-    /// stream again replaces the older one. Only the conversation's actor calls this.
+    /// Enters a subscription and marks its beginning in the outlet, when both streams stand at
+    /// `heads`. The same connection and stream again replaces the older one. Only the
+    /// conversation's actor calls this.
     pub(crate) fn subscribe(
         &self,
         key: &ConversationKey,
+        heads: Heads,
         subscription: Subscription,
         marker: Delivery,
     ) {
         let mut conversations = self.conversations.lock();
-        // Most conversations have one subscriber: the visitor.
-        let subscriptions =
-            conversations.entry(key.clone()).or_insert_with(|| Vec::with_capacity(1));
+        let audience = conversations.entry(key.clone()).or_insert_with(|| Audience {
+            published: heads,
+            // Most conversations have one subscriber: the visitor.
+            subscriptions: Vec::with_capacity(1),
+        });
+        let subscriptions = &mut audience.subscriptions;
         subscriptions.retain(|old| !old.is(subscription.stream, subscription.outlet.id()));
         self.push(&subscription.outlet, marker);
         subscriptions.push(subscription);
@@ -68,7 +82,15 @@ impl Fanout {
     /// Passes events on, in order. Only the conversation's actor calls this, after they are
     /// durable and applied.
     pub(crate) fn publish(&self, key: &ConversationKey, events: &[Arc<Published>]) {
-        self.retain(key, |subscription| {
+        let mut conversations = self.conversations.lock();
+        let Some(audience) = conversations.get_mut(key) else { return };
+        for published in events {
+            match published.event.stream {
+                Stream::Public => audience.published.public = published.event.seq,
+                Stream::Internal => audience.published.internal = published.event.seq,
+            }
+        }
+        audience.subscriptions.retain(|subscription| {
             events.iter().all(|published| {
                 // P13: whoever hears the internal stream subscribed to it, which visitors cannot.
                 if published.event.stream != subscription.stream && !self.leaks_notes {
@@ -76,6 +98,29 @@ impl Fanout {
                 }
                 self.push(&subscription.outlet, Delivery::Event(Arc::clone(published)))
             })
+        });
+        if audience.subscriptions.is_empty() {
+            conversations.remove(key);
+        }
+    }
+
+    /// How far both streams were published; `None` when nobody listens.
+    pub(crate) fn published(&self, key: &ConversationKey) -> Option<Heads> {
+        self.conversations.lock().get(key).map(|audience| audience.published)
+    }
+
+    /// Ends all subscriptions, because nobody can say any more what will come of them.
+    pub(crate) fn lose(&self, key: &ConversationKey) {
+        self.retain(key, |subscription| {
+            self.push(
+                &subscription.outlet,
+                Delivery::Unsubscribed {
+                    conversation: key.conversation,
+                    stream: subscription.stream,
+                    why: Unsubscribed::Lost,
+                },
+            );
+            false
         });
     }
 
@@ -154,16 +199,17 @@ impl Fanout {
 
     /// Drops the subscriptions of connections that are gone.
     pub(crate) fn prune(&self) {
-        self.conversations.lock().retain(|_, subscriptions| {
-            subscriptions.retain(|subscription| !subscription.outlet.is_closed());
-            !subscriptions.is_empty()
+        self.conversations.lock().retain(|_, audience| {
+            audience.subscriptions.retain(|subscription| !subscription.outlet.is_closed());
+            !audience.subscriptions.is_empty()
         });
     }
 
     /// Conversations with subscribers, and subscriptions.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let conversations = self.conversations.lock();
-        (conversations.len(), conversations.values().map(Vec::len).sum())
+        let subscriptions = conversations.values().map(|audience| audience.subscriptions.len());
+        (conversations.len(), subscriptions.sum())
     }
 
     fn retain(&self, key: &ConversationKey, keep: impl Fn(&Subscription) -> bool) {
@@ -177,12 +223,12 @@ impl Fanout {
         keep: impl Fn(&Subscription) -> bool,
     ) {
         let mut conversations = self.conversations.lock();
-        let Some(subscriptions) = conversations.get_mut(key) else { return };
-        if !admit(subscriptions) {
+        let Some(audience) = conversations.get_mut(key) else { return };
+        if !admit(&audience.subscriptions) {
             return;
         }
-        subscriptions.retain(keep);
-        if subscriptions.is_empty() {
+        audience.subscriptions.retain(keep);
+        if audience.subscriptions.is_empty() {
             conversations.remove(key);
         }
     }

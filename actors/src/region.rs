@@ -27,14 +27,14 @@ use tokio::time::Instant;
 
 use self::slot::Slot;
 use crate::answer::{Done, History, Refusal, View};
-use crate::conversation::{self, Begin, Stretch};
+use crate::conversation::{self, Begin, Parcel, Stretch};
 use crate::delivery::Outlet;
 use crate::fanout::Fanout;
 use crate::mailbox::{Address, BUSY, Gauge, Permit, Reply, answered};
 use crate::meter::{Dropped, Kind, Meter, Outcome};
 use crate::observe;
 use crate::published::Published;
-use crate::supervisor::{Failures, REST};
+use crate::supervisor::{Failures, REST, back_off};
 use crate::system::Config;
 use crate::world::World;
 
@@ -319,6 +319,8 @@ fn outcome(result: &Result<Done, Refusal>) -> Outcome {
 pub(crate) enum Message {
     /// Pass a message on to a conversation.
     Route { key: ConversationKey, message: conversation::Message, _permit: Permit },
+    /// Start a conversation again that failed, so that it tells what it stored.
+    Restart { key: ConversationKey },
     /// Let idle conversations go.
     Sweep,
     /// Let all conversations go and say when the last has gone.
@@ -393,6 +395,7 @@ impl Actor for Behavior {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Route { key, message, _permit } => state.route(key, message).await,
+            Message::Restart { key } => state.restart(key).await,
             Message::Sweep => {
                 state.sweep(state.world.config.idle);
                 Ok(())
@@ -498,11 +501,25 @@ impl State {
         self.world.meter.restarted(Kind::Conversation);
         if count >= FAILURES_MAX {
             failing.quarantined_until = Some(now + REST);
+            self.fanout.lose(key);
             self.world.meter.quarantined();
             tracing::error!(
                 tenant = %key.tenant, conversation = %key.conversation, "conversation quarantined"
             );
+        } else {
+            let key = key.clone();
+            self.myself.send_after(back_off(count), || Message::Restart { key });
         }
+    }
+
+    async fn restart(&mut self, key: ConversationKey) -> Result<(), ActorProcessingErr> {
+        if self.is_draining || self.slots.contains_key(&key) || !self.activate(&key).await? {
+            return Ok(());
+        }
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.forward(Parcel::flush());
+        }
+        Ok(())
     }
 
     /// A conversation's actor ended: what arrived meanwhile wakes the next.

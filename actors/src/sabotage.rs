@@ -5,50 +5,65 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sabotage {
     #[cfg(feature = "sabotage")]
-    planted: Option<Planted>,
+    planted: Planted,
 }
 
 #[cfg(feature = "sabotage")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Planted {
-    NoDedupe,
-    SeqFromMemory,
-    LeakNotes,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Planted {
+    no_dedupe: bool,
+    seq_from_memory: bool,
+    leak_notes: bool,
 }
 
 #[cfg(feature = "sabotage")]
 impl Sabotage {
-    /// The fault of that name; `None` for an unknown name.
+    /// Those that the environment names in `SWITCHBOARD_SABOTAGE`, separated by commas. Names of
+    /// faults that others plant are passed over.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        let planted = match name {
-            "" => None,
-            "no_dedupe" => Some(Planted::NoDedupe),
-            "seq_from_memory" => Some(Planted::SeqFromMemory),
-            "leak_notes" => Some(Planted::LeakNotes),
-            _ => return None,
+    pub fn from_environment() -> Self {
+        Self::named(&std::env::var("SWITCHBOARD_SABOTAGE").unwrap_or_default())
+    }
+
+    /// Those of these names.
+    #[must_use]
+    pub fn named(names: &str) -> Self {
+        let has = |name| names.split(',').any(|it| it.trim() == name);
+        let planted = Planted {
+            no_dedupe: has("no_dedupe"),
+            seq_from_memory: has("seq_from_memory"),
+            leak_notes: has("leak_notes"),
         };
-        Some(Self { planted })
+        if planted != Planted::default() {
+            tracing::error!(?planted, "sabotaged: this node breaks its promises on purpose");
+        }
+        Self { planted }
     }
 
     /// A retry is stored again (breaks P3).
-    pub(crate) fn skips_dedupe(self) -> bool {
-        self.planted == Some(Planted::NoDedupe)
+    pub(crate) const fn skips_dedupe(self) -> bool {
+        self.planted.no_dedupe
     }
 
     /// Positions go on from a stale checkpoint, and a taken one is acknowledged (breaks P1, P2).
-    pub(crate) fn counts_from_memory(self) -> bool {
-        self.planted == Some(Planted::SeqFromMemory)
+    pub(crate) const fn counts_from_memory(self) -> bool {
+        self.planted.seq_from_memory
     }
 
     /// Internal events reach public subscribers (breaks P13).
-    pub(crate) fn leaks_notes(self) -> bool {
-        self.planted == Some(Planted::LeakNotes)
+    pub(crate) const fn leaks_notes(self) -> bool {
+        self.planted.leak_notes
     }
 }
 
 #[cfg(not(feature = "sabotage"))]
 impl Sabotage {
+    /// None: the feature is off.
+    #[must_use]
+    pub const fn from_environment() -> Self {
+        Self {}
+    }
+
     pub(crate) const fn skips_dedupe(self) -> bool {
         false
     }
@@ -61,3 +76,6 @@ impl Sabotage {
         false
     }
 }
+
+#[cfg(all(test, feature = "sabotage"))]
+mod tests;

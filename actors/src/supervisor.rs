@@ -234,7 +234,7 @@ impl State {
 }
 
 /// How long to wait after the failure numbered `count` within the window, from 1.
-fn back_off(count: usize) -> Duration {
+pub(crate) fn back_off(count: usize) -> Duration {
     let doublings = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
     BACK_OFF_FIRST * (1 << doublings)
 }

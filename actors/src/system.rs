@@ -59,7 +59,7 @@ impl Config {
             mailbox_max: 256,
             answer_within: Duration::from_secs(5),
             agents_see: AgentsSee::All,
-            sabotage: Sabotage::default(),
+            sabotage: Sabotage::from_environment(),
         }
     }
 }

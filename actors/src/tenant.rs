@@ -69,6 +69,14 @@ impl Tenant {
         self.tell(self.cards.put(state));
     }
 
+    /// As [`put_card`](Self::put_card), if the cards are behind: its actor failed before it could
+    /// tell them.
+    pub(crate) fn put_unheard(&self, state: &Conversation) {
+        if self.cards.are_behind(state) {
+            self.put_card(state);
+        }
+    }
+
     /// Takes in how far agents have read a conversation.
     pub(crate) fn put_readers(
         &self,

@@ -53,18 +53,19 @@ impl State {
         self.readable(caller, stream)?;
         self.load_receipts().await?;
         let state = Arc::clone(self.readable(caller, stream)?);
+        let heads = state.heads;
         let principal = caller.author.principal;
         let subscribed = Box::new(Subscribed {
             stream,
             log: state.log,
-            head: state.heads.of(stream),
+            head: heads.of(stream),
             state,
             receipt: self.receipts.of(principal),
         });
         let marker =
             Delivery::Subscribed { conversation: self.key.conversation, ref_id, subscribed };
         let subscription = Subscription { outlet, principal, role: caller.role, stream };
-        self.fanout.subscribe(&self.key, subscription, marker);
+        self.fanout.subscribe(&self.key, heads, subscription, marker);
         Ok(())
     }
 

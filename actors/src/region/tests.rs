@@ -122,6 +122,25 @@ async fn a_panic_loses_nothing_and_the_log_is_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_stored_before_a_failure_is_heard_after_it() {
+    for (prank, expect) in [(Prank::StoredThenPanic, vec![2, 3, 4]), (Prank::Panic, vec![2, 3])] {
+        let node = Node::start().await;
+        let key = node.create(1).await;
+        let (outlet, mut client) = connection();
+        let conversations = node.system.conversations();
+        conversations.subscribe(&key, &agent(1), Stream::Public, 1, &outlet).await.unwrap();
+        node.say(&key, 1).await.unwrap();
+        node.say(&key, 2).await.unwrap();
+        node.store.plan(&key, &[prank]);
+        assert!(matches!(node.say(&key, 3).await, Err(Refusal::Unknown)));
+        // Nobody asks; it begins again by itself.
+        pass(Duration::from_millis(50)).await;
+        assert_eq!(take_seqs(&mut client), expect, "{prank:?}");
+        assert_eq!(node.regions().await.live, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_disk_refuses_writes_and_serves_reads() {
     let node = Node::start().await;
     let key = node.create(1).await;
@@ -421,7 +440,7 @@ async fn checkpoints_left_behind_are_repaired_at_the_start() {
     node.say(&key, 1).await.unwrap();
     pass(Duration::from_secs(3)).await;
     assert!(node.store.checkpoint(&key).await.unwrap().is_none());
-    assert_eq!(node.store.dirty(9).await.unwrap(), [key.clone()]);
+    assert_eq!(node.store.dirty(9).await.unwrap(), std::slice::from_ref(&key));
     // The node dies; another one opens what it left.
     let next = Node::open(node.store.left_behind(), Config::standard()).await;
     let checkpoint = next.store.checkpoint(&key).await.unwrap().unwrap();
