@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod blackout;
+pub mod capacity;
 pub mod checker;
 pub mod client;
 pub mod fsync;

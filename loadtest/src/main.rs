@@ -2,7 +2,7 @@
 //! `<name>: N passed, N failed` and a non-zero status when anything failed.
 
 use clap::{Parser, Subcommand};
-use switchboard_loadtest::{bench, blackout, fsync, hostile, kill, memory, notes, race};
+use switchboard_loadtest::{bench, blackout, capacity, fsync, hostile, kill, memory, notes, race};
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -23,6 +23,8 @@ enum Command {
     Fsync(fsync::Args),
     /// Two agents accept one conversation at once: one wins, the other is told who.
     AcceptRace(race::Args),
+    /// Random queue operations: nobody accepts above capacity.
+    Capacity(capacity::Args),
     /// A visitor beside notes, edits and whispers notices nothing.
     Notes(notes::Args),
     /// Readers that stop reading and frames that are not the protocol.
@@ -40,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Powercut(args) => blackout::run(&args).await,
         Command::Fsync(args) => fsync::run(&args).await,
         Command::AcceptRace(args) => race::run(&args).await,
+        Command::Capacity(args) => capacity::run(&args).await,
         Command::Notes(args) => notes::run(&args).await,
         Command::Hostile(args) => hostile::run(&args).await,
         Command::Memory(args) => memory::run(&args).await,
