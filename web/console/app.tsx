@@ -125,8 +125,10 @@ function DeskPage({ desk, signIn, onTheme }: { desk: Desk; signIn: SignIn; onThe
           </p>
         )}
       </div>
-      <ListPane desk={desk} />
-      <ConversationPane desk={desk} />
+      <main class="panes">
+        <ListPane desk={desk} />
+        <ConversationPane desk={desk} />
+      </main>
       <div class="toasts" role="status">
         {desk.toasts.value.map((toast) => (
           <p key={toast.id} class={toast.bad ? 'toast bad' : 'toast'}>

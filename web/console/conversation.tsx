@@ -17,22 +17,22 @@ export function ConversationPane({ desk }: { desk: Desk }): JSX.Element {
   const conversation = desk.conversation.value;
   if (conversation === null) {
     return (
-      <main class="talk nothing">
+      <section class="talk nothing" aria-label="Open conversation">
         <Icon name="inbox" />
         <h2>No conversation open</h2>
         <p>Choose one from the list, or accept who waits longest.</p>
-      </main>
+      </section>
     );
   }
   const refused = conversation.refused.value;
   const card = conversation.card.value;
   if (refused !== null || card === null) {
     return (
-      <main class="talk nothing">
+      <section class="talk nothing" aria-label="Open conversation">
         <h2>{refused === null ? 'Loading…' : 'This conversation cannot be shown'}</h2>
         {refused !== null && <p>It does not exist, or you may not see it.</p>}
         <a href="#/">Back to the lists</a>
-      </main>
+      </section>
     );
   }
   return <Talk key={conversation.id} desk={desk} conversation={conversation} card={card} />;
@@ -49,7 +49,7 @@ function Talk({ desk, conversation, card }: TalkProps): JSX.Element {
   const typing = [...conversation.typing.value.values()];
   const name = visitorName(card);
   return (
-    <main class="talk">
+    <section class="talk" aria-label="Open conversation">
       <Head desk={desk} card={card} />
       <Log
         label={`Conversation with ${name}`}
@@ -79,7 +79,7 @@ function Talk({ desk, conversation, card }: TalkProps): JSX.Element {
         )}
       </div>
       <Write desk={desk} card={card} />
-    </main>
+    </section>
   );
 }
 

@@ -65,10 +65,10 @@ function Message({ said, onRetry, onDiscard }: MessageProps): JSX.Element {
   const where = said.note ? 'note' : said.own ? 'own' : 'other';
   return (
     <li class={`said ${where}${said.first ? ' first' : ''}`}>
-      {said.first && where !== 'own' && <Avatar name={name} />}
+      {said.first && where === 'other' && <Avatar name={name} />}
       <div class="bubble">
         {said.first && (
-          <p class={where === 'own' ? 'who sr' : 'who'}>
+          <p class={said.mine && !said.note ? 'who sr' : 'who'}>
             {said.note && <Icon name="lock" />}
             {said.note ? `${name} · internal note` : name}
           </p>
@@ -110,7 +110,7 @@ function Status(props: MessageProps & { progress: Progress }): JSX.Element {
 }
 
 function nameOf({ author, own }: Said): string {
-  if (author.kind === 'system') return 'Support';
+  if (author.kind === 'system') return own ? 'Automatic message' : 'Support';
   if (author.kind === 'visitor') return own ? 'You' : (author.name ?? 'Visitor');
   return author.name ?? 'Support';
 }

@@ -124,6 +124,29 @@ test('how far a message has come: sending, sent, delivered, seen, not sent', () 
   expect(progress({ entries: [{ ...entry, state: 'failed' }] })).toEqual([null, 'failed']);
 });
 
+test('a row of messages on their way says so once', () => {
+  const at = {
+    kind: 'message',
+    ifHead: null,
+    at: NOON,
+    tried: true,
+    late: false,
+    code: null,
+    seq: null,
+  } as const;
+  const entries: Entry[] = ['a', 'b'].map((text, idx) => ({
+    ...at,
+    id: text,
+    n: idx + 1,
+    text,
+    state: 'flying',
+  }));
+  const progress = show([], { entries }).flatMap((item) =>
+    item.kind === 'said' ? [item.progress] : [],
+  );
+  expect(progress).toEqual([null, 'sending']);
+});
+
 test('each day is named once', () => {
   seq = 0;
   const later = new Date(NOON + 3 * 24 * 3_600_000).toISOString();

@@ -13,6 +13,8 @@ export interface Said {
   key: string;
   /** On the reader's side of the talk or on the other. */
   own: boolean;
+  /** Written by the reader, not by a colleague. */
+  mine: boolean;
   author: Principal;
   text: string;
   /** Milliseconds since the epoch. */
@@ -109,6 +111,7 @@ function said(
     kind: 'said',
     key: event.id,
     own: sideOf(event.from) === input.side,
+    mine: event.from.id === input.me?.id,
     author: event.from,
     text: change === undefined ? event.body.text : (change ?? ''),
     at,
@@ -126,6 +129,7 @@ function onItsWay(entry: Entry, me: Principal | null): Said {
     kind: 'said',
     key: entry.id,
     own: true,
+    mine: true,
     author: me ?? { kind: 'visitor', id: '' },
     text: entry.text,
     at: entry.at,
@@ -173,8 +177,15 @@ function markRuns(items: readonly Item[]): void {
   }
 }
 
-/** Writes under our newest stored message how far it has come. */
+/** Says once, under the last of ours, how far they have come. */
 function markProgress(items: readonly Item[], input: TranscriptInput): void {
+  items.forEach((item, idx) => {
+    const next = items[idx + 1];
+    const both = item.kind === 'said' && next?.kind === 'said' ? item.progress : null;
+    const same = next?.kind === 'said' && next.progress === both;
+    if (same && item.kind === 'said' && (both === 'sending' || both === 'sent'))
+      item.progress = null;
+  });
   const last = items.findLast((item) => item.kind === 'said' && item.own && !item.note);
   if (last?.kind !== 'said' || last.entry !== null || last.author.kind === 'system') return;
   if (items.findLast((item) => item.kind === 'said' && !item.note) !== last) return;

@@ -102,6 +102,7 @@ function greeting(text: string): Item {
     kind: 'said',
     key: 'welcome',
     own: false,
+    mine: false,
     author: { kind: 'system', id: '' },
     text,
     at: Date.now(),

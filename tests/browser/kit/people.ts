@@ -1,0 +1,200 @@
+/** The people in front of the pages: what they see and click, by role and name. */
+
+import { join } from 'node:path';
+import {
+  type Browser,
+  type BrowserContext,
+  chromium,
+  type FrameLocator,
+  type Locator,
+  type Page,
+} from 'playwright-core';
+import { expect } from 'vitest';
+
+/** Long enough for a busy machine; what takes longer is broken. */
+const PATIENCE_MS = 15_000;
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM_BIN ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+}
+
+/** One browser profile, and everything that went wrong in it. */
+export class Profile {
+  readonly context: BrowserContext;
+  /** Errors on the console, uncaught ones, and breaches of a content security policy. */
+  readonly problems: string[] = [];
+  #expected: RegExp[] = [];
+
+  static async open(browser: Browser, options: { width?: number } = {}): Promise<Profile> {
+    const viewport = { width: options.width ?? 1280, height: 800 };
+    const context = await browser.newContext({ viewport, reducedMotion: 'reduce' });
+    context.setDefaultTimeout(PATIENCE_MS);
+    await context.addInitScript(() => {
+      addEventListener('securitypolicyviolation', (event) => {
+        // biome-ignore lint/suspicious/noConsole: it runs in the page, whose console is what we read.
+        console.error(`CSP: ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}`);
+      });
+    });
+    return new Profile(context);
+  }
+
+  private constructor(context: BrowserContext) {
+    this.context = context;
+    context.on('console', (message) => {
+      if (message.type() === 'error') this.#note(`${message.text()} (${message.location().url})`);
+    });
+    context.on('weberror', (error) => this.#note(String(error.error().stack)));
+  }
+
+  /** From now on such errors are part of the test. */
+  expect(error: RegExp): void {
+    this.#expected.push(error);
+  }
+
+  async close(): Promise<void> {
+    await this.context.close();
+    expect(this.problems).toEqual([]);
+  }
+
+  #note(problem: string): void {
+    if (!this.#expected.some((error) => error.test(problem))) this.problems.push(problem);
+  }
+}
+
+/** What browsers say when the server is gone for a while. */
+export const SERVER_GONE = /WebSocket connection|ERR_CONNECTION|Failed to load resource/;
+
+/** Somebody on a page that has the widget. */
+export class Visitor {
+  readonly page: Page;
+  readonly chat: FrameLocator;
+
+  static async open(profile: Profile, address: string): Promise<Visitor> {
+    const page = await profile.context.newPage();
+    await page.goto(address);
+    return new Visitor(page);
+  }
+
+  private constructor(page: Page) {
+    this.page = page;
+    this.chat = page.frameLocator('iframe[title="Chat"]');
+  }
+
+  get launcher(): Locator {
+    return this.page.getByRole('button', { name: /chat/i });
+  }
+
+  get log(): Locator {
+    return this.chat.getByRole('log');
+  }
+
+  get input(): Locator {
+    return this.chat.getByRole('textbox', { name: 'Your message' });
+  }
+
+  async openChat(): Promise<void> {
+    await this.launcher.click();
+    await this.input.waitFor();
+  }
+
+  async say(text: string): Promise<void> {
+    await this.input.fill(text);
+    await this.input.press('Enter');
+  }
+
+  async sees(text: string): Promise<void> {
+    await this.log.getByText(text, { exact: true }).waitFor();
+  }
+
+  /** The texts in the transcript, in order, that are among `texts`. */
+  async order(texts: readonly string[]): Promise<string[]> {
+    return orderOf(this.log, texts);
+  }
+}
+
+/** An agent at the console. */
+export class Agent {
+  readonly page: Page;
+
+  static async open(profile: Profile, server: string, name: 'Ada' | 'Ben'): Promise<Agent> {
+    const page = await profile.context.newPage();
+    await page.goto(`${server}/console`);
+    await page.getByRole('button', { name: new RegExp(`Continue as ${name}`) }).click();
+    await page.getByRole('tab', { name: /Waiting/ }).waitFor();
+    return new Agent(page);
+  }
+
+  private constructor(page: Page) {
+    this.page = page;
+  }
+
+  get log(): Locator {
+    return this.page.getByRole('log');
+  }
+
+  get reply(): Locator {
+    return this.page.getByRole('textbox', { name: 'Reply' });
+  }
+
+  button(name: string | RegExp): Locator {
+    return this.page
+      .getByRole('region', { name: 'Open conversation' })
+      .getByRole('button', { name });
+  }
+
+  /** The row of the list whose last line is `text`. */
+  row(text: string): Locator {
+    return this.page.getByRole('listitem').filter({ hasText: text });
+  }
+
+  async accept(text: string): Promise<void> {
+    await this.row(text)
+      .getByRole('button', { name: /Accept/ })
+      .click();
+    await this.reply.waitFor();
+  }
+
+  async say(text: string): Promise<void> {
+    await this.reply.fill(text);
+    await this.reply.press('Enter');
+  }
+
+  async note(text: string): Promise<void> {
+    await this.page.getByRole('tab', { name: 'Internal note' }).click();
+    const input = this.page.getByRole('textbox', { name: 'Internal note' });
+    await input.fill(text);
+    await input.press('Enter');
+    await this.sees(text);
+    await this.page.getByRole('tab', { name: 'Reply' }).click();
+  }
+
+  async sees(text: string): Promise<void> {
+    await this.log.getByText(text, { exact: true }).waitFor();
+  }
+
+  async order(texts: readonly string[]): Promise<string[]> {
+    return orderOf(this.log, texts);
+  }
+}
+
+async function orderOf(log: Locator, texts: readonly string[]): Promise<string[]> {
+  const shown = await log.locator('.prose').allTextContents();
+  return shown.filter((text) => texts.includes(text));
+}
+
+/** Keeps a picture when `SCREENSHOTS` names a folder for them. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env.SCREENSHOTS;
+  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`) });
+}

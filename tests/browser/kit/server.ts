@@ -1,0 +1,86 @@
+/** The real binary on free ports, with a data folder that outlives a kill. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const READY_MS = 30_000;
+const POLL_MS = 50;
+
+export class Server {
+  readonly address: string;
+  readonly #args: readonly string[];
+  readonly #folder: string;
+  #process: ChildProcess | null = null;
+  #said = '';
+
+  static async start(): Promise<Server> {
+    const folder = await mkdtemp(join(tmpdir(), 'switchboard-browser-'));
+    const [listen, ops] = await freePorts(2);
+    const server = new Server(folder, `127.0.0.1:${listen}`, `127.0.0.1:${ops}`);
+    await server.run();
+    return server;
+  }
+
+  private constructor(folder: string, listen: string, ops: string) {
+    this.#folder = folder;
+    this.address = `http://${listen}`;
+    this.#args = ['serve', '--demo', '--listen', listen, '--ops-listen', ops, '--data-dir', folder];
+  }
+
+  /** Starts it and waits until it serves pages. */
+  async run(): Promise<void> {
+    const binary = process.env.SWITCHBOARD_BIN;
+    if (binary === undefined) throw new Error('SWITCHBOARD_BIN does not name the server to test');
+    const child = spawn(binary, this.#args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        this.#said = (this.#said + text).slice(-8_000);
+      });
+    }
+    const deadline = Date.now() + READY_MS;
+    while (!(await this.#answers())) {
+      if (child.exitCode !== null || Date.now() > deadline) {
+        throw new Error(`the server did not start:\n${this.#said}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** `kill -9`: nothing is flushed, nobody is told. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = null;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  /** Ends it and forgets its data. */
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      return (await fetch(`${this.address}/demo`)).ok;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Ports that were free a moment ago, all different. */
+async function freePorts(count: number): Promise<number[]> {
+  const probes = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(probes.map((probe) => once(probe, 'listening')));
+  const ports = probes.map((probe) => (probe.address() as AddressInfo).port);
+  await Promise.all(probes.map((probe) => once(probe.close(), 'close')));
+  return ports;
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+/** Browser tests: the real binary (`SWITCHBOARD_BIN`) and a real Chromium (`CHROMIUM_BIN`). */
+export default defineConfig({
+  root: '../tests/browser',
+  test: {
+    include: ['*.test.ts'],
+    environment: 'node',
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Each file has a browser and servers of its own; one at a time is enough for two cores.
+    fileParallelism: false,
+  },
+});
