@@ -1,15 +1,39 @@
 //! Campaigns and benches: builds what they need in release and runs the load tool.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
+use crate::report::{Counts, counts_in};
 use crate::run::{cargo, command, must, root, run};
+
+/// The campaigns of the test command, in their short form.
+const SHORT: &[&[&str]] = &[
+    &["kill", "--kills", "20"],
+    &["powercut", "--cuts", "10"],
+    &["fsync"],
+    &["accept-race", "--races", "100"],
+    &["capacity", "--operations", "500"],
+    &["notes"],
+    &["hostile", "--readers", "100"],
+    &["memory"],
+];
+
+/// What each planted fault must turn red, and in which campaign.
+const PLANTED: &[&[&str]] = &[
+    &["kill", "--kills", "6", "--expect-red", "ack_before_commit"],
+    &["kill", "--kills", "6", "--expect-red", "no_dedupe"],
+    &["kill", "--kills", "6", "--expect-red", "seq_from_memory"],
+    &["kill", "--kills", "2", "--expect-red", "leak_notes"],
+    &["powercut", "--cuts", "10", "--expect-red", "no_fsync"],
+    &["fsync", "--expect-red", "no_fsync"],
+];
 
 /// Runs one campaign in the form that `args` ask for; whether it passed.
 pub(crate) fn campaign(args: &[String]) -> Result<bool> {
-    let server = server()?;
+    let planted = args.iter().any(|arg| arg.starts_with("--expect-red"));
+    let server = if planted { sabotaged_server()? } else { server()? };
     Ok(run(load_tool()?.args(args).env("SWITCHBOARD_BIN", server))?.succeeded)
 }
 
@@ -19,14 +43,55 @@ pub(crate) fn bench(args: &[String]) -> Result<bool> {
     Ok(run(load_tool()?.arg("bench").args(args).env("SWITCHBOARD_BIN", server))?.succeeded)
 }
 
+/// All short campaigns on the server as users run it.
+pub(crate) fn short() -> Result<Counts> {
+    let server = server()?;
+    all(SHORT, &server)
+}
+
+/// All campaigns that must turn red, on the server that has the faults planted.
+pub(crate) fn planted() -> Result<Counts> {
+    let server = sabotaged_server()?;
+    all(PLANTED, &server)
+}
+
+/// The bench in its short form, for its ratios.
+pub(crate) fn short_bench() -> Result<Counts> {
+    let server = server()?;
+    counted(&["bench", "--short"], &server)
+}
+
 /// The server as users run it, built in release.
 pub(crate) fn server() -> Result<PathBuf> {
     must(&mut cargo(&["build", "--release", "--package", "switchboard"]))?;
     Ok(root().join("target/release/switchboard"))
 }
 
+/// The server with the feature that can plant faults. It is kept apart, because the next ordinary
+/// build takes its place.
+fn sabotaged_server() -> Result<PathBuf> {
+    must(&mut cargo(&["build", "--package", "switchboard", "--features", "sabotage"]))?;
+    let kept = root().join("target/sabotage");
+    std::fs::create_dir_all(&kept).context("making a place for the sabotaged server")?;
+    let server = kept.join("switchboard");
+    std::fs::copy(root().join("target/debug/switchboard"), &server)
+        .context("keeping the sabotaged server")?;
+    Ok(server)
+}
+
 /// The load tool, built in release.
-pub(crate) fn load_tool() -> Result<Command> {
-    must(&mut cargo(&["build", "--release", "--package", "switchboard-loadtest"]))?;
+fn load_tool() -> Result<Command> {
+    must(&mut cargo(&["build", "--release", "--package", "switchboard-loadtest", "--bins"]))?;
     Ok(command(root().join("target/release/switchboard-loadtest")))
+}
+
+fn all(campaigns: &[&[&str]], server: &Path) -> Result<Counts> {
+    campaigns.iter().try_fold(Counts::default(), |sum, args| Ok(sum.plus(counted(args, server)?)))
+}
+
+fn counted(args: &[&str], server: &Path) -> Result<Counts> {
+    let ran = run(load_tool()?.args(args).env("SWITCHBOARD_BIN", server))?;
+    let counts = counts_in(&ran.output).unwrap_or_else(|| Counts::single(ran.succeeded));
+    // A tool that fails without counting a failure failed all the same.
+    Ok(Counts { failed: counts.failed.max(u64::from(!ran.succeeded)), ..counts })
 }

@@ -17,7 +17,7 @@ impl Counts {
         if passed { Self { passed: 1, failed: 0 } } else { Self { passed: 0, failed: 1 } }
     }
 
-    const fn plus(self, other: Self) -> Self {
+    pub(crate) const fn plus(self, other: Self) -> Self {
         Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
     }
 }

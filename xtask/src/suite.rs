@@ -29,6 +29,9 @@ const STEPS: &[Step] = &[
     ("tests", || counted(cargo(&["test", "--workspace"]).env("UI_BUILD", "require"))),
     ("pages", pages),
     ("pages in a browser", browser),
+    ("campaigns", campaign::short),
+    ("planted faults", campaign::planted),
+    ("bench ratios", campaign::short_bench),
     ("spelling", || single(&mut command(tools::typos()?))),
     ("licences and sources", || {
         let mut deny = command(tools::deny()?);
