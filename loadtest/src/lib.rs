@@ -21,3 +21,4 @@ pub mod race;
 pub mod report;
 pub mod rng;
 pub mod server;
+pub mod writer;

@@ -2,7 +2,9 @@
 //! `<name>: N passed, N failed` and a non-zero status when anything failed.
 
 use clap::{Parser, Subcommand};
-use switchboard_loadtest::{bench, blackout, capacity, fsync, hostile, kill, memory, notes, race};
+use switchboard_loadtest::{
+    bench, blackout, capacity, fsync, hostile, kill, memory, notes, race, writer,
+};
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -31,6 +33,9 @@ enum Command {
     Hostile(hostile::Args),
     /// Resident memory per open and per closed conversation.
     Memory(memory::Args),
+    /// The store engine alone, to be killed by tests.
+    #[command(hide = true)]
+    Writer(writer::Args),
 }
 
 #[tokio::main]
@@ -46,5 +51,6 @@ async fn main() -> anyhow::Result<()> {
         Command::Notes(args) => notes::run(&args).await,
         Command::Hostile(args) => hostile::run(&args).await,
         Command::Memory(args) => memory::run(&args).await,
+        Command::Writer(args) => writer::run(&args).await,
     }
 }
