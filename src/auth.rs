@@ -175,3 +175,6 @@ pub enum Flaw {
     /// It is not the visitor's secret, or there is no such visitor.
     Secret,
 }
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -314,3 +314,6 @@ impl Checked {
         self.young.insert(digest, checked);
     }
 }
+
+#[cfg(test)]
+mod tests;

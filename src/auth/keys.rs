@@ -200,7 +200,8 @@ pub struct Mint<'a> {
 }
 
 impl Keys {
-    /// Reads all keys.
+    /// Reads all keys: the secret of the tenant `default`, and the key file. Without either no
+    /// token is accepted.
     ///
     /// # Errors
     ///
@@ -431,3 +432,6 @@ fn algorithm(parameters: &AlgorithmParameters) -> Result<Algorithm, &'static str
         Err("has coordinates that are not 32 bytes in base64url")
     }
 }
+
+#[cfg(test)]
+mod tests;
