@@ -106,7 +106,7 @@ function Head({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
           <StatusBadge card={card} />
           <PriorityBadge card={card} />
           <span>{ownerOf(desk, card)}</span>
-          <span class="number">#{card.number}</span>
+          {card.visitor.name != null && <span class="number">#{card.number}</span>}
         </p>
       </div>
       <div class="actions">
@@ -213,7 +213,7 @@ function Write({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
           <Composer
             key={mode}
             label={note ? 'Internal note' : 'Reply'}
-            placeholder={note ? 'Only your colleagues see this…' : 'Write to the visitor…'}
+            placeholder={note ? 'For your colleagues only…' : 'Write to the visitor…'}
             sendLabel={note ? 'Add note' : 'Send reply'}
             bytesMax={desk.client.textBytes.value}
             text={draft.texts[mode].value}
