@@ -41,8 +41,8 @@ interface Pull {
   log: StreamLog;
   /** A fetch after `last` is on its way. */
   newer: boolean;
-  /** A fetch before `first` is on its way. */
-  older: boolean;
+  /** A fetch before `first` is on its way: what has come of it, which may take several frames. */
+  older: Event[] | null;
   stall: Cancel | null;
 }
 
@@ -84,7 +84,7 @@ export class Conversation {
     this.#pulls = new Map(
       options.streams.map((stream) => [
         stream,
-        { log: new StreamLog(), newer: false, older: false, stall: null },
+        { log: new StreamLog(), newer: false, older: null, stall: null },
       ]),
     );
     this.card = options.card;
@@ -117,7 +117,7 @@ export class Conversation {
     for (const [stream, pull] of this.#pulls) {
       if (afresh) pull.log.forget();
       pull.newer = false;
-      pull.older = false;
+      pull.older = null;
       const known = pull.log.log !== null;
       this.#options.transmit({
         type: 'subscribe',
@@ -162,9 +162,12 @@ export class Conversation {
     const pull = this.#pulls.get(stream);
     if (pull === undefined) return;
     const newest = frame.items.at(-1)?.seq ?? 0;
-    if (pull.older && newest < pull.log.first) {
-      pull.older = false;
-      pull.log.takeOlder(frame.items);
+    if (pull.older !== null && newest < pull.log.first) {
+      pull.older.push(...frame.items);
+      // The page is whole when it reaches what is held.
+      if (newest < pull.log.first - 1 && frame.items.length > 0) return;
+      pull.log.takeOlder(pull.older);
+      pull.older = null;
       return;
     }
     const asked = pull.newer;
@@ -177,21 +180,22 @@ export class Conversation {
   fetchRefused(): void {
     for (const pull of this.#pulls.values()) {
       pull.newer = false;
-      pull.older = false;
+      pull.older = null;
     }
   }
 
   /** Asks for the page before what is held. */
   fetchOlder(): void {
     for (const [stream, pull] of this.#pulls) {
-      if (pull.older || pull.log.first <= 1) continue;
-      pull.older = this.#options.transmit({
+      if (pull.older !== null || pull.log.first <= 1) continue;
+      const asked = this.#options.transmit({
         type: 'fetch',
         conversation: this.id,
         ...named(stream),
         before: pull.log.first,
         limit: PAGE,
       });
+      if (asked) pull.older = [];
     }
   }
 

@@ -83,3 +83,15 @@ test('what was written before the conversation existed goes to it in order', asy
     { conversation: CHAT, n: 2, body: { text: 'b' } },
   ]);
 });
+
+test('a gap that an ack has closed meanwhile renumbers nothing', async () => {
+  const { outbox, sent } = makeOutbox();
+  outbox.connected(16);
+  for (const text of ['a', 'b']) outbox.add(CHAT, 'message', text);
+  await settle();
+  // The server took the second send before the first.
+  outbox.nack({ type: 'nack', conversation: CHAT, n: 2, code: 'gap', expect: 1 });
+  outbox.ack({ type: 'ack', conversation: CHAT, n: 1, seq: 1, id: 'e', at: '', duplicate: false });
+  await settle();
+  expect(sent.slice(2)).toMatchObject([{ n: 2, body: { text: 'b' } }]);
+});

@@ -222,6 +222,7 @@ export class Outbox {
     const entry = box?.rows.peek().find((row) => row.n === n && pending(row));
     if (box === undefined || entry === undefined || !entry.tried) return;
     this.#change(conversation, entry.id, { state: 'stored', seq, late: false });
+    box.expect = Math.max(box.expect ?? 0, n + 1);
     this.#settle(box);
     this.#save();
     this.#pump();

@@ -66,7 +66,8 @@ function lineOf(widget: Widget, online: boolean, agent: string | null): string {
     return `Number ${queue.position} in line${wait}`;
   }
   if (widget.settings.value === null) return 'One moment…';
-  return online ? 'We are online' : 'We are away; leave us a message';
+  if (online) return 'We are online';
+  return widget.settings.value.offline_message || 'We are away; leave us a message';
 }
 
 function Transcript({ widget }: { widget: Widget }): JSX.Element {

@@ -182,7 +182,11 @@ export class FakeServer {
       const end = frame.before - 1;
       const start = Math.max(0, end - frame.limit);
       const items = events.slice(start, end);
-      this.#send(wire, this.#page(wire, frame.conversation, stream, items, start > 0));
+      // In two frames, as a page of long messages comes.
+      const half = Math.ceil(items.length / 2);
+      for (const part of [items.slice(0, half), items.slice(half)]) {
+        this.#send(wire, this.#page(wire, frame.conversation, stream, part, start > 0));
+      }
     } else {
       const start = frame.after ?? 0;
       const items = events.slice(start, start + frame.limit);
