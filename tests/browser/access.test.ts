@@ -28,7 +28,7 @@ afterAll(async () => {
   }
 });
 
-/** No violation and no sideways scrolling, in both colours and both widths. */
+/** No violation and no sideways scrolling, in both colors and both widths. */
 async function check(page: Page, state: string): Promise<void> {
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of [1280, 320]) {

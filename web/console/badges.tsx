@@ -1,4 +1,4 @@
-/** Words in colours: the word says it, the colour helps. */
+/** Words in colors: the word says it, the color helps. */
 
 import type { JSX } from 'preact';
 import type { Card } from '../client/frames.ts';

@@ -21,7 +21,7 @@ export function Prose({ text }: { text: string }): JSX.Element {
   );
 }
 
-/** The letters of a name on a colour that is always the same for that name. */
+/** The letters of a name on a color that is always the same for that name. */
 export function Avatar({ name, large }: { name: string; large?: boolean }): JSX.Element {
   const words = name.trim().split(/\s+/);
   const letters = words.slice(0, 2).map((word) => [...word][0] ?? '');
@@ -44,7 +44,7 @@ export function TypingDots(): JSX.Element {
   );
 }
 
-/** Outlines after Lucide (ISC licence), drawn in the colour of the text. */
+/** Outlines after Lucide (ISC license), drawn in the color of the text. */
 const ICONS = {
   back: 'M15 18l-6-6 6-6',
   check: 'M20 6L9 17l-5-5',
