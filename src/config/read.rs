@@ -43,7 +43,7 @@ impl Reader {
         let mut variables: Vec<Variable> = Vec::new();
         let mut aliased: Vec<Variable> = Vec::new();
         for (name, text) in environment {
-            if text.is_empty() || is_service_link(&name) {
+            if text.is_empty() || is_service_link(&name) || is_sabotage(&name) {
                 continue;
             }
             let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
@@ -134,6 +134,12 @@ impl Reader {
 /// The variable of a setting.
 pub(super) fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+/// Whether a variable names planted faults. Only builds that can plant them know it; any other
+/// refuses it as unknown.
+fn is_sabotage(name: &str) -> bool {
+    cfg!(feature = "sabotage") && name == "SWITCHBOARD_SABOTAGE"
 }
 
 /// Whether a variable is one that Kubernetes sets for a service of our name: never ours.
