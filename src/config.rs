@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_domain::permission;
 
 use crate::auth;
-use crate::edge::listener;
+use crate::edge::{limits, listener};
 use crate::telemetry;
 
 mod read;
@@ -39,6 +39,8 @@ pub struct Config {
     pub auth: auth::Config,
     /// How conversations live in memory.
     pub actors: Actors,
+    /// Budgets of strangers; they apply in `production`.
+    pub limits: limits::Config,
     /// Logs.
     pub log: telemetry::Config,
 }
@@ -256,6 +258,7 @@ impl Config {
             jwt: reader.section("jwt")?,
             auth: reader.section("auth")?,
             actors: reader.section("actors")?,
+            limits: reader.section("limits")?,
             log: reader.section("log")?,
         };
         reader.finish()?;

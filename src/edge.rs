@@ -1,4 +1,11 @@
-//! The doors: bytes from outside become commands, and events become bytes.
+//! The doors: bytes from outside become commands, and events become bytes. A door translates and
+//! never decides; what is allowed is said in the domain and asked through the actors' handles.
 
+pub mod problem;
+pub mod limits;
 pub mod listener;
+pub mod connections;
+pub mod doors;
+pub mod assets;
 pub mod admin;
+pub mod native;

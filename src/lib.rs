@@ -8,3 +8,4 @@ pub mod metrics;
 pub mod auth;
 pub mod directory;
 pub mod edge;
+pub mod node;

@@ -1,0 +1,19 @@
+//! Our own API: HTTP under `/v1` and one WebSocket at `/v1/stream`. docs/PROTOCOL.md says what
+//! clients rely on.
+
+pub mod wire;
+pub mod caller;
+pub mod extract;
+pub mod commands;
+pub mod presences;
+pub mod idempotency;
+pub mod routes;
+pub mod conversations;
+pub mod actions;
+pub mod messages;
+pub mod agents;
+pub mod departments;
+pub mod widgets;
+pub mod demo;
+pub mod stream;
+pub mod connection;

@@ -1,0 +1,42 @@
+//! What a handler asks of its caller.
+
+use switchboard_domain::ids::DepartmentId;
+use switchboard_domain::person::{AgentRef, Role};
+
+use crate::auth::Identity;
+use crate::directory::Person;
+use crate::edge::problem::{Code, Problem};
+
+/// Checks that the caller has at least that role.
+///
+/// # Errors
+///
+/// [`Code::Forbidden`].
+pub fn require(identity: &Identity, role: Role) -> Result<(), Problem> {
+    if identity.is_at_least(role) { Ok(()) } else { Err(Code::Forbidden.into()) }
+}
+
+/// The person behind an agent.
+///
+/// # Errors
+///
+/// [`Code::Forbidden`] for visitors, with or without an account.
+pub fn agent_person(identity: &Identity) -> Result<&Person, Problem> {
+    require(identity, Role::Agent)?;
+    identity.person.as_ref().map(|person| &person.value).ok_or_else(|| Code::Forbidden.into())
+}
+
+/// The caller as an agent.
+///
+/// # Errors
+///
+/// [`Code::Forbidden`] for visitors.
+pub fn agent(identity: &Identity) -> Result<AgentRef, Problem> {
+    agent_person(identity).map(Person::agent)
+}
+
+/// The departments that the caller works in.
+#[must_use]
+pub fn departments(identity: &Identity) -> &[DepartmentId] {
+    identity.person.as_ref().map_or(&[], |person| &person.value.departments)
+}

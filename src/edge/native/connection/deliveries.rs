@@ -1,0 +1,92 @@
+//! What the outlet carries, written for this client.
+
+use switchboard_actors::Published;
+use switchboard_actors::delivery::{Delivery, Unsubscribed};
+use switchboard_actors::subscriber::Ended;
+use switchboard_domain::conversation::Stream;
+use switchboard_domain::person::Side;
+use tokio::time::{Duration, Instant};
+
+use super::{Close, Code, Connection, Frame, Person, event};
+use crate::edge::native::wire::stream_name;
+
+/// How long a client may stay after the moment it was told to come back.
+const DRAIN_GRACE: Duration = Duration::from_secs(2);
+
+impl Connection {
+    pub(super) async fn deliver(&mut self, delivery: Result<Delivery, Ended>) -> Result<(), Close> {
+        let delivery = match delivery {
+            Ok(delivery) => delivery,
+            Err(Ended::Slow) => return Err(Close::Slow),
+            Err(Ended::Closed) => return Err(Close::Gone),
+        };
+        match delivery {
+            Delivery::Event(published) => self.event(&published).await,
+            Delivery::Subscribed { conversation, ref_id, subscribed } => {
+                self.subscribed(conversation, ref_id, subscribed).await
+            }
+            Delivery::Unsubscribed { conversation, stream, why } => {
+                self.subscriptions.remove(conversation, stream);
+                let code = match why {
+                    Unsubscribed::Forbidden => Code::NotFound,
+                    Unsubscribed::Lost => Code::Busy,
+                };
+                let frame = Frame::Refused {
+                    reference: None,
+                    re: Some("subscribe"),
+                    conversation: Some(conversation.uuid()),
+                    stream: stream_name(stream),
+                    code: code.as_str(),
+                    by: None,
+                    detail: None,
+                    retry_after_ms: None,
+                };
+                self.write(self.codec.encode(&frame)).await
+            }
+            Delivery::Receipt { conversation, by, receipt } => {
+                let frame = Frame::Receipt {
+                    conversation: conversation.uuid(),
+                    by: Person::from(&by),
+                    read: receipt.read.0,
+                    received: receipt.received.0,
+                };
+                self.write(self.codec.encode(&frame)).await
+            }
+            Delivery::Typing { conversation, from, on, preview } => {
+                let frame = Frame::Typing {
+                    conversation: conversation.uuid(),
+                    from: Person::from(&from),
+                    on,
+                    preview: preview.as_deref().filter(|_| self.side() == Side::Agent),
+                };
+                self.write(self.codec.encode(&frame)).await
+            }
+            Delivery::View(delta) => self.view(&delta).await,
+            Delivery::Presence { agents, snapshot } => self.presence(&agents, snapshot).await,
+            Delivery::AnybodyOnline(online) => {
+                self.write(self.codec.encode(&Frame::AnybodyOnline { online })).await
+            }
+            Delivery::QueuePosition { conversation, position, eta } => {
+                let frame =
+                    Frame::Queue { conversation: conversation.uuid(), position, eta_s: eta };
+                self.write(self.codec.encode(&frame)).await
+            }
+            Delivery::Drain { reconnect_in_ms } => {
+                let wait = Duration::from_millis(u64::from(reconnect_in_ms));
+                self.clock.drain_at = Some(Instant::now() + wait + DRAIN_GRACE);
+                self.write(self.codec.encode(&Frame::Drain { reconnect_in_ms })).await
+            }
+            Delivery::Revoked => Err(Close::Unauthenticated),
+        }
+    }
+
+    async fn event(&mut self, published: &Published) -> Result<(), Close> {
+        // P13: whatever happens elsewhere, a visitor's socket never carries an internal event.
+        if published.event.stream == Stream::Internal && self.side() != Side::Agent {
+            tracing::error!(connection = %self.id, "an internal event was on its way to a visitor");
+            return Ok(());
+        }
+        let reader = self.identity.caller.author.principal;
+        self.write(event::encoded(published, self.codec, reader)).await
+    }
+}

@@ -1,0 +1,169 @@
+//! Frames that ask something of an actor: each becomes a future whose answer is written later.
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use switchboard_actors::{Done, Refusal};
+use switchboard_domain::conversation::{SendKey, Stream};
+use switchboard_domain::ids::{ConversationId, Seq};
+use switchboard_domain::person::Side;
+use switchboard_store::Range;
+use uuid::Uuid;
+
+use super::{Answer, Connection, Frame, Problem, subscriptions};
+use crate::edge::native::commands;
+use crate::edge::native::wire::Codec;
+use crate::edge::native::wire::incoming::{Args, FetchRange, MessageBody, SendKind};
+use crate::edge::native::wire::person::Agent;
+use crate::edge::native::wire::time::Rfc3339;
+
+/// Characters of a typing preview.
+const PREVIEW_CHARS_MAX: usize = 200;
+/// Bytes of one `events` frame that answers a fetch, about.
+const FETCH_FRAME_BYTES: usize = 64 * 1024;
+
+impl Connection {
+    pub(super) fn send(
+        &self,
+        conversation: ConversationId,
+        n: u64,
+        kind: SendKind,
+        body: MessageBody,
+        if_head: Option<Seq>,
+    ) -> BoxFuture<'static, Answer> {
+        let doors = Arc::clone(&self.doors);
+        let identity = Arc::clone(&self.identity);
+        let (codec, device) = (self.codec, self.device);
+        async move {
+            let key = doors.key(&identity.tenant, conversation);
+            let (command, digest) = commands::send(kind, body, if_head);
+            let send_key = SendKey { device, n, digest };
+            let asked = commands::ask(&doors, &identity, &key, Some(send_key), command).await;
+            match asked {
+                Ok(done) => acked(codec, conversation, n, &done),
+                // Neither stored nor refused: only a nack says "not stored" (P4).
+                Err(Refusal::Unknown) => Answer::Void,
+                Err(refusal) => {
+                    let problem = Problem::from(refusal);
+                    Answer::Frame(codec.encode(&Frame::Nack {
+                        conversation: conversation.uuid(),
+                        n,
+                        code: problem.code.as_str(),
+                        expect: problem.expect,
+                        retry_after_ms: problem.retry_after_ms,
+                    }))
+                }
+            }
+        }
+        .boxed()
+    }
+
+    pub(super) fn typing(&self, conversation: ConversationId, on: bool, preview: Option<&str>) {
+        let key = self.doors.key(&self.identity.tenant, conversation);
+        let preview = preview.filter(|_| self.side() == Side::Visitor).map(|preview| {
+            let end =
+                preview.char_indices().nth(PREVIEW_CHARS_MAX).map_or(preview.len(), |(idx, _)| idx);
+            Arc::from(&preview[..end])
+        });
+        self.doors.conversations.typing(&key, &self.identity.caller, on, preview);
+    }
+
+    pub(super) fn fetch(
+        &self,
+        conversation: ConversationId,
+        stream: Stream,
+        range: FetchRange,
+        limit: usize,
+    ) -> BoxFuture<'static, Answer> {
+        let doors = Arc::clone(&self.doors);
+        let identity = Arc::clone(&self.identity);
+        let codec = self.codec;
+        async move {
+            let key = doors.key(&identity.tenant, conversation);
+            let range = match range {
+                FetchRange::After(seq) => Range::After(seq),
+                FetchRange::Before(seq) => Range::Before(seq),
+            };
+            let read =
+                doors.conversations.history(&key, &identity.caller, stream, range, limit).await;
+            match read {
+                Ok(history) => Answer::Frames(subscriptions::batches(
+                    codec,
+                    identity.caller.author.principal,
+                    conversation,
+                    stream,
+                    &history.events,
+                    history.more,
+                    FETCH_FRAME_BYTES,
+                )),
+                Err(refusal) => {
+                    let problem = Problem::from(refusal);
+                    let about = (None, Some("fetch"), Some(conversation));
+                    Answer::Frame(refused(codec, about, &problem))
+                }
+            }
+        }
+        .boxed()
+    }
+
+    pub(super) fn act(
+        &self,
+        reference: Uuid,
+        conversation: ConversationId,
+        action: String,
+        args: Box<Args>,
+    ) -> BoxFuture<'static, Answer> {
+        let doors = Arc::clone(&self.doors);
+        let identity = Arc::clone(&self.identity);
+        let codec = self.codec;
+        async move {
+            let key = doors.key(&identity.tenant, conversation);
+            let content = format!("{action} {args:?}");
+            let asked = async {
+                let command = commands::action(&doors, &identity, &key, &action, *args).await?;
+                let reference = reference.to_string();
+                let once = commands::one_shot("do", &reference, content.as_bytes());
+                Ok::<_, Problem>(commands::ask(&doors, &identity, &key, Some(once), command).await?)
+            }
+            .await;
+            let about = (Some(reference), None, Some(conversation));
+            match asked {
+                Ok(done) => Answer::Frame(codec.encode(&Frame::Done {
+                    reference,
+                    conversation: conversation.uuid(),
+                    seq: done.events.first().map(|published| published.event.seq.0),
+                })),
+                Err(problem) => Answer::Frame(refused(codec, about, &problem)),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn acked(codec: Codec, conversation: ConversationId, n: u64, done: &Done) -> Answer {
+    let Some(published) = done.events.first() else { return Answer::Void };
+    let event = &published.event;
+    Answer::Frame(codec.encode(&Frame::Ack {
+        conversation: conversation.uuid(),
+        n,
+        seq: event.seq.0,
+        id: event.id.uuid(),
+        at: Rfc3339(event.at),
+        duplicate: done.duplicate,
+    }))
+}
+
+type About = (Option<Uuid>, Option<&'static str>, Option<ConversationId>);
+
+fn refused(codec: Codec, (reference, re, conversation): About, problem: &Problem) -> bytes::Bytes {
+    codec.encode(&Frame::Refused {
+        reference,
+        re,
+        conversation: conversation.map(ConversationId::uuid),
+        stream: None,
+        code: problem.code.as_str(),
+        by: problem.by.as_ref().map(Agent::from),
+        detail: problem.detail.as_deref(),
+        retry_after_ms: problem.retry_after_ms,
+    })
+}

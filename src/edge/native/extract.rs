@@ -1,0 +1,199 @@
+//! What handlers take from a request: the caller, the body, the query. Whatever is wrong becomes
+//! a problem of the one table.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query as AxumQuery, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use switchboard_domain::ids::ConversationId;
+
+use crate::auth::Identity;
+use crate::edge::doors::{Doors, bearer};
+use crate::edge::listener::Peer;
+use crate::edge::problem::{Code, Problem};
+
+/// An authenticated caller.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Arc<Identity>);
+
+/// A caller, or nobody: for what is open to strangers. A bad token is not nobody.
+#[derive(Clone, Debug)]
+pub struct MaybeCaller(pub Option<Arc<Identity>>);
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Address(pub IpAddr);
+
+impl FromRequestParts<Arc<Doors>> for Address {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Problem> {
+        let peer = Extension::<Peer>::from_request_parts(parts, doors)
+            .await
+            .map_err(|_missing| Problem::new(Code::Internal))?;
+        Ok(Self(peer.address))
+    }
+}
+
+impl FromRequestParts<Arc<Doors>> for MaybeCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Problem> {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Ok(Self(None));
+        }
+        let Address(address) = Address::from_request_parts(parts, doors).await?;
+        let refused = |problem: Problem| match doors.charge(&doors.budgets.refusals, address) {
+            Ok(()) => problem,
+            Err(limited) => limited,
+        };
+        let token = bearer(&parts.headers).ok_or_else(|| refused(Code::Unauthenticated.into()))?;
+        let identity =
+            doors.auth.authenticate(token).await.map_err(|error| refused(error.into()))?;
+        if let Some(origin) = parts.headers.get(header::ORIGIN) {
+            let allowed =
+                origin.to_str().is_ok_and(|origin| doors.allows_origin(&identity.tenant, origin));
+            if !allowed {
+                return Err(Code::OriginRefused.into());
+            }
+        }
+        if let Some(agent) = identity.caller.author.principal.agent() {
+            doors.presence.alive(&identity.tenant, agent);
+        }
+        Ok(Self(Some(Arc::new(identity))))
+    }
+}
+
+impl FromRequestParts<Arc<Doors>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Problem> {
+        let MaybeCaller(caller) = MaybeCaller::from_request_parts(parts, doors).await?;
+        caller.map(Self).ok_or_else(|| Code::Unauthenticated.into())
+    }
+}
+
+/// A conversation by its path. A text that is no id names nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversation(pub ConversationId);
+
+impl FromRequestParts<Arc<Doors>> for Conversation {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Problem> {
+        let PathId(id) = PathId::from_request_parts(parts, doors).await?;
+        id.parse().map(Self).map_err(|_no_id| Code::NotFound.into())
+    }
+}
+
+/// The parameter `id` of a path.
+#[derive(Clone, Debug)]
+pub struct PathId(pub String);
+
+impl FromRequestParts<Arc<Doors>> for PathId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Problem> {
+        let Path(params) = Path::<Vec<(String, String)>>::from_request_parts(parts, doors)
+            .await
+            .map_err(|_not_text| Problem::new(Code::NotFound))?;
+        let id = params.into_iter().find(|(name, _)| name == "id").map(|(_, id)| id);
+        id.map(Self).ok_or_else(|| Code::NotFound.into())
+    }
+}
+
+/// The query; parameters that nothing reads are refused.
+#[derive(Clone, Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<Doors>> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Problem> {
+        AxumQuery::<T>::from_request_parts(parts, doors)
+            .await
+            .map(|AxumQuery(query)| Self(query))
+            .map_err(|rejection| Problem::with(Code::BadRequest, rejection.body_text()))
+    }
+}
+
+/// A JSON body, and a digest of its bytes.
+#[derive(Clone, Debug)]
+pub struct Json<T> {
+    /// What it says.
+    pub value: T,
+    /// Tells the same key with another body apart.
+    pub digest: [u8; 32],
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Doors>> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, doors: &Arc<Doors>) -> Result<Self, Problem> {
+        let is_json = is_json(request.headers());
+        let bytes = Bytes::from_request(request, doors).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Problem::new(Code::TooLarge)
+            } else {
+                Problem::with(Code::BadRequest, rejection.body_text())
+            }
+        })?;
+        // An action without arguments needs no body, and then no type either.
+        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
+        if !is_json && &*bytes != b"{}" {
+            return Err(Code::UnsupportedMediaType.into());
+        }
+        let value = serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::with(Code::BadRequest, error.to_string()))?;
+        Ok(Self { value, digest: Sha256::digest(&bytes).into() })
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// The key under which a POST may be repeated.
+///
+/// # Errors
+///
+/// [`Code::BadRequest`] when it is no text.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let bad = || Problem::with(Code::BadRequest, "Idempotency-Key must be 1 to 255 characters");
+    match headers.get("idempotency-key") {
+        None => Ok(None),
+        Some(value) => {
+            let key = value.to_str().map_err(|_not_text| bad())?;
+            if key.is_empty() || key.len() > 255 { Err(bad()) } else { Ok(Some(key)) }
+        }
+    }
+}
+
+/// What `If-Match` asks for: a version, or `None` for any (`*`).
+///
+/// # Errors
+///
+/// [`Code::PreconditionRequired`] without the header, [`Code::BadRequest`] when it is no tag of
+/// ours.
+pub fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let value = headers.get(header::IF_MATCH).ok_or(Code::PreconditionRequired)?;
+    let tag = value.to_str().unwrap_or_default();
+    if tag == "*" {
+        return Ok(None);
+    }
+    tag.strip_prefix('"')
+        .and_then(|tag| tag.strip_suffix('"'))
+        .and_then(|tag| tag.parse().ok())
+        .map(Some)
+        .ok_or_else(|| Problem::with(Code::BadRequest, "If-Match is no tag of ours"))
+}

@@ -1,0 +1,141 @@
+//! The routes, and what every answer gets: CORS, headers, problems for what matches nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, patch, post, put};
+use tokio::time::{Instant, timeout};
+
+use super::{actions, agents, conversations, demo, departments, messages, stream, widgets};
+use crate::edge::assets;
+use crate::edge::doors::Doors;
+use crate::edge::problem::{Code, Problem};
+
+/// Bytes of a request's body: the longest text, escaped, and its envelope.
+const BODY_BYTES_MAX: usize = 128 * 1024;
+/// How long a request may take, with the longest long poll in it.
+const REQUEST_WITHIN: Duration = Duration::from_secs(40);
+/// How long browsers may remember a preflight, in seconds.
+const PREFLIGHT_SECONDS: &str = "600";
+
+/// All public routes.
+pub fn router(doors: Arc<Doors>) -> Router {
+    let conversation = |path: &str| format!("/v1/conversations/{{id}}{path}");
+    Router::new()
+        .route("/v1/conversations", get(conversations::list).post(conversations::begin))
+        .route(&conversation(""), get(conversations::get).patch(conversations::change))
+        .route(&conversation("/messages"), get(messages::list).post(messages::send))
+        .route(&conversation("/messages/{seq}"), patch(messages::edit).delete(messages::redact))
+        .route(&conversation("/notes"), post(messages::note))
+        .route(&conversation("/read"), post(conversations::read))
+        .route(&conversation("/received"), post(conversations::received))
+        .merge(actions::router())
+        .route("/v1/agents", get(agents::list).post(agents::create))
+        .route("/v1/agents/me", get(agents::me))
+        .route("/v1/agents/me/status", put(agents::set_status))
+        .route("/v1/agents/me/capacity", put(agents::set_capacity))
+        .route("/v1/agents/me/skills", put(agents::set_skills))
+        .route("/v1/agents/{id}", get(agents::get).patch(agents::patch))
+        .route("/v1/departments", get(departments::list).post(departments::create))
+        .route(
+            "/v1/departments/{id}",
+            get(departments::get).put(departments::replace).delete(departments::delete),
+        )
+        .route("/v1/widgets", get(widgets::list).post(widgets::create))
+        .route("/v1/widgets/{id}", get(widgets::public))
+        .route("/v1/widgets/{id}/settings", get(widgets::get).put(widgets::replace))
+        .route("/v1/demo/sign-in", post(demo::sign_in))
+        .route("/v1/stream", get(stream::open))
+        .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed) })
+        .fallback(assets::serve)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(Arc::clone(&doors), around))
+        .with_state(doors)
+}
+
+/// Everything around a request: the Origin rule, time, headers and counts.
+async fn around(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let allowed = match &origin {
+        None => None,
+        Some(origin) => {
+            let known = origin.to_str().is_ok_and(|origin| doors.knows_origin(origin));
+            Some(known)
+        }
+    };
+    let is_api = request.uri().path().starts_with("/v1/");
+    let mut response = match allowed {
+        // Pages and scripts are for everybody; the API is for pages that are known.
+        Some(false) if is_api => Problem::new(Code::OriginRefused).into_response(),
+        Some(true) if is_preflight(&request) => preflight(),
+        _ => match timeout(REQUEST_WITHIN, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::new(Code::RequestTimeout).into_response(),
+        },
+    };
+    let status = response.status();
+    let headers = response.headers_mut();
+    if is_api {
+        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        if let (Some(origin), Some(true)) = (origin, allowed)
+            && status != StatusCode::SWITCHING_PROTOCOLS
+        {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            let exposed = HeaderValue::from_static("ETag, Retry-After");
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
+    }
+    secure(headers);
+    let route = route.as_ref().map(MatchedPath::as_str);
+    doors.metrics.requests.answered(route, status, started.elapsed());
+    response
+}
+
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn preflight() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match",
+        ),
+        (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// What every answer carries. A page's own policy stays.
+fn secure(headers: &mut HeaderMap) {
+    const ALWAYS: [(HeaderName, &str); 3] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+    ];
+    for (name, value) in ALWAYS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    headers
+        .entry(HeaderName::from_static("cross-origin-resource-policy"))
+        .or_insert(HeaderValue::from_static("cross-origin"));
+}

@@ -1,0 +1,284 @@
+//! A node: the one file that names every part and says in which order they begin and end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard_actors::clock::Clock;
+use switchboard_actors::system::StartError;
+use switchboard_actors::{Config as ActorsConfig, System};
+use switchboard_cluster::ownership::{Epoch, NodeName, Single};
+use switchboard_domain::ids::TenantId;
+use switchboard_store::embedded::{self, Embedded};
+use switchboard_store::memory::Memory;
+use switchboard_store::{Fault, Store};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use crate::auth::{self, Authenticator, Keys};
+use crate::clock::SystemClock;
+use crate::config::{self, Config, Engine};
+use crate::directory::origin::Pattern;
+use crate::directory::{self, Directory, tenant};
+use crate::edge::connections::Connections;
+use crate::edge::doors::{Budgets, Doors};
+use crate::edge::listener::{Listener, Manner, Tls, tls};
+use crate::edge::native::{departments, routes};
+use crate::edge::problem::Problem;
+use crate::metrics::Metrics;
+use crate::phase::{self, Phase};
+use crate::telemetry::spawn;
+
+/// Clients that are told to come back at once, per second: what a node takes without trouble.
+const RECONNECTS_PER_SECOND: u64 = 1_000;
+/// The longest and shortest time over which reconnects are spread.
+const SPREAD_MS: (u64, u64) = (200, 10_000);
+/// What of the time to stop is kept for the actors' last writes.
+const SETTLE_WITHIN: Duration = Duration::from_secs(5);
+/// How often old answers to repeatable requests are thrown away.
+const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Why a node did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings are no good.
+    #[error("the settings")]
+    Config(#[from] config::Error),
+    /// The data directory cannot be used.
+    #[error("opening the store")]
+    Open(#[source] embedded::Error),
+    /// The store broke while starting.
+    #[error("reading the store")]
+    Store(#[from] Fault),
+    /// The directory could not be read or seeded.
+    #[error("reading the directory")]
+    Directory(#[from] directory::Error),
+    /// The keys of tokens cannot be used.
+    #[error("the keys of tokens")]
+    Keys(#[from] auth::keys::Error),
+    /// The actors did not start.
+    #[error("starting the actors")]
+    Actors(#[from] StartError),
+    /// The departments could not be read.
+    #[error("reading the departments: {}", .0.code.as_str())]
+    Departments(Problem),
+    /// The certificate cannot be used.
+    #[error("the certificate")]
+    Tls(#[from] tls::Error),
+    /// An address cannot be listened on.
+    #[error("listening on {address}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The store failed for good while serving. Nothing is acknowledged after that.
+    #[error("the store failed for good")]
+    Failed(#[source] Fault),
+}
+
+/// A node that serves.
+#[derive(Debug)]
+pub struct Node {
+    address: SocketAddr,
+    lead: phase::Lead,
+    doors: Arc<Doors>,
+    system: System,
+    serving: JoinHandle<usize>,
+    drain_within: Duration,
+}
+
+impl Node {
+    /// Starts every part, from the store outwards; serves when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; then nothing is left running.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        config.check()?;
+        let metrics = Metrics::new();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let store = open(&config, &metrics)?;
+        let directory =
+            Directory::open(Arc::clone(&store), Arc::clone(&clock), [default_tenant()]).await?;
+        let keys = keys(&config, &directory).await?;
+        for tenant in keys.tenants() {
+            directory.ensure_tenant(&tenant).await?;
+        }
+        if config.server.demo {
+            directory.seed_demo().await?;
+        }
+        let system = system(&config, &store, &clock, &metrics).await?;
+        let (lead, phase) = phase::starting();
+        let listener = bind(&config, &metrics)?;
+        let address = local(&listener, config.server.listen)?;
+        let doors = Arc::new(Doors {
+            node: config.server.node.as_str().into(),
+            production: config.is_production(),
+            auth: Authenticator::new(keys, directory.clone(), Arc::clone(&clock)),
+            origins: origins(&config, address),
+            directory,
+            store,
+            conversations: system.conversations(),
+            presence: system.presence(),
+            inbox: system.inbox(),
+            queue: system.queue(),
+            agents_see: config.actors.agents_see.into(),
+            connections: Connections::default(),
+            metrics,
+            budgets: Budgets::new(&config.limits),
+            demo: config.server.demo,
+            phase: phase.clone(),
+            clock,
+        });
+        for tenant in doors.directory.tenants().await? {
+            departments::apply_policies(&doors, &tenant).await.map_err(Error::Departments)?;
+        }
+        spawn("purge", purge(doors.directory.clone(), phase.clone()));
+        let app = routes::router(Arc::clone(&doors));
+        let serving = spawn("listener", listener.serve(app, phase));
+        lead.advance(Phase::Ready);
+        tracing::info!(%address, node = %doors.node, "serving");
+        let drain_within = config.server.drain_within();
+        Ok(Self { address, lead, doors, system, serving, drain_within })
+    }
+
+    /// Where clients come in.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What every handler reaches.
+    #[must_use]
+    pub const fn doors(&self) -> &Arc<Doors> {
+        &self.doors
+    }
+
+    /// Waits until the store has failed for good. The process must end then, at once and with an
+    /// error: only a start from what is on disk tells what was stored.
+    pub async fn failed(&self) -> Error {
+        Error::Failed(self.doors.store.failed().await)
+    }
+
+    /// Stops in good order (P9): unready, clients are told when to come back, what was accepted is
+    /// settled, sockets close; all within the configured time. `hurry` cuts it short.
+    pub async fn stop(self, hurry: impl Future<Output = ()>) {
+        let Self { lead, doors, system, mut serving, drain_within, .. } = self;
+        let ends_at = Instant::now() + drain_within;
+        lead.advance(Phase::Draining);
+        let n_clients = u64::try_from(doors.connections.len()).unwrap_or(u64::MAX);
+        let spread = (n_clients.saturating_mul(1_000) / RECONNECTS_PER_SECOND)
+            .clamp(SPREAD_MS.0, SPREAD_MS.1);
+        tracing::info!(n_clients, spread_ms = spread, "draining");
+        doors.connections.drain(u32::try_from(spread).unwrap_or(u32::MAX));
+        let settle_at = ends_at.checked_sub(SETTLE_WITHIN).unwrap_or(ends_at);
+        tokio::pin!(hurry);
+        let left = tokio::select! {
+            left = &mut serving => left.unwrap_or(0),
+            () = tokio::time::sleep_until(settle_at) => doors.connections.len(),
+            () = &mut hurry => doors.connections.len(),
+        };
+        if left > 0 {
+            tracing::warn!(left, "cutting what is left");
+        }
+        lead.advance(Phase::Cutting);
+        let remaining = ends_at.saturating_duration_since(Instant::now());
+        tokio::select! {
+            () = system.drain(remaining.max(Duration::from_millis(100))) => {}
+            () = hurry => {}
+        }
+        tracing::info!("stopped");
+    }
+}
+
+fn default_tenant() -> TenantId {
+    TenantId(tenant::DEFAULT.into())
+}
+
+fn open(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Store>, Error> {
+    Ok(match config.store.engine {
+        Engine::Memory => Arc::new(Memory::new()),
+        Engine::Embedded => {
+            let place = embedded::Config::new(config.store.data_dir.clone());
+            let meter = Arc::clone(&metrics.store);
+            Arc::new(Embedded::open(place, meter).map_err(Error::Open)?)
+        }
+    })
+}
+
+/// The keys that were configured; a demo without any signs with a secret of its own.
+async fn keys(config: &Config, directory: &Directory) -> Result<Keys, Error> {
+    let mut jwt = config.jwt.clone();
+    if jwt.secret.is_none() && config.server.demo {
+        let own = directory.signing_secret().await?;
+        jwt.secret = Some(own.iter().map(|byte| format!("{byte:02x}")).collect());
+    }
+    Ok(Keys::load(&jwt, &config.auth)?)
+}
+
+async fn system(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+) -> Result<System, Error> {
+    let node = NodeName(config.server.node.as_str().into());
+    // Numbers are given once for good, so every life of this data has a higher epoch.
+    let lives = TenantId("(lives)".into());
+    let epoch = Epoch(store.take_numbers(&lives, 1).await?);
+    let actors = ActorsConfig {
+        idle: config.actors.idle(),
+        agents_see: config.actors.agents_see.into(),
+        ..ActorsConfig::standard()
+    };
+    let ownership = Arc::new(Single::new(node, epoch));
+    let meter = Arc::clone(&metrics.actors);
+    Ok(System::start(actors, Arc::clone(store), Arc::clone(clock), ownership, meter).await?)
+}
+
+fn bind(config: &Config, metrics: &Arc<Metrics>) -> Result<Listener, Error> {
+    let tls = config.server.tls().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
+    let manner =
+        Manner { is_production: config.is_production(), hops: config.server.behind_proxy, tls };
+    let address = config.server.listen;
+    Listener::bind(address, &config.listener, manner, metrics)
+        .map_err(|source| Error::Bind { address, source })
+}
+
+fn local(listener: &Listener, address: SocketAddr) -> Result<SocketAddr, Error> {
+    listener.local_address().map_err(|source| Error::Bind { address, source })
+}
+
+/// Pages that may call for every tenant: those of the public URL and of the server's own list.
+fn origins(config: &Config, address: SocketAddr) -> Vec<Pattern> {
+    let scheme = if config.server.tls().is_some() { "https" } else { "http" };
+    let public_url = config.server.public_url.clone();
+    let own = public_url.unwrap_or_else(|| format!("{scheme}://{address}"));
+    std::iter::once(own.as_str())
+        .chain(config.server.allowed_origins.iter().map(String::as_str))
+        .filter_map(|origin| match origin.parse() {
+            Ok(pattern) => Some(pattern),
+            Err(why) => {
+                tracing::warn!(origin, why, "no browser sends this origin; it allows nothing");
+                None
+            }
+        })
+        .collect()
+}
+
+async fn purge(directory: Directory, mut phase: phase::Watch) {
+    loop {
+        tokio::select! {
+            () = phase.reached(Phase::Draining) => return,
+            () = sleep(PURGE_EVERY) => {}
+        }
+        match directory.purge_idempotency().await {
+            Ok(n_purged) => tracing::debug!(n_purged, "threw old answers away"),
+            Err(error) => tracing::warn!(%error, "old answers could not be thrown away"),
+        }
+    }
+}
