@@ -354,3 +354,6 @@ impl Directory {
         Ok(replaced)
     }
 }
+
+#[cfg(test)]
+mod tests;
