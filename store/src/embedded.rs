@@ -14,6 +14,7 @@ mod meter;
 mod directory;
 mod schema;
 mod column;
+mod recent;
 mod events;
 mod checkpoints;
 mod receipts;
@@ -53,6 +54,7 @@ use error::{Stop, attempt, attempt_io};
 use health::Health;
 use queue::Queue;
 use reader::{Read, Reader};
+use recent::{Mover, Recent};
 use sabotage::Sabotage;
 use writer::{Queued, Tables, Task, Writer};
 
@@ -80,6 +82,9 @@ pub struct Config {
     pub reads_max: usize,
     /// Threads that read.
     pub readers: usize,
+    /// Events that are kept in memory before they are moved to their place, many of one log at
+    /// once. There may be twice as many, while the first ones are being moved.
+    pub recent_rows_max: usize,
     /// Bytes of pages kept in memory by the writer; each reader keeps an eighth of it.
     pub cache_bytes: usize,
 }
@@ -95,6 +100,9 @@ impl Config {
             write_bytes_max: 64 << 20,
             reads_max: 4_096,
             readers: 2,
+            // Enough for many events of each busy log, few enough to be read again in a blink when
+            // the store opens.
+            recent_rows_max: 8_192,
             cache_bytes: 64 << 20,
         }
     }
@@ -116,6 +124,7 @@ struct Shared {
     writes: Arc<Queue<Queued>>,
     reads: Arc<Queue<Read>>,
     health: Arc<Health>,
+    recent: Arc<Recent>,
     meter: Arc<dyn Meter>,
 }
 
@@ -144,11 +153,13 @@ impl Embedded {
         schema::migrate(&mut connection)?;
         recover(&connection)?;
         directory.sync()?;
+        let recent = Arc::new(attempt("read recent events", Recent::load(&connection))?);
 
         let shared = Arc::new(Shared {
             writes: Arc::new(Queue::new(config.writes_max, config.write_bytes_max)),
             reads: Arc::new(Queue::new(config.reads_max, usize::MAX)),
             health: Arc::new(Health::new()),
+            recent: Arc::clone(&recent),
             meter,
         });
         let writer = Writer::new(
@@ -157,6 +168,7 @@ impl Embedded {
             Arc::clone(&shared.health),
             Arc::clone(&shared.meter),
             sabotage,
+            Mover::new(recent, config.recent_rows_max),
         )?;
         #[cfg(test)]
         let inject = writer.inject.clone();
@@ -281,6 +293,8 @@ fn set_up(connection: &Connection, cache_bytes: usize) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     // Closing must not carry the log over: after a failed sync that would hide the loss.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // Plans do not depend on bound values here; without this each use of a statement plans it anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let cache_kib = i64::try_from(cache_bytes / 1_024).unwrap_or(i64::MAX);
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -346,7 +360,8 @@ impl Store for Embedded {
     }
 
     fn read(&self, page: Page) -> Reply<Vec<Event>> {
-        self.shared.read(move |connection| events::read(connection, &page))
+        let recent = Arc::clone(&self.shared.recent);
+        self.shared.read(move |connection| events::read(connection, &recent, &page))
     }
 
     fn find_send(
@@ -356,9 +371,9 @@ impl Store for Embedded {
         device: DeviceId,
         n: u64,
     ) -> Reply<SendLookup> {
-        let key = key.clone();
-        self.shared
-            .read(move |connection| events::find_send(connection, &key, principal, device, n))
+        let (key, send) = (key.clone(), (principal, device, n));
+        let recent = Arc::clone(&self.shared.recent);
+        self.shared.read(move |connection| events::find_send(connection, &recent, &key, send))
     }
 
     fn checkpoint(&self, key: &ConversationKey) -> Reply<Option<Conversation>> {

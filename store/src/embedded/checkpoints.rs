@@ -88,10 +88,7 @@ pub(super) fn put(tables: &mut Tables<'_>, checkpoints: &[Encoded]) -> Result<()
         let is_covered = |heads: Heads| {
             heads.public <= checkpoint.heads.public && heads.internal <= checkpoint.heads.internal
         };
-        let log = match tables.heads.get(key) {
-            Some(heads) => heads,
-            None => events::heads(tables.connection, key)?,
-        };
+        let log = events::heads(tables, key)?;
         let key_columns = (&*key.tenant.0, Blob16::from(key.conversation));
         if is_covered(log) {
             tables.connection.prepare_cached(CLEAR)?.execute(key_columns)?;
@@ -277,12 +274,16 @@ pub(super) fn purge(
         .prepare_cached(CLOSED)?
         .query_map((&*tenant.0, before.0, limit), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
+    if !closed.is_empty() {
+        // Else what is recent of them would come back.
+        tables.mover.move_all(tables.connection)?;
+    }
     for id in &closed {
         for sql in PURGE {
             tables.connection.prepare_cached(sql)?.execute((&*tenant.0, *id))?;
         }
         let key = ConversationKey { tenant: tenant.clone(), conversation: (*id).into() };
-        tables.heads.forget(&key);
+        tables.heads.put(&key, Heads::default());
     }
     if !closed.is_empty() {
         let mut statement = tables.connection.prepare_cached(SHRINK)?;

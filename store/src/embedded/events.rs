@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow};
 use switchboard_domain::conversation::{Event, Heads, Sent, Stream};
 use switchboard_domain::ids::{DeviceId, Seq};
 use switchboard_domain::person::Principal;
 
-use super::column::{Blob16, integer, position, unsigned};
+use super::column::{Blob16, position, unsigned};
 use super::error::{Stop, unreadable};
+use super::recent::{Recent, Row};
 use super::writer::Tables;
 use crate::port::{Append, ConversationKey, Fault, Page, Range, SendLookup};
 use crate::record::{EventPlace, decode_event, encode_event, stream_code};
 
-const INSERT: &str = "INSERT INTO event \
-     (tenant, conversation, stream, seq, epoch, device, n, record) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const HEAD: &str = "SELECT seq FROM event \
      WHERE tenant = ?1 AND conversation = ?2 AND stream = ?3 ORDER BY seq DESC LIMIT 1";
 const ONE: &str = "SELECT seq, epoch, record FROM event \
@@ -59,17 +57,14 @@ fn place<'key>(key: &'key ConversationKey, event: &Event, epoch: u64) -> EventPl
 /// Stores events: first all checks, then all writes, so a refusal has written nothing.
 pub(super) fn append(tables: &mut Tables<'_>, encoded: &Encoded) -> Result<(), Stop> {
     let Append { key, epoch, events, mark_dirty } = &encoded.append;
-    let stored = match tables.heads.get(key) {
-        Some(heads) => heads,
-        None => heads(tables.connection, key)?,
-    };
-    check(tables.connection, key, events, stored)?;
+    let stored = heads(tables, key)?;
+    check(tables, key, events, stored)?;
     let mut heads = stored;
     for (event, record) in events.iter().zip(&encoded.records) {
         let head = head_mut(&mut heads, event.stream);
         if event.seq == head.next() {
             *head = event.seq;
-            insert(tables.connection, key, *epoch, event, record)?;
+            tables.mover.add(tables.connection, key, row(event, *epoch, record))?;
         }
     }
     if *mark_dirty {
@@ -82,7 +77,7 @@ pub(super) fn append(tables: &mut Tables<'_>, encoded: &Encoded) -> Result<(), S
 
 /// Whether every event is stored already as it is, or follows.
 fn check(
-    connection: &Connection,
+    tables: &Tables<'_>,
     key: &ConversationKey,
     events: &[Event],
     stored: Heads,
@@ -102,7 +97,7 @@ fn check(
             let earlier = events.iter().take(idx);
             earlier.filter(|it| (it.stream, it.seq) == (stream, seq)).all(|it| it == event)
         } else {
-            one(connection, key, stream, seq)?.as_ref() == Some(event)
+            one(tables, key, stream, seq)?.as_ref() == Some(event)
         };
         if !is_same {
             return Err(Fault::Occupied { stream, seq }.into());
@@ -111,25 +106,9 @@ fn check(
     Ok(())
 }
 
-fn insert(
-    connection: &Connection,
-    key: &ConversationKey,
-    epoch: u64,
-    event: &Event,
-    record: &[u8],
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(INSERT)?;
-    statement.execute((
-        &*key.tenant.0,
-        Blob16::from(key.conversation),
-        stream_code(event.stream),
-        position(event.seq),
-        integer(epoch),
-        event.key.map(|key| Blob16::from(key.device)),
-        event.key.map(|key| integer(key.n)),
-        record,
-    ))?;
-    Ok(())
+fn row(event: &Event, epoch: u64, record: &[u8]) -> Row {
+    let key = event.key.map(|key| (Blob16::from(key.device), key.n));
+    Row { stream: event.stream, seq: event.seq, epoch, key, record: record.to_vec() }
 }
 
 fn head_mut(heads: &mut Heads, stream: Stream) -> &mut Seq {
@@ -139,26 +118,33 @@ fn head_mut(heads: &mut Heads, stream: Stream) -> &mut Seq {
     }
 }
 
-/// The newest stored positions.
-pub(super) fn heads(connection: &Connection, key: &ConversationKey) -> rusqlite::Result<Heads> {
-    let mut statement = connection.prepare_cached(HEAD)?;
-    let mut head = |stream| {
+/// The newest stored positions, as the writer sees them.
+pub(super) fn heads(tables: &Tables<'_>, key: &ConversationKey) -> rusqlite::Result<Heads> {
+    if let Some(heads) = tables.heads.get(key) {
+        return Ok(heads);
+    }
+    let mut statement = tables.connection.prepare_cached(HEAD)?;
+    let mut head = |stream| -> rusqlite::Result<Seq> {
         let id = Blob16::from(key.conversation);
-        statement
+        let moved = statement
             .query_row((&*key.tenant.0, id, stream_code(stream)), |row| row.get(0))
-            .optional()
-            .map(|seq| Seq(unsigned(seq.unwrap_or(0))))
+            .optional()?;
+        let recent = tables.mover.recent.head(key, stream);
+        Ok(Seq(unsigned(moved.unwrap_or(0))).max(recent))
     };
     Ok(Heads { public: head(Stream::Public)?, internal: head(Stream::Internal)? })
 }
 
 fn one(
-    connection: &Connection,
+    tables: &Tables<'_>,
     key: &ConversationKey,
     stream: Stream,
     seq: Seq,
 ) -> Result<Option<Event>, Stop> {
-    let mut statement = connection.prepare_cached(ONE)?;
+    if let Some(row) = tables.mover.find(key, stream, seq) {
+        return Ok(Some(row.decode(key)?));
+    }
+    let mut statement = tables.connection.prepare_cached(ONE)?;
     let id = Blob16::from(key.conversation);
     let mut rows = statement.query((&*key.tenant.0, id, stream_code(stream), position(seq)))?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -169,7 +155,7 @@ fn one(
 fn decode(
     key: &ConversationKey,
     stream: Stream,
-    row: &Row<'_>,
+    row: &SqlRow<'_>,
 ) -> rusqlite::Result<Result<Event, Fault>> {
     let seq = Seq(unsigned(row.get(0)?));
     let epoch = unsigned(row.get(1)?);
@@ -177,13 +163,20 @@ fn decode(
     Ok(decode_event(EventPlace { key, stream, seq, epoch }, record))
 }
 
-/// Reads a stretch of one stream.
-pub(super) fn read(connection: &Connection, page: &Page) -> Result<Vec<Event>, Fault> {
+/// Reads a stretch of one stream: first from what is recent, then from the database, because rows
+/// go from the one to the other.
+pub(super) fn read(
+    connection: &Connection,
+    recent: &Recent,
+    page: &Page,
+) -> Result<Vec<Event>, Fault> {
     let Page { key, stream, range, limit } = page;
-    let (sql, from) = match range {
-        Range::After(seq) => (AFTER, *seq),
-        Range::Before(seq) => (BEFORE, *seq),
+    let (sql, from, is_after) = match range {
+        Range::After(seq) => (AFTER, *seq, true),
+        Range::Before(seq) => (BEFORE, *seq, false),
     };
+    let is_wanted = |row: &Row| if is_after { row.seq > from } else { row.seq < from };
+    let recent = recent.rows(key, *stream, is_wanted);
     let query = || -> rusqlite::Result<Result<Vec<Event>, Fault>> {
         let mut statement = connection.prepare_cached(sql)?;
         let id = Blob16::from(key.conversation);
@@ -200,54 +193,109 @@ pub(super) fn read(connection: &Connection, page: &Page) -> Result<Vec<Event>, F
         Ok(Ok(events))
     };
     let mut events = query().map_err(|why| unreadable(&log(key, *stream), &why))??;
-    match range {
-        Range::After(_) => {}
-        Range::Before(_) => events.reverse(),
+    if !is_after {
+        events.reverse();
     }
+    // What the database has is a stretch without a gap; what is recent goes on behind it.
+    let newest = events.last().map_or(Seq(0), |event| event.seq);
+    let fresh = recent.iter().filter(|row| row.seq > newest);
+    if is_after {
+        let room = limit.saturating_sub(events.len());
+        for row in fresh.take(room) {
+            events.push(row.decode(key)?);
+        }
+    } else {
+        for row in fresh {
+            events.push(row.decode(key)?);
+        }
+        events.drain(..events.len().saturating_sub(*limit));
+    }
+    let first = if is_after { Some(from) } else { None };
+    check_dense(key, *stream, first, &events)?;
     Ok(events)
+}
+
+/// A row whose key was damaged is not where it is looked for. That must not pass for a shorter log.
+fn check_dense(
+    key: &ConversationKey,
+    stream: Stream,
+    mut before: Option<Seq>,
+    events: &[Event],
+) -> Result<(), Fault> {
+    for Event { seq, .. } in events {
+        if let Some(before) = before.filter(|before| before.next() != *seq) {
+            let what = format!("{}: {seq} follows {before}", log(key, stream));
+            return Err(Fault::Damaged { what: what.into() });
+        }
+        before = Some(*seq);
+    }
+    Ok(())
 }
 
 fn log(key: &ConversationKey, stream: Stream) -> Arc<str> {
     Arc::from(format!("log {}/{}/{stream:?}", key.tenant, key.conversation))
 }
 
+/// What the log says of one outbox, gathered row by row.
+struct Search<'key> {
+    key: &'key ConversationKey,
+    principal: Principal,
+    n: u64,
+    found: SendLookup,
+}
+
+impl Search<'_> {
+    /// Takes a row in. Only two rows matter, so only they are decoded: the newest, and the one
+    /// asked for.
+    fn take_in(
+        &mut self,
+        row_n: u64,
+        decode: impl FnOnce(&ConversationKey) -> Result<Event, Fault>,
+    ) -> Result<(), Fault> {
+        if row_n <= self.found.last_n && row_n != self.n {
+            return Ok(());
+        }
+        let Event { key, from, stream, seq, .. } = decode(self.key)?;
+        let Some(key) = key.filter(|_| from.principal == self.principal) else { return Ok(()) };
+        self.found.last_n = self.found.last_n.max(key.n);
+        if key.n == self.n {
+            self.found.sent = Some(Sent { n: key.n, digest: key.digest, stream, seq });
+        }
+        Ok(())
+    }
+}
+
 /// Looks a send up: reads what that device wrote, newest first.
 pub(super) fn find_send(
     connection: &Connection,
+    recent: &Recent,
     key: &ConversationKey,
-    principal: Principal,
-    device: DeviceId,
-    n: u64,
+    (principal, device, n): (Principal, DeviceId, u64),
 ) -> Result<SendLookup, Fault> {
-    let mut found = SendLookup::default();
+    let device = Blob16::from(device);
+    let mut search = Search { key, principal, n, found: SendLookup::default() };
     for stream in [Stream::Public, Stream::Internal] {
+        let of_device = |row: &Row| row.key.is_some_and(|(of, _)| of == device);
+        for row in recent.rows(key, stream, of_device).iter().rev() {
+            let row_n = row.key.map_or(0, |(_, n)| n);
+            search.take_in(row_n, |key| row.decode(key))?;
+        }
         let mut query = || -> rusqlite::Result<Result<(), Fault>> {
             let mut statement = connection.prepare_cached(OF_DEVICE)?;
             let id = Blob16::from(key.conversation);
-            let device = Blob16::from(device);
             let mut rows = statement.query((&*key.tenant.0, id, stream_code(stream), device))?;
             while let Some(row) = rows.next()? {
                 let row_n = unsigned(row.get(3)?);
-                // Only two rows matter, so only they are decoded: the newest, and the one asked for.
-                if row_n <= found.last_n && row_n != n {
-                    continue;
-                }
-                let event = match decode(key, stream, row)? {
-                    Ok(event) => event,
-                    Err(fault) => return Ok(Err(fault)),
-                };
-                let Some(key) = event.key.filter(|_| event.from.principal == principal) else {
-                    continue;
-                };
-                found.last_n = found.last_n.max(key.n);
-                if key.n == n {
-                    let Event { stream, seq, .. } = event;
-                    found.sent = Some(Sent { n, digest: key.digest, stream, seq });
+                let taken = search.take_in(row_n, |key| {
+                    decode(key, stream, row).map_err(|why| unreadable(&log(key, stream), &why))?
+                });
+                if taken.is_err() {
+                    return Ok(taken);
                 }
             }
             Ok(Ok(()))
         };
         query().map_err(|why| unreadable(&log(key, stream), &why))??;
     }
-    Ok(found)
+    Ok(search.found)
 }

@@ -34,11 +34,6 @@ impl HeadsCache {
         self.young.insert(key.clone(), heads);
     }
 
-    pub(super) fn forget(&mut self, key: &ConversationKey) {
-        self.young.remove(key);
-        self.old.remove(key);
-    }
-
     /// After a rollback nothing is certain.
     pub(super) fn clear(&mut self) {
         self.young.clear();
@@ -70,7 +65,7 @@ mod tests {
         assert!(cache.young.len() + cache.old.len() <= 2 * GENERATION_MAX);
         assert_eq!(cache.get(&key("acme", 1)), None, "it was written long ago");
         assert_eq!(cache.get(&key("acme", count - 1)), Some(heads(1)));
-        cache.forget(&key("acme", 0));
+        cache.clear();
         assert_eq!(cache.get(&key("acme", 0)), None);
     }
 }

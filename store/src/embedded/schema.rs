@@ -11,8 +11,9 @@ const APPLICATION_ID: i32 = 0x5357_4244;
 /// released.
 const STEPS: &[&str] = &[STEP_1];
 
+/// Events are written to `recent`, at its end, and moved to `event` later, many of one log at once.
 /// Clustered keys (`WITHOUT ROWID`): a page of a log is one range of one tree, and a purge frees
-/// whole pages. `event` has no index beside its key, because it is the hot path.
+/// whole pages.
 const STEP_1: &str = "
 CREATE TABLE event (
     tenant TEXT NOT NULL,
@@ -25,6 +26,24 @@ CREATE TABLE event (
     record BLOB NOT NULL,
     PRIMARY KEY (tenant, conversation, stream, seq)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recent (
+    id INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    conversation BLOB NOT NULL,
+    stream INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    device BLOB,
+    n INTEGER,
+    record BLOB NOT NULL
+) STRICT;
+
+-- For people: the log without its two halves.
+CREATE VIEW log AS
+    SELECT tenant, conversation, stream, seq, epoch, device, n, record FROM event
+    UNION
+    SELECT tenant, conversation, stream, seq, epoch, device, n, record FROM recent;
 
 CREATE TABLE dirty (
     tenant TEXT NOT NULL,

@@ -19,8 +19,9 @@ fn dir() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory is made")
 }
 
+/// Events move to their place early, so that every test sees them on the way.
 fn config(dir: &Path) -> Config {
-    Config::new(dir)
+    Config { recent_rows_max: 48, ..Config::new(dir) }
 }
 
 fn open(dir: &Path) -> Embedded {
@@ -39,13 +40,59 @@ async fn read(store: &Embedded, key: &ConversationKey) -> Result<Vec<Event>, Fau
 
 #[tokio::test]
 async fn keeps_the_port() {
+    for recent_rows_max in [5, Config::new("").recent_rows_max] {
+        let dir = dir();
+        let number = AtomicU32::new(0);
+        testkit::run(async || {
+            let number = number.fetch_add(1, Ordering::Relaxed);
+            let dir = dir.path().join(number.to_string());
+            let config = Config { recent_rows_max, ..Config::new(dir) };
+            let store = Embedded::open(config, Arc::new(NoMeter)).expect("it opens");
+            Arc::new(store) as Arc<dyn Store>
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn reads_never_miss_an_event_that_is_on_its_way() {
     let dir = dir();
-    let number = AtomicU32::new(0);
-    testkit::run(async || {
-        let number = number.fetch_add(1, Ordering::Relaxed);
-        Arc::new(open(&dir.path().join(number.to_string()))) as Arc<dyn Store>
-    })
-    .await;
+    let store = Arc::new(open(dir.path()));
+    let (logs, length) = (8, 150);
+    let write = async |number| {
+        let key = key("acme", number);
+        for seq in 1..=length {
+            let event = if seq == 1 { created(number) } else { message(seq, "Line") };
+            store.append(append(&key, &[event])).await.expect("it is stored");
+        }
+    };
+    let follow = async |number| {
+        let key = key("acme", number);
+        let (mut known, mut reads) = (0, 0);
+        while known < length {
+            let stored = read(&store, &key).await.expect("it is read");
+            let seqs: Vec<u64> = stored.iter().map(|event| event.seq.0).collect();
+            assert!(seqs.iter().copied().eq(1..=seqs.len() as u64), "{seqs:?}");
+            assert!(seqs.len() as u64 >= known, "{} after {known}", seqs.len());
+            known = seqs.len() as u64;
+            reads += 1;
+        }
+        reads
+    };
+    let writers = join_all((0..logs).map(write));
+    let readers = join_all((0..logs).map(follow));
+    let (_, reads) = futures_util::future::join(writers, readers).await;
+    assert!(reads.into_iter().sum::<u64>() > 8 * 10, "the readers hardly ever looked");
+    let (event, recent) = (count(&dir, "event"), count(&dir, "recent"));
+    assert!(event > 0 && recent > 0, "{event} moved, {recent} on the way");
+    let whole = count(&dir, "log");
+    assert_eq!(whole, i64::try_from(logs * length).expect("it is small"));
+}
+
+fn count(dir: &tempfile::TempDir, table: &str) -> i64 {
+    let connection = Connection::open(database(dir.path())).expect("SQLite opens it");
+    let sql = format!("SELECT count(*) FROM {table}");
+    connection.query_row(&sql, (), |row| row.get(0)).expect("rows are counted")
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use super::heads::HeadsCache;
 use super::health::Health;
 use super::meter::{Commit, Meter};
 use super::queue::Queue;
+use super::recent::Mover;
 use super::sabotage::Sabotage;
 use crate::port::Fault;
 
@@ -30,6 +31,7 @@ pub(super) struct Tables<'writer> {
     /// Inside the transaction of the batch.
     pub(super) connection: &'writer Connection,
     pub(super) heads: &'writer mut HeadsCache,
+    pub(super) mover: &'writer mut Mover,
 }
 
 /// Something to write. It may be run again after its transaction was rolled back.
@@ -88,6 +90,7 @@ pub(super) struct Writer {
     meter: Arc<dyn Meter>,
     sabotage: Sabotage,
     heads: HeadsCache,
+    mover: Mover,
     /// Frames in the write-ahead log after the last commit.
     frames: Arc<AtomicU32>,
     /// From how many frames on the next checkpoint is due.
@@ -103,6 +106,7 @@ impl Writer {
         health: Arc<Health>,
         meter: Arc<dyn Meter>,
         sabotage: Sabotage,
+        mover: Mover,
     ) -> Result<Self, Error> {
         let frames = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&frames);
@@ -118,6 +122,7 @@ impl Writer {
             meter,
             sabotage,
             heads: HeadsCache::default(),
+            mover,
             frames,
             checkpoint_at: CHECKPOINT_FRAMES,
             #[cfg(test)]
@@ -170,15 +175,19 @@ impl Writer {
         let outcome = self.transact(batch);
         if let Err(failure) = outcome {
             self.heads.clear();
+            self.mover.rolled_back();
             return Err(self.recover(&failure));
         }
+        self.mover.committed();
         Ok(())
     }
 
     fn transact(&mut self, batch: &mut Vec<Queued>) -> Result<(), Failure> {
         let run = |statement: &str| self.connection.prepare_cached(statement)?.execute(());
         run("BEGIN IMMEDIATE").map_err(Failure::Before)?;
-        let mut tables = Tables { connection: &self.connection, heads: &mut self.heads };
+        self.mover.move_slice(&self.connection).map_err(Failure::Before)?;
+        let mut tables =
+            Tables { connection: &self.connection, heads: &mut self.heads, mover: &mut self.mover };
         for queued in batch.iter_mut() {
             queued.job.run(&mut tables).map_err(Failure::Before)?;
         }

@@ -91,6 +91,9 @@ async fn a_full_disk_refuses_writes_and_serves_reads() {
     let dir = disk.0.path().join("data");
     let ballast = disk.0.path().join("ballast");
     std::fs::write(&ballast, vec![1; 1 << 20]).expect("there is room for ballast");
+    // Opening needs room for the index of the write-ahead log, and only for that.
+    let reserve = disk.0.path().join("reserve");
+    std::fs::write(&reserve, vec![1; 64 << 10]).expect("there is room for a reserve");
     let key = key("acme", 1);
     let acked = {
         let store = open(&dir);
@@ -108,6 +111,7 @@ async fn a_full_disk_refuses_writes_and_serves_reads() {
         assert!(matches!(fault, Fault::Full), "{fault:?}");
         acked
     };
+    std::fs::remove_file(&reserve).expect("the reserve is removed");
     let store = open(&dir);
     assert_eq!(read(&store, &key).await.expect("it is read").len() as u64, acked);
     drop(store);
