@@ -79,7 +79,8 @@ impl Page {
     /// For the `Content-Security-Policy` header.
     ///
     /// `ancestors` are the origins whose pages may frame the widget (scheme, host and port, as in
-    /// `https://shop.example`); none given means nobody. The other pages are never framed.
+    /// `https://shop.example`); none given means nobody, some given means our own pages too. The
+    /// other pages are never framed. An IPv6 address is left out: no policy can name one.
     #[must_use]
     pub fn content_security_policy<'a>(
         self,
@@ -94,15 +95,12 @@ impl Page {
              form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; \
              frame-ancestors"
         );
-        let before = policy.len();
-        if self == Self::Widget {
-            for ancestor in ancestors {
-                policy.push(' ');
-                policy.push_str(ancestor);
-            }
-        }
-        if policy.len() == before {
-            policy.push_str(" 'none'");
+        let framed = self == Self::Widget;
+        let mut ancestors = ancestors.into_iter().filter(|_| framed).peekable();
+        policy.push_str(if ancestors.peek().is_some() { " 'self'" } else { " 'none'" });
+        for ancestor in ancestors.filter(|ancestor| !ancestor.contains('[')) {
+            policy.push(' ');
+            policy.push_str(ancestor);
         }
         policy
     }
@@ -184,9 +182,9 @@ mod tests {
 
     #[test]
     fn only_the_widget_may_be_framed_and_only_by_those_named() {
-        let shop = ["https://shop.example", "http://localhost:*"];
+        let shop = ["https://shop.example", "http://[::1]:*", "http://localhost:*"];
         let widget = Page::Widget.content_security_policy(shop);
-        assert!(widget.ends_with("frame-ancestors https://shop.example http://localhost:*"));
+        assert!(widget.ends_with("frame-ancestors 'self' https://shop.example http://localhost:*"));
         assert!(Page::Widget.content_security_policy([]).ends_with("frame-ancestors 'none'"));
         assert!(Page::Console.content_security_policy(shop).ends_with("frame-ancestors 'none'"));
     }

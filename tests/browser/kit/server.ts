@@ -35,8 +35,15 @@ export class Server {
   async run(): Promise<void> {
     const binary = process.env.SWITCHBOARD_BIN;
     if (binary === undefined) throw new Error('SWITCHBOARD_BIN does not name the server to test');
-    const child = spawn(binary, this.#args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // Its settings come from the arguments alone: ours would be unknown settings to it.
+    const ours = ([name]: [string, unknown]) => !name.startsWith('SWITCHBOARD_');
+    const env = Object.fromEntries(Object.entries(process.env).filter(ours));
+    const child = spawn(binary, this.#args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.#process = child;
+    let failed: Error | null = null;
+    child.once('error', (error) => {
+      failed = error;
+    });
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         this.#said = (this.#said + text).slice(-8_000);
@@ -44,8 +51,8 @@ export class Server {
     }
     const deadline = Date.now() + READY_MS;
     while (!(await this.#answers())) {
-      if (child.exitCode !== null || Date.now() > deadline) {
-        throw new Error(`the server did not start:\n${this.#said}`);
+      if (failed !== null || child.exitCode !== null || Date.now() > deadline) {
+        throw new Error(`the server did not start: ${failed ?? ''}\n${this.#said}`);
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
