@@ -9,3 +9,4 @@ pub mod auth;
 pub mod directory;
 pub mod edge;
 pub mod node;
+pub mod cli;

@@ -16,6 +16,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("jwt", include_str!("../auth.rs"), "SecretConfig"),
     ("auth", include_str!("../auth.rs"), "Config"),
     ("actors", include_str!("../config.rs"), "Actors"),
+    ("limits", include_str!("../edge/limits.rs"), "Config"),
     ("log", include_str!("../telemetry.rs"), "Config"),
 ];
 
