@@ -8,6 +8,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use switchboard_domain::card::Card;
@@ -56,6 +57,8 @@ pub(crate) struct Concerns {
     pub(crate) queue: bool,
     /// The conversation went from one agent to another.
     pub(crate) moved: Option<Moved>,
+    /// An agent took it after it waited so long.
+    pub(crate) waited: Option<Duration>,
 }
 
 /// A conversation went from one agent to another.
@@ -210,8 +213,18 @@ impl Board {
         let from = old.as_ref().and_then(|old| old.agent);
         let to = card.agent.filter(|_| is_open);
         let moved = (from != to).then_some(Moved { conversation: id, from, to });
+        let since = old.as_ref().and_then(|old| old.waiting_since);
+        let waited = since.filter(|_| to.is_some()).map(|since| {
+            let waited_ms = u64::try_from(card.last_at.ms_since(since)).unwrap_or(0);
+            Duration::from_millis(waited_ms)
+        });
         let queue = old.as_ref().is_none_or(|old| waits_otherwise(old, card));
-        Concerns { inbox: self.note_for_inbox(id), queue: queue && self.note_for_queue(id), moved }
+        Concerns {
+            inbox: self.note_for_inbox(id),
+            queue: queue && self.note_for_queue(id),
+            moved,
+            waited,
+        }
     }
 
     /// Takes in a card from a list, unless something newer is known.

@@ -66,6 +66,8 @@ pub(crate) enum Message {
     PoliciesChanged { _permit: Permit, reply: Reply<()> },
     /// Take what changed from the cards.
     Wake,
+    /// A visitor subscribed and has not heard the place of that conversation.
+    Listens { conversation: ConversationId, _permit: Permit },
     /// Somebody came, left, or has a slot more or less.
     AgentsChanged,
     /// The agents as they are now; at most one is on its way.
@@ -155,6 +157,10 @@ impl Actor for Behavior {
                 drop(reply.send(Ok(())));
             }
             Message::Wake => state.take_changes(),
+            Message::Listens { conversation, .. } => {
+                state.told.remove(&conversation);
+                state.tell_places_soon();
+            }
             Message::AgentsChanged => state.look(),
             Message::Agents(agents) => state.offer(&agents),
             Message::Offered { conversation, is_taken } => state.offered(conversation, is_taken),

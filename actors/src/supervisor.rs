@@ -29,6 +29,9 @@ const BACK_OFF_FIRST: Duration = Duration::from_millis(10);
 /// conversation stays quarantined.
 pub(crate) const REST: Duration = Duration::from_secs(30);
 
+/// The framework's word for an actor that was drained.
+const DRAINED: &str = "Drained";
+
 type Starting = std::pin::Pin<Box<dyn Future<Output = Result<ActorCell, SpawnErr>> + Send>>;
 
 /// How to start a child, again and again.
@@ -177,10 +180,13 @@ impl Actor for Behavior {
                     None => Ok(()),
                 }
             }
-            SupervisionEvent::ActorTerminated(cell, ..) => {
-                // Ended as asked; nobody ends a child except to stop the system.
-                state.by_actor.remove(&cell.get_id());
-                Ok(())
+            SupervisionEvent::ActorTerminated(cell, _, reason) => {
+                match state.by_actor.remove(&cell.get_id()) {
+                    // The only way in which a child is asked to end before its supervisor.
+                    Some(_) if reason.as_deref() == Some(DRAINED) => Ok(()),
+                    Some(idx) => state.failed(&myself, idx, "ended without being asked to"),
+                    None => Ok(()),
+                }
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
         }

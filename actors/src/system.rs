@@ -202,6 +202,23 @@ impl System {
     }
 }
 
+#[cfg(test)]
+impl System {
+    /// One tenant, to look at and to break.
+    pub(crate) fn tenant(&self, id: &switchboard_domain::ids::TenantId) -> Arc<Tenant> {
+        self.world.tenants.get(&self.world, id)
+    }
+
+    /// Ends every region at once, as a failure would.
+    pub(crate) fn kill_regions(&self) {
+        for (address, _) in self.conversations.places() {
+            if let Some(region) = address.actor() {
+                region.kill();
+            }
+        }
+    }
+}
+
 /// Asks an actor how it stands; zeros when it does not answer. Needs no permit, because whoever
 /// observes wants to see a full mailbox.
 async fn look<M: ractor::Message, T: Default>(

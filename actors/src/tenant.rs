@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
-use switchboard_domain::conversation::Conversation;
+use switchboard_domain::conversation::{Conversation, Status};
 use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId};
 use switchboard_domain::person::Principal;
 use switchboard_domain::queue::Policy;
@@ -16,7 +16,7 @@ use switchboard_domain::receipt::Receipt;
 use crate::cards::{Cards, Concerns};
 use crate::delivery::Outlet;
 use crate::mailbox::Address;
-use crate::meter::Kind;
+use crate::meter::{Kind, Meter};
 use crate::supervisor::{self, Child, OnLimit};
 use crate::world::World;
 use crate::{inbox, presence, queue};
@@ -29,6 +29,7 @@ const MAILBOX_FACTOR: usize = 16;
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     cards: Cards,
+    meter: Arc<dyn Meter>,
     pub(crate) presence: Address<presence::Message>,
     pub(crate) inbox: Address<inbox::Message>,
     pub(crate) queue: Address<queue::Message>,
@@ -48,6 +49,7 @@ impl Tenant {
         Self {
             cards: Cards::new(id.clone()),
             id,
+            meter: Arc::clone(&world.meter),
             presence: Address::new(mailbox_max),
             inbox: Address::new(mailbox_max),
             queue: Address::new(mailbox_max),
@@ -86,10 +88,24 @@ impl Tenant {
         self.tell(self.cards.set_readers(conversation, receipts));
     }
 
+    /// A visitor subscribed to a conversation, and wants to hear its place if it waits.
+    pub(crate) fn visitor_listens(&self, state: &Conversation) {
+        if state.status == Status::Waiting
+            && let Some(permit) = self.queue.gauge().enter()
+        {
+            let conversation = state.id;
+            // Lossy: a place that is not heard now is heard when it changes.
+            drop(self.queue.cast(queue::Message::Listens { conversation, _permit: permit }));
+        }
+    }
+
     /// An actor that is away is woken when it comes back, and then begins from the cards.
     fn tell(&self, concerns: Concerns) {
         if concerns.inbox {
             drop(self.inbox.cast(inbox::Message::Wake));
+        }
+        if let Some(waited) = concerns.waited {
+            self.meter.queue_wait(waited);
         }
         if let Some(moved) = concerns.moved {
             drop(self.presence.cast(presence::Message::Moved(moved)));

@@ -1,1 +1,121 @@
+use switchboard_domain::card::BYTES_TYPICAL_MAX;
+use switchboard_domain::conversation::Rating;
+use switchboard_store::memory::Memory;
 
+use super::*;
+use crate::system::Config;
+use crate::testing::{Node, accept, agent, agent_ref, pass, supervisor, tenant, visitor};
+
+/// A state of the conversation numbered `n`, as far along as `events` says.
+async fn state(node: &Node, n: u128) -> Arc<Conversation> {
+    let key = crate::testing::key(n);
+    node.system.conversations().state(&key, &supervisor(9)).await.unwrap().state
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_first_change_wakes_and_only_who_is_concerned() {
+    let node = Node::start().await;
+    let key = node.create(1).await;
+    let waiting = state(&node, 1).await;
+    node.clock.turn_ms(2_500);
+    node.say(&key, 1).await.unwrap();
+    let written = state(&node, 1).await;
+    node.ask(&key, agent(1), None, accept(1)).await.unwrap();
+    let active = state(&node, 1).await;
+
+    let cards = Cards::new(tenant());
+    assert_eq!(cards.put(&waiting), Concerns { inbox: true, queue: true, ..Concerns::default() });
+    assert_eq!(cards.put(&written), Concerns::default(), "both are awake");
+    assert_eq!(cards.take_for_queue().len(), 1);
+    assert_eq!(cards.take_for_inbox().len(), 1);
+    let moved =
+        Some(Moved { conversation: key.conversation, from: None, to: Some(agent_ref(1).id) });
+    assert_eq!(
+        cards.put(&active),
+        Concerns { inbox: true, queue: true, moved, waited: Some(Duration::from_millis(2_500)) }
+    );
+    assert_eq!(cards.put(&waiting), Concerns::default(), "older news changes nothing");
+    assert_eq!(cards.all()[0].agent, Some(agent_ref(1).id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_leaves_and_is_told_once() {
+    let node = Node::start().await;
+    let key = node.create(1).await;
+    let waiting = state(&node, 1).await;
+    let close = switchboard_domain::conversation::Command::Close {
+        resolution: switchboard_domain::conversation::Resolution::None,
+    };
+    node.ask(&key, agent(1), None, close).await.unwrap();
+    let closed = state(&node, 1).await;
+    let rate = switchboard_domain::conversation::Command::Rate(Rating { score: 5, comment: None });
+    node.ask(&key, visitor(1), None, rate).await.unwrap();
+    let rated = state(&node, 1).await;
+
+    let cards = Cards::new(tenant());
+    cards.put(&waiting);
+    cards.put(&closed);
+    cards.put(&rated);
+    assert_eq!(cards.len(), 0);
+    let changed = cards.take_for_inbox();
+    assert_eq!(changed.len(), 1);
+    assert_eq!(changed[0].card.as_ref().unwrap().score, Some(5));
+    assert!(cards.take_for_inbox().is_empty());
+    let queued = cards.take_for_queue();
+    assert!(matches!(&queued[..], [(_, None)]), "{queued:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_older_than_the_news_undoes_nothing() {
+    let node = Node::start().await;
+    for n in 1..=3 {
+        node.create(n).await;
+    }
+    pass(Duration::from_secs(2)).await;
+    let store = node.store.memory.clone();
+    let cards = Cards::new(tenant());
+    // Between the first page and its use, one is written on and one is closed.
+    cards.board.lock().ended_during_rebuild = Some(HashSet::new());
+    node.say(&crate::testing::key(1), 1).await.unwrap();
+    let close = switchboard_domain::conversation::Command::Close {
+        resolution: switchboard_domain::conversation::Resolution::None,
+    };
+    node.ask(&crate::testing::key(2), agent(1), None, close).await.unwrap();
+    cards.put(&*state(&node, 1).await);
+    cards.put(&*state(&node, 2).await);
+    for n in 1..=3 {
+        let stale = store.checkpoint(&crate::testing::key(n)).await.unwrap().unwrap();
+        cards.board.lock().restore(&stale, Vec::new());
+    }
+    let mut seen: Vec<_> = cards.all().iter().map(|it| (it.id, it.heads.public.0)).collect();
+    seen.sort();
+    let id = |n| crate::testing::key(n).conversation;
+    assert_eq!(seen, [(id(1), 2), (id(3), 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cards_are_rebuilt_over_many_pages_and_are_small() {
+    let node = Node::start().await;
+    for n in 1..=1_203 {
+        node.create(n).await;
+    }
+    node.system.conversations().receipt(
+        &crate::testing::key(7),
+        &agent(1),
+        None,
+        Some(switchboard_domain::ids::Seq(1)),
+    );
+    pass(Duration::from_secs(2)).await;
+    let cards = Cards::new(tenant());
+    cards.rebuild(&node.store.memory).await.unwrap();
+    assert_eq!(cards.len(), 1_203);
+    // Beside the card itself, a place in the map and a row in an order.
+    let bytes = size_of::<(ConversationId, Open)>() + cards.all()[0].bytes();
+    assert!(bytes <= BYTES_TYPICAL_MAX, "{bytes}");
+    let none = Cards::new(tenant());
+    none.rebuild(&Memory::new()).await.unwrap();
+    assert_eq!(none.len(), 0);
+    let next = Node::open(node.store.left_behind(), Config::standard()).await;
+    next.system.presence().all(&tenant()).await.unwrap();
+    assert_eq!(next.system.observe().await.tenants[0].inbox.cards, 1_203);
+}

@@ -59,13 +59,16 @@ impl State {
             stream,
             log: state.log,
             head: heads.of(stream),
-            state,
+            state: Arc::clone(&state),
             receipt: self.receipts.of(principal),
         });
         let marker =
             Delivery::Subscribed { conversation: self.key.conversation, ref_id, subscribed };
         let subscription = Subscription { outlet, principal, role: caller.role, stream };
         self.fanout.subscribe(&self.key, heads, subscription, marker);
+        if principal.side() == Side::Visitor {
+            self.tenant.visitor_listens(&state);
+        }
         Ok(())
     }
 

@@ -1,1 +1,134 @@
+use switchboard_domain::conversation::{Body, Event, Ordinals};
+use switchboard_domain::ids::{AgentId, Id, Seq, Timestamp, VisitorId};
 
+use super::*;
+use crate::meter::Unmetered;
+use crate::subscriber::{Receiver, queue};
+use crate::testing::{agent, key, take_all, take_seqs, visitor};
+
+const VISITOR: Principal = Principal::Visitor(VisitorId::from_u128(1));
+const AGENT: Principal = Principal::Agent(AgentId::from_u128(1));
+
+fn fanout() -> Fanout {
+    Fanout::new(Arc::new(Unmetered), false)
+}
+
+fn event(stream: Stream, seq: u64) -> Arc<Published> {
+    let event = Event {
+        stream,
+        seq: Seq(seq),
+        public_head: Seq(seq),
+        id: Id::from_u128(1),
+        at: Timestamp(0),
+        from: Author::SYSTEM,
+        key: None,
+        ordinals: Ordinals::default(),
+        body: Body::Archived,
+    };
+    Arc::new(Published::new(key(1).conversation, event))
+}
+
+fn subscribe(
+    fanout: &Fanout,
+    principal: Principal,
+    stream: Stream,
+) -> (Outlet, Receiver<Delivery>) {
+    let (outlet, client) = queue();
+    enter(fanout, &outlet, principal, stream);
+    (outlet, client)
+}
+
+fn enter(fanout: &Fanout, outlet: &Outlet, principal: Principal, stream: Stream) {
+    let role = if principal.is_agent() { Role::Agent } else { Role::Visitor };
+    let subscription = Subscription { outlet: outlet.clone(), principal, role, stream };
+    let heads = Heads { public: Seq(5), internal: Seq(2) };
+    fanout.subscribe(&key(1), heads, subscription, Delivery::AnybodyOnline(true));
+}
+
+#[test]
+fn each_stream_reaches_its_subscribers_alone() {
+    let fanout = fanout();
+    let (_one, mut public) = subscribe(&fanout, VISITOR, Stream::Public);
+    let (_two, mut internal) = subscribe(&fanout, AGENT, Stream::Internal);
+    fanout.publish(&key(1), &[event(Stream::Public, 6), event(Stream::Internal, 3)]);
+    fanout.publish(&key(2), &[event(Stream::Public, 9)]);
+    assert_eq!(take_seqs(&mut public), [6]);
+    assert_eq!(take_seqs(&mut internal), [3]);
+    assert_eq!(fanout.published(&key(1)), Some(Heads { public: Seq(6), internal: Seq(3) }));
+    assert_eq!(fanout.published(&key(2)), None);
+}
+
+#[test]
+fn subscribing_again_replaces_and_marks_again() {
+    let fanout = fanout();
+    let (outlet, mut client) = subscribe(&fanout, VISITOR, Stream::Public);
+    enter(&fanout, &outlet, VISITOR, Stream::Public);
+    fanout.publish(&key(1), &[event(Stream::Public, 6)]);
+    assert_eq!(take_seqs(&mut client), [6]);
+    assert_eq!(fanout.counts(), (1, 1));
+    fanout.unsubscribe(&key(1), Stream::Internal, outlet.id());
+    assert_eq!(fanout.counts(), (1, 1));
+    fanout.unsubscribe(&key(1), Stream::Public, outlet.id());
+    assert_eq!(fanout.counts(), (0, 0));
+}
+
+#[test]
+fn gone_connections_are_forgotten_when_told_and_when_pruned() {
+    let fanout = fanout();
+    let (_one, first) = subscribe(&fanout, VISITOR, Stream::Public);
+    let (_two, second) = subscribe(&fanout, AGENT, Stream::Public);
+    drop(first);
+    fanout.publish(&key(1), &[event(Stream::Public, 6)]);
+    assert_eq!(fanout.counts(), (1, 1));
+    drop(second);
+    fanout.prune();
+    assert_eq!(fanout.counts(), (0, 0));
+}
+
+#[test]
+fn receipts_and_places_reach_the_side_they_are_for() {
+    let fanout = fanout();
+    let (_one, mut client) = subscribe(&fanout, VISITOR, Stream::Public);
+    let (_two, mut console) = subscribe(&fanout, AGENT, Stream::Public);
+    let (_three, mut notes) = subscribe(&fanout, AGENT, Stream::Internal);
+    for client in [&mut client, &mut console, &mut notes] {
+        take_all(client);
+    }
+    fanout.receipt(&key(1), &agent(1).author, Receipt::default());
+    assert!(matches!(&take_all(&mut client)[..], [Delivery::Receipt { .. }]));
+    assert!(take_all(&mut console).is_empty());
+    fanout.receipt(&key(1), &visitor(1).author, Receipt::default());
+    assert!(take_all(&mut client).is_empty());
+    assert!(matches!(&take_all(&mut console)[..], [Delivery::Receipt { .. }]));
+    fanout.tell_visitors(&key(1), &Delivery::AnybodyOnline(false));
+    assert_eq!(take_all(&mut client).len(), 1);
+    assert!(take_all(&mut console).is_empty() && take_all(&mut notes).is_empty());
+}
+
+#[test]
+fn who_is_lost_or_may_not_see_is_told_why() {
+    let fanout = fanout();
+    let (_one, mut client) = subscribe(&fanout, VISITOR, Stream::Public);
+    let (_two, mut console) = subscribe(&fanout, AGENT, Stream::Internal);
+    take_all(&mut client);
+    take_all(&mut console);
+    fanout.recheck(&key(1), |principal, _| !principal.is_agent());
+    let told = take_all(&mut console);
+    let forbidden = matches!(
+        &told[..],
+        [Delivery::Unsubscribed { stream: Stream::Internal, why: Unsubscribed::Forbidden, .. }]
+    );
+    assert!(forbidden, "{told:?}");
+    fanout.lose(&key(1));
+    let told = take_all(&mut client);
+    let lost = matches!(&told[..], [Delivery::Unsubscribed { why: Unsubscribed::Lost, .. }]);
+    assert!(lost, "{told:?}");
+    assert_eq!(fanout.counts(), (0, 0));
+}
+
+/// The memory of an idle visitor is mostly the connection's; a subscription is a few dozen bytes.
+#[test]
+fn a_subscription_is_small() {
+    let entry = size_of::<(ConversationKey, Audience)>() + size_of::<Subscription>();
+    assert!(entry <= 128, "{entry} bytes");
+}

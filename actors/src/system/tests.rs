@@ -1,1 +1,65 @@
+use std::time::Duration;
 
+use switchboard_domain::conversation::Stream;
+
+use crate::delivery::Delivery;
+use crate::presence::View;
+use crate::supervisor::FAILURES_MAX;
+use crate::testing::{Node, agent, connection, pass, take_all, take_seqs, tenant, visitor};
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_failed_comes_back_with_its_subscriptions() {
+    let node = Node::start().await;
+    let key = node.create(1).await;
+    let (outlet, mut client) = connection();
+    let conversations = node.system.conversations();
+    conversations.subscribe(&key, &visitor(1), Stream::Public, 1, &outlet).await.unwrap();
+    node.say(&key, 1).await.unwrap();
+    node.system.kill_regions();
+    pass(Duration::from_millis(100)).await;
+    assert!(node.say(&key, 1).await.unwrap().duplicate, "the log knows");
+    node.say(&key, 2).await.unwrap();
+    pass(Duration::from_millis(1)).await;
+    assert_eq!(take_seqs(&mut client), [2, 3]);
+    assert!(node.system.observe().await.restarts > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn presence_that_failed_comes_back_with_its_watchers() {
+    let node = Node::start().await;
+    let (outlet, mut client) = connection();
+    let presence = node.system.presence();
+    presence.watch(&tenant(), View::Agents, &outlet).await;
+    node.system.tenant(&tenant()).presence.actor().unwrap().kill();
+    pass(Duration::from_secs(1)).await;
+    take_all(&mut client);
+    presence.alive(&tenant(), crate::testing::agent_ref(1).id);
+    let chosen = switchboard_domain::presence::Status::Busy;
+    presence.set_status(&tenant(), &crate::testing::agent_ref(1), chosen).await.unwrap();
+    let told = take_all(&mut client);
+    assert!(matches!(&told[..], [Delivery::Presence { snapshot: false, .. }]), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_system_whose_regions_keep_failing_says_so() {
+    let mut node = Node::start().await;
+    for _ in 0..=FAILURES_MAX {
+        node.system.kill_regions();
+        pass(Duration::from_millis(400)).await;
+    }
+    let failed = tokio::time::timeout(Duration::from_secs(1), node.system.failed());
+    assert!(failed.await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_ends_every_actor() {
+    let node = Node::start().await;
+    let key = node.create(1).await;
+    let conversations = node.system.conversations();
+    let presence = node.system.presence();
+    presence.all(&tenant()).await.unwrap();
+    let inbox = node.system.tenant(&tenant()).inbox.actor().unwrap();
+    node.system.drain(Duration::from_secs(5)).await;
+    assert!(conversations.state(&key, &agent(1)).await.is_err());
+    tokio::time::timeout(Duration::from_secs(1), inbox.wait(None)).await.unwrap().unwrap();
+}
