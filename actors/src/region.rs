@@ -5,315 +5,40 @@
 //!
 //! A region only routes: it starts a conversation on demand and never waits for the store. An
 //! idle conversation is drained, writes its checkpoint and goes; what arrives meanwhile waits
-//! here and wakes it again, in order. One that fails is started again by the next request, from
-//! the log; one that fails too often is refused for a while and disturbs nobody else (P8).
+//! here and wakes it again, in order. One that fails begins again from the log a moment later, or
+//! with the next request; one that fails too often is refused for a while and disturbs nobody
+//! else (P8).
 
+mod handle;
 mod slot;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use ractor::concurrency::oneshot;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use switchboard_cluster::ownership::Owner;
 use switchboard_cluster::shard::Shard;
-use switchboard_domain::conversation::{Request, Stream};
-use switchboard_domain::ids::Seq;
-use switchboard_domain::person::Caller;
-use switchboard_store::{ConversationKey, Page, Range, Store};
+use switchboard_store::ConversationKey;
 use tokio::time::Instant;
 
+pub use self::handle::Handle;
+
 use self::slot::Slot;
-use crate::answer::{Done, History, Refusal, View};
-use crate::conversation::{self, Begin, Parcel, Stretch};
-use crate::delivery::Outlet;
+use crate::answer::Refusal;
+use crate::conversation::{self, Begin, Parcel};
 use crate::fanout::Fanout;
-use crate::mailbox::{Address, BUSY, Gauge, Permit, Reply, answered};
-use crate::meter::{Dropped, Kind, Meter, Outcome};
+use crate::mailbox::{BUSY, Gauge, Permit, Reply};
+use crate::meter::{Dropped, Kind};
 use crate::observe;
-use crate::published::Published;
 use crate::supervisor::{Failures, REST, back_off};
-use crate::system::Config;
 use crate::world::World;
 
-/// Regions of a node: enough that no single one is a bottleneck on any machine we mean to use.
-pub(crate) const REGIONS: usize = 16;
-/// How many times more a region admits than a conversation: it only routes.
-const MAILBOX_FACTOR: usize = 16;
 /// Failures of a conversation within ten seconds after which it is quarantined (P8).
 const FAILURES_MAX: usize = 5;
-/// Events that one reading of history gives at most.
-const HISTORY_EVENTS_MAX: usize = 1_000;
 /// Sweeps between two looks for connections that went without a word.
 const SWEEPS_PER_PRUNING: u32 = 10;
 /// A conversation may stay this part of the idle time longer than it should.
 const SWEEPS_PER_IDLE: u32 = 5;
-
-/// Talks to conversations wherever they live. Cheap to clone.
-#[derive(Clone)]
-pub struct Handle(Arc<Regions>);
-
-struct Regions {
-    config: Config,
-    store: Arc<dyn Store>,
-    meter: Arc<dyn Meter>,
-    regions: Vec<Region>,
-    is_draining: AtomicBool,
-}
-
-struct Region {
-    address: Arc<Address<Message>>,
-    fanout: Arc<Fanout>,
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
-    }
-}
-
-impl Handle {
-    pub(crate) fn new(world: &World) -> Self {
-        let (config, store) = (world.config.clone(), Arc::clone(&world.store));
-        let meter = Arc::clone(&world.meter);
-        let region = || Region {
-            address: Arc::new(Address::new(config.mailbox_max * MAILBOX_FACTOR)),
-            fanout: Arc::new(Fanout::new(Arc::clone(&meter), config.sabotage.leaks_notes())),
-        };
-        let regions = std::iter::repeat_with(region).take(REGIONS).collect();
-        let is_draining = AtomicBool::new(false);
-        Self(Arc::new(Regions { config, store, meter, regions, is_draining }))
-    }
-
-    /// What each region needs to start, and where to register it.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (Arc<Address<Message>>, Arc<Fanout>)> {
-        self.0.regions.iter().map(|it| (Arc::clone(&it.address), Arc::clone(&it.fanout)))
-    }
-
-    /// Carries a request out. For an unseen conversation `Create` begins it.
-    ///
-    /// Dropping the future does not take the request back.
-    ///
-    /// # Errors
-    ///
-    /// Nothing was changed, except that [`Refusal::Unknown`] leaves it open; then the same key
-    /// may be sent again.
-    pub async fn ask(&self, key: &ConversationKey, request: Request) -> Result<Done, Refusal> {
-        let began = Instant::now();
-        let request = Box::new(request);
-        let result = self.call(key, |reply| conversation::Message::Ask { request, reply }).await;
-        self.0.meter.request(outcome(&result), began.elapsed());
-        result
-    }
-
-    /// The state as the caller may see it.
-    ///
-    /// # Errors
-    ///
-    /// What the caller may not see is not found.
-    pub async fn state(&self, key: &ConversationKey, caller: &Caller) -> Result<View, Refusal> {
-        let caller = Box::new(caller.clone());
-        self.call(key, |reply| conversation::Message::Look { caller, reply }).await
-    }
-
-    /// Reads a stretch of a stream, at most `limit` events (and at most 1,000), bounded by the
-    /// durable head.
-    ///
-    /// # Errors
-    ///
-    /// What the caller may not see is not found.
-    pub async fn history(
-        &self,
-        key: &ConversationKey,
-        caller: &Caller,
-        stream: Stream,
-        range: Range,
-        limit: usize,
-    ) -> Result<History, Refusal> {
-        let limit = limit.min(HISTORY_EVENTS_MAX);
-        let caller = Box::new(caller.clone());
-        let stretch = self
-            .call(key, |reply| conversation::Message::Read { caller, stream, range, limit, reply })
-            .await?;
-        let head = match stretch {
-            Stretch::Here(history) => return Ok(history),
-            Stretch::Stored(head) => head,
-        };
-        // Not in the actor, so that a long read delays no message. What is beyond the head the
-        // owner did not vouch for.
-        let range = match range {
-            Range::After(seq) => Range::After(seq),
-            Range::Before(seq) => Range::Before(seq.min(head.next())),
-        };
-        let page = Page { key: key.clone(), stream, range, limit };
-        let events = self.0.store.read(page).await.map_err(Refusal::Store)?;
-        let events = events
-            .into_iter()
-            .filter(|event| event.seq <= head)
-            .map(|event| Arc::new(Published::new(key.conversation, event)))
-            .collect();
-        Ok(History::new(events, head, range))
-    }
-
-    /// One event; `None` beyond the head.
-    ///
-    /// # Errors
-    ///
-    /// What the caller may not see is not found.
-    pub async fn event(
-        &self,
-        key: &ConversationKey,
-        caller: &Caller,
-        stream: Stream,
-        seq: Seq,
-    ) -> Result<Option<Arc<Published>>, Refusal> {
-        let Some(before) = seq.0.checked_sub(1) else { return Ok(None) };
-        let history = self.history(key, caller, stream, Range::After(Seq(before)), 1).await?;
-        Ok(history.events.into_iter().next())
-    }
-
-    /// Enters a subscription. When this answers, a [`Delivery::Subscribed`] with `ref_id` is in
-    /// the outlet, and every later event of the stream follows it there.
-    ///
-    /// [`Delivery::Subscribed`]: crate::delivery::Delivery::Subscribed
-    ///
-    /// # Errors
-    ///
-    /// What the caller may not see is not found.
-    pub async fn subscribe(
-        &self,
-        key: &ConversationKey,
-        caller: &Caller,
-        stream: Stream,
-        ref_id: u64,
-        outlet: &Outlet,
-    ) -> Result<(), Refusal> {
-        let caller = Box::new(caller.clone());
-        let outlet = outlet.clone();
-        self.call(key, |reply| conversation::Message::Subscribe {
-            caller,
-            stream,
-            ref_id,
-            outlet,
-            reply,
-        })
-        .await
-    }
-
-    /// Ends a subscription, if there is one.
-    pub fn unsubscribe(&self, key: &ConversationKey, stream: Stream, outlet_id: u64) {
-        self.0.region(key).fanout.unsubscribe(key, stream, outlet_id);
-    }
-
-    /// Raises the caller's receipt in the public stream.
-    pub fn receipt(
-        &self,
-        key: &ConversationKey,
-        caller: &Caller,
-        received: Option<Seq>,
-        read: Option<Seq>,
-    ) {
-        let caller = Box::new(caller.clone());
-        // Lossy: the next receipt says more, and nothing waits for this one.
-        drop(self.send(key, conversation::Message::Receipt { caller, received, read }));
-    }
-
-    /// Tells the other subscribers that the caller types. Lossy, and only for subscribers.
-    pub fn typing(
-        &self,
-        key: &ConversationKey,
-        caller: &Caller,
-        on: bool,
-        preview: Option<Arc<str>>,
-    ) {
-        self.0.region(key).fanout.typing(key, caller, on, preview);
-    }
-
-    /// Tells the visitors who are subscribed to a conversation.
-    pub(crate) fn fanout(&self, key: &ConversationKey) -> &Fanout {
-        &self.0.region(key).fanout
-    }
-
-    /// What each region says of itself.
-    pub(crate) async fn observe(&self) -> Vec<observe::Region> {
-        let mut observed = Vec::with_capacity(REGIONS);
-        for region in &self.0.regions {
-            let (reply, answer) = oneshot();
-            let asked = region.address.cast(Message::Observe(reply.into()));
-            let within = self.0.config.answer_within;
-            let mut found = match asked {
-                Ok(()) => answered(within, answer).await.unwrap_or_default(),
-                Err(_) => observe::Region::default(),
-            };
-            (found.subscribed, found.subscriptions) = region.fanout.counts();
-            found.mailbox = region.address.gauge().depth();
-            observed.push(found);
-        }
-        observed
-    }
-
-    /// Refuses new requests, lets accepted ones end, and waits until every conversation has
-    /// written its checkpoint and gone.
-    pub(crate) async fn drain(&self) {
-        self.0.is_draining.store(true, Ordering::SeqCst);
-        for region in &self.0.regions {
-            let (reply, empty) = oneshot();
-            if region.address.cast(Message::Drain(reply.into())).is_ok() {
-                // A region that fails meanwhile takes its conversations with it.
-                drop(empty.await);
-            }
-        }
-    }
-
-    async fn call<T>(
-        &self,
-        key: &ConversationKey,
-        message: impl FnOnce(Reply<T>) -> conversation::Message,
-    ) -> Result<T, Refusal> {
-        let (reply, answer) = oneshot();
-        self.send(key, message(reply.into()))?;
-        answered(self.0.config.answer_within, answer).await
-    }
-
-    fn send(&self, key: &ConversationKey, message: conversation::Message) -> Result<(), Refusal> {
-        if self.0.is_draining.load(Ordering::Relaxed) {
-            return Err(Refusal::Draining);
-        }
-        let address = &self.0.region(key).address;
-        let meter = &self.0.meter;
-        meter.mailbox_depth(Kind::Region, address.gauge().depth());
-        let Some(permit) = address.gauge().enter() else {
-            meter.dropped(Dropped::Request);
-            return Err(BUSY);
-        };
-        let key = key.clone();
-        address.cast(Message::Route { key, message, _permit: permit }).map_err(|_refused| BUSY)
-    }
-}
-
-impl Regions {
-    fn region(&self, key: &ConversationKey) -> &Region {
-        &self.regions[usize::from(shard(key).index()) % REGIONS]
-    }
-}
-
-fn shard(key: &ConversationKey) -> Shard {
-    Shard::of(&key.tenant.0, "conversation", key.conversation.uuid().as_bytes())
-}
-
-fn outcome(result: &Result<Done, Refusal>) -> Outcome {
-    match result {
-        Ok(done) if done.duplicate => Outcome::Duplicate,
-        Ok(done) if done.events.is_empty() => Outcome::Unchanged,
-        Ok(_) => Outcome::Stored,
-        Err(Refusal::Rejected(_)) => Outcome::Rejected,
-        Err(Refusal::Busy { .. } | Refusal::Quarantined | Refusal::Draining) => Outcome::Busy,
-        Err(Refusal::StorageFull) => Outcome::StorageFull,
-        Err(Refusal::Unknown | Refusal::Store(_)) => Outcome::Unknown,
-    }
-}
 
 /// The messages of a region.
 pub(crate) enum Message {
@@ -592,6 +317,10 @@ impl State {
             ..observe::Region::default()
         }
     }
+}
+
+fn shard(key: &ConversationKey) -> Shard {
+    Shard::of(&key.tenant.0, "conversation", key.conversation.uuid().as_bytes())
 }
 
 #[cfg(test)]

@@ -78,3 +78,20 @@ impl Ownership for Single {
         epoch == self.epoch
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_node_owns_everything_under_its_own_epoch_alone() {
+        let single = Single::new(NodeName("one".into()), Epoch(7));
+        for key in 0..100_u8 {
+            let shard = Shard::of("default", "conversation", &[key]);
+            assert_eq!(single.owner(shard), Owner::Here(Epoch(7)));
+            assert!(single.holds(shard, Epoch(7)));
+            assert!(!single.holds(shard, Epoch(6)) && !single.holds(shard, Epoch(8)));
+        }
+        assert_eq!(single.node().to_string(), "one");
+    }
+}

@@ -1,12 +1,16 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use switchboard_domain::conversation::{Body, Command, Rejection, Status};
-use switchboard_store::Store;
+use switchboard_domain::conversation::{Body, Command, Rejection, Request, Status, Stream};
+use switchboard_domain::ids::Seq;
+use switchboard_store::{Range, Store};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::answer::Done;
 use crate::delivery::Delivery;
+use crate::system::Config;
 use crate::testing::{
     Node, Prank, accept, agent, connection, create, key, note, pass, send, send_key, supervisor,
     take_all, take_seqs, visitor,
