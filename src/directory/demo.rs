@@ -63,7 +63,7 @@ fn settings() -> Result<Settings, Error> {
     let origins = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
     let allowed = origins.map(str::parse).into_iter().collect::<Result<_, _>>();
     Ok(Settings {
-        name: "Demo".to_owned(),
+        name: "Fern & Field".to_owned(),
         allowed_origins: allowed.map_err(|why| Error::Invalid { field: "allowed_origins", why })?,
         welcome: Some("Hello! How can we help?".to_owned()),
         offline_message: Some(

@@ -137,7 +137,7 @@ mod tests {
             assert_eq!(find(asset.path).map(|found| found.etag), Some(asset.etag));
         }
         assert!(all().is_sorted_by_key(|asset| asset.path));
-        for path in ["", "/", "/consol", "/console/", "/assets/", "/widget.html", "/zzz"] {
+        for path in ["", "/", "/consoles", "/console/", "/assets/", "/widget.html", "/zzz"] {
             assert!(find(path).is_none(), "{path}");
         }
     }

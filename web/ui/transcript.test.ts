@@ -41,7 +41,7 @@ test('sides, lines and edits as the visitor sees them', () => {
   seq = 0;
   const timeline = [
     event('created', VISITOR, {}),
-    event('message', VISITOR, { text: 'helo' }),
+    event('message', VISITOR, { text: 'hallo' }),
     event('assigned', ADA, { agent: { id: 'ada', name: 'Ada' }, by: 'accept' }),
     event('message', ADA, { text: 'hi' }),
     event('message', ADA, { text: 'oops' }),
