@@ -18,8 +18,8 @@ use switchboard_store::testkit::{append, created, key, keyed, message};
 struct Counts {
     commits: AtomicU64,
     commit_us_max: AtomicU64,
-    checkpoints: AtomicU64,
-    checkpoint_us_max: AtomicU64,
+    carries: AtomicU64,
+    carry_us_max: AtomicU64,
 }
 
 impl Meter for Counts {
@@ -28,9 +28,9 @@ impl Meter for Counts {
         self.commit_us_max.fetch_max(micros(commit.took), Ordering::Relaxed);
     }
 
-    fn checkpointed(&self, took: Duration) {
-        self.checkpoints.fetch_add(1, Ordering::Relaxed);
-        self.checkpoint_us_max.fetch_max(micros(took), Ordering::Relaxed);
+    fn carried_over(&self, took: Duration) {
+        self.carries.fetch_add(1, Ordering::Relaxed);
+        self.carry_us_max.fetch_max(micros(took), Ordering::Relaxed);
     }
 }
 
@@ -122,8 +122,8 @@ async fn main() {
             micros(spent) / total,
             total / commits,
             ms(counts.commit_us_max.load(Ordering::Relaxed)),
-            ms(counts.checkpoint_us_max.load(Ordering::Relaxed)),
-            counts.checkpoints.load(Ordering::Relaxed),
+            ms(counts.carry_us_max.load(Ordering::Relaxed)),
+            counts.carries.load(Ordering::Relaxed),
         );
     }
 }

@@ -23,6 +23,7 @@ mod queue;
 mod health;
 mod heads;
 mod sabotage;
+mod carrier;
 mod writer;
 mod reader;
 mod backup;
@@ -30,7 +31,7 @@ mod backup;
 mod inject;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -49,6 +50,7 @@ use crate::port::{
     Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Reply, SendLookup,
     Store,
 };
+use carrier::{Carrier, Extent, Pace, Wishes, carry_over};
 use directory::Directory;
 use error::{Stop, attempt, attempt_io};
 use health::Health;
@@ -125,6 +127,7 @@ struct Shared {
     reads: Arc<Queue<Read>>,
     health: Arc<Health>,
     recent: Arc<Recent>,
+    wishes: Arc<Wishes>,
     meter: Arc<dyn Meter>,
 }
 
@@ -140,15 +143,8 @@ impl Embedded {
         let directory = Directory::lock(&config.dir)?;
         let path = directory.database();
         let sabotage = Sabotage::chosen();
-        let mut connection = attempt(
-            "open the database",
-            Connection::open_with_flags(
-                &path,
-                OpenFlags::SQLITE_OPEN_READ_WRITE
-                    | OpenFlags::SQLITE_OPEN_CREATE
-                    | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-            ),
-        )?;
+        let create = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let mut connection = open_connection(&path, create)?;
         attempt("set the database up", set_up_writer(&connection, &config, sabotage))?;
         schema::migrate(&mut connection)?;
         recover(&connection)?;
@@ -160,6 +156,7 @@ impl Embedded {
             reads: Arc::new(Queue::new(config.reads_max, usize::MAX)),
             health: Arc::new(Health::new()),
             recent: Arc::clone(&recent),
+            wishes: Arc::new(Wishes::new()),
             meter,
         });
         let writer = Writer::new(
@@ -169,6 +166,7 @@ impl Embedded {
             Arc::clone(&shared.meter),
             sabotage,
             Mover::new(recent, config.recent_rows_max),
+            Pace::new(Arc::clone(&shared.wishes)),
         )?;
         #[cfg(test)]
         let inject = writer.inject.clone();
@@ -181,14 +179,16 @@ impl Embedded {
             _directory: directory,
         };
         embedded.spawn("store-writer".to_owned(), move || writer.run())?;
+        let connection = open_connection(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        attempt("set the carrier up", set_up_writer(&connection, &embedded.config, sabotage))?;
+        let carrier = Carrier {
+            connection,
+            wishes: Arc::clone(&embedded.shared.wishes),
+            health: Arc::clone(&embedded.shared.health),
+        };
+        embedded.spawn("store-carrier".to_owned(), move || carrier.run())?;
         for number in 0..embedded.config.readers.max(1) {
-            let connection = attempt(
-                "open the database",
-                Connection::open_with_flags(
-                    &path,
-                    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-                ),
-            )?;
+            let connection = open_connection(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             attempt("set a reader up", set_up_reader(&connection, &embedded.config))?;
             let reader = Reader { connection, queue: Arc::clone(&embedded.shared.reads) };
             embedded.spawn(format!("store-reader-{number}"), move || reader.run())?;
@@ -240,6 +240,7 @@ impl Drop for Embedded {
     fn drop(&mut self) {
         self.shared.writes.close();
         self.shared.reads.close();
+        self.shared.wishes.close();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the store panicked");
@@ -252,6 +253,12 @@ impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Embedded").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// Each connection stays on one thread, so it needs no lock of its own.
+fn open_connection(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    attempt("open the database", Connection::open_with_flags(path, flags))
 }
 
 /// The pragmas of the writer. The first two only matter before the first table.
@@ -275,7 +282,7 @@ fn set_up_writer(
 /// Carrying the write-ahead log over syncs it first. A full disk does not undo that sync, and must
 /// not keep a server from starting that can at least read.
 fn recover(connection: &Connection) -> Result<(), Error> {
-    match writer::checkpoint(connection, "TRUNCATE") {
+    match carry_over(connection, Extent::Truncate) {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
             tracing::warn!("the disk is full; the store serves reads");
             Ok(())

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::port::Fault;
 
@@ -108,5 +108,22 @@ impl From<Fault> for Stop {
 impl From<rusqlite::Error> for Stop {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+/// What an error of SQLite means for the calls of a batch; `None` when the engine cannot go on.
+pub(super) fn meaning(error: &rusqlite::Error) -> Option<Fault> {
+    let code = error.sqlite_error_code()?;
+    match code {
+        ErrorCode::DiskFull => Some(Fault::Full),
+        // The index of the write-ahead log could not grow.
+        ErrorCode::SystemIoFailure
+            if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHMSIZE) =>
+        {
+            Some(Fault::Full)
+        }
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(Fault::Busy),
+        ErrorCode::DatabaseCorrupt => Some(Fault::Damaged { what: error.to_string().into() }),
+        _ => None,
     }
 }

@@ -10,8 +10,8 @@ pub trait Meter: Send + Sync + Debug + 'static {
         let _ = commit;
     }
 
-    /// The write-ahead log was carried over into the database.
-    fn checkpointed(&self, took: Duration) {
+    /// The writer emptied the write-ahead log; appends waited that long.
+    fn carried_over(&self, took: Duration) {
         let _ = took;
     }
 

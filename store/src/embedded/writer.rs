@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use rusqlite::{Connection, ErrorCode, ffi};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::error::{Error, Stop, attempt};
+use super::carrier::{Extent, Pace, carry_over_or_fail};
+use super::error::{Error, Stop, attempt, meaning};
 use super::heads::HeadsCache;
 use super::health::Health;
 use super::meter::{Commit, Meter};
@@ -21,11 +22,6 @@ use crate::port::Fault;
 /// Jobs of one transaction. More would not make the share of the fsync noticeably smaller, only
 /// the wait of the first one longer.
 const BATCH_MAX: usize = 512;
-/// Frames in the write-ahead log from which on it is carried over into the database: 16 MiB.
-const CHECKPOINT_FRAMES: u32 = 4_000;
-/// Frames that must come after an attempt before the next one, when readers hold it up.
-const CHECKPOINT_AGAIN_FRAMES: u32 = 1_000;
-
 /// What a job works on.
 pub(super) struct Tables<'writer> {
     /// Inside the transaction of the batch.
@@ -93,8 +89,7 @@ pub(super) struct Writer {
     mover: Mover,
     /// Frames in the write-ahead log after the last commit.
     frames: Arc<AtomicU32>,
-    /// From how many frames on the next checkpoint is due.
-    checkpoint_at: u32,
+    pace: Pace,
     #[cfg(test)]
     pub(super) inject: super::inject::Inject,
 }
@@ -107,6 +102,7 @@ impl Writer {
         meter: Arc<dyn Meter>,
         sabotage: Sabotage,
         mover: Mover,
+        pace: Pace,
     ) -> Result<Self, Error> {
         let frames = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&frames);
@@ -124,7 +120,7 @@ impl Writer {
             heads: HeadsCache::default(),
             mover,
             frames,
-            checkpoint_at: CHECKPOINT_FRAMES,
+            pace,
             #[cfg(test)]
             inject: super::inject::Inject::default(),
         })
@@ -136,10 +132,10 @@ impl Writer {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while let Some(bytes) = self.queue.take(&mut batch, BATCH_MAX) {
             self.write(&mut batch, bytes);
-            self.checkpoint_when_due();
+            self.carry_over_when_due();
         }
         if self.health.check().is_ok() {
-            self.checkpoint("TRUNCATE");
+            carry_over_or_fail(&self.connection, Extent::Truncate, &self.health);
         }
     }
 
@@ -224,38 +220,15 @@ impl Writer {
         self.health.fault()
     }
 
-    /// Carries the write-ahead log over into the database between two batches, when it is long.
-    /// Not SQLite's own automatic checkpoint: that one keeps the answers of a batch waiting, and
-    /// swallows a failed sync.
-    fn checkpoint_when_due(&mut self) {
+    /// Empties the write-ahead log between two batches, when most of it is copied.
+    fn carry_over_when_due(&mut self) {
         let frames = self.frames.load(Ordering::Relaxed);
-        if frames < CHECKPOINT_FRAMES {
-            self.checkpoint_at = CHECKPOINT_FRAMES;
-        }
-        if frames < self.checkpoint_at || self.health.check().is_err() {
-            return;
-        }
-        self.checkpoint_at = frames.saturating_add(CHECKPOINT_AGAIN_FRAMES);
-        self.checkpoint("PASSIVE");
-    }
-
-    fn checkpoint(&self, mode: &str) {
-        let began = Instant::now();
-        match checkpoint(&self.connection, mode) {
-            Ok(()) => self.meter.checkpointed(began.elapsed()),
-            Err(error) if matches!(meaning(&error), Some(Fault::Full | Fault::Busy)) => {
-                tracing::warn!(%error, "the write-ahead log could not be carried over");
-            }
-            Err(error) => {
-                self.fail("carry the write-ahead log over", &error);
-            }
+        if self.pace.is_time_to_finish(frames) && self.health.check().is_ok() {
+            let began = Instant::now();
+            carry_over_or_fail(&self.connection, Extent::Passive, &self.health);
+            self.meter.carried_over(began.elapsed());
         }
     }
-}
-
-/// Carries the write-ahead log over into the database, and syncs both.
-pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |_| Ok(()))
 }
 
 enum Failure {
@@ -263,23 +236,6 @@ enum Failure {
     Before(rusqlite::Error),
     /// The commit itself failed.
     AtCommit(rusqlite::Error),
-}
-
-/// What an error of SQLite means for the calls of a batch; `None` when the engine cannot go on.
-fn meaning(error: &rusqlite::Error) -> Option<Fault> {
-    let code = error.sqlite_error_code()?;
-    match code {
-        ErrorCode::DiskFull => Some(Fault::Full),
-        // The index of the write-ahead log could not grow.
-        ErrorCode::SystemIoFailure
-            if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHMSIZE) =>
-        {
-            Some(Fault::Full)
-        }
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(Fault::Busy),
-        ErrorCode::DatabaseCorrupt => Some(Fault::Damaged { what: error.to_string().into() }),
-        _ => None,
-    }
 }
 
 fn answer(batch: &mut Vec<Queued>, outcome: &Result<(), Fault>) {
