@@ -28,6 +28,7 @@ const HOLIDAYS_MAX: usize = 366;
 /// What an administrator sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = WidgetSettings)]
 pub struct Settings {
     /// What colleagues call it.
     pub name: String,
@@ -57,6 +58,7 @@ pub struct Settings {
 /// How a widget looks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = WidgetTheme)]
 pub struct Theme {
     /// The color of launcher and own messages, `#rrggbb`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,6 +75,7 @@ pub struct Theme {
 /// A side of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = WidgetSide)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Side {
     #[default]

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod presences;
 pub mod idempotency;
 pub mod routes;
+pub mod openapi;
 pub mod conversations;
 pub mod actions;
 pub mod messages;

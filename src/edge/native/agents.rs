@@ -75,6 +75,7 @@ impl Agent {
 
 /// A page of agents.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AgentPage)]
 pub struct Page {
     items: Vec<Agent>,
     /// For the next page; absent on the last.
@@ -137,6 +138,7 @@ pub async fn list(
 /// An agent to be known before a token of theirs is seen.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewAgent)]
 pub struct Create {
     /// The `sub` of the tokens to come.
     external_id: String,
@@ -200,6 +202,7 @@ pub async fn get(
 /// What an admin changes about a person.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AgentChange)]
 pub struct Patch {
     #[serde(default)]
     name: Option<String>,
@@ -273,6 +276,7 @@ pub async fn me(
 /// A status.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Status)]
 pub struct SetStatus {
     /// `online`, `away`, `busy` or `offline`.
     status: String,
@@ -299,6 +303,7 @@ pub async fn set_status(
 /// A capacity.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Capacity)]
 pub struct SetCapacity {
     /// 1 to 20.
     max: usize,
@@ -326,6 +331,7 @@ pub async fn set_capacity(
 /// Skills.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Skills)]
 pub struct SetSkills {
     /// All of them.
     skills: Vec<String>,

@@ -35,6 +35,7 @@ use crate::edge::problem::{Code, Problem};
 /// The beginning of a conversation.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewConversation)]
 pub struct Begin {
     /// The widget it comes through.
     widget: String,
@@ -65,6 +66,7 @@ pub struct Begin {
 /// How to reach the visitor.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewContact)]
 pub struct BeginContact {
     #[serde(default)]
     name: Option<String>,
@@ -77,12 +79,14 @@ pub struct BeginContact {
 /// A first message.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = FirstMessage)]
 pub struct BeginMessage {
     text: String,
 }
 
 /// A page of conversations.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConversationPage)]
 pub struct Page<'a> {
     /// Newest activity first.
     items: Vec<Card<'a>>,
@@ -435,6 +439,7 @@ fn cursor_from(text: &str) -> Result<(Timestamp, ConversationId), Problem> {
 /// What can be changed about a conversation by hand.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ConversationChange)]
 pub struct Change {
     #[serde(default)]
     priority: Option<String>,

@@ -35,6 +35,7 @@ pub struct Department {
 /// What can be changed about a department.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DepartmentChange)]
 pub struct Replace {
     /// As in the path, or left out.
     #[serde(default)]
@@ -48,6 +49,7 @@ pub struct Replace {
 
 /// All departments.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Departments)]
 pub struct All {
     items: Vec<Department>,
 }

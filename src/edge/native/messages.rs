@@ -143,6 +143,7 @@ fn stored(published: &Published, identity: &Identity) -> Response {
 /// A message to be written.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewMessage)]
 pub struct Write {
     text: String,
     /// Ids of files.
@@ -203,6 +204,7 @@ pub async fn send(
 /// A note.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewNote)]
 pub struct Note {
     text: String,
 }
@@ -231,6 +233,7 @@ pub async fn note(
 /// Another text.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MessageEdit)]
 pub struct Edit {
     text: String,
 }

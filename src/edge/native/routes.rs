@@ -11,7 +11,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
 use tokio::time::{Instant, timeout};
 
-use super::{actions, agents, conversations, demo, departments, messages, stream, widgets};
+use super::{
+    actions, agents, conversations, demo, departments, messages, openapi, stream, widgets,
+};
 use crate::edge::assets;
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
@@ -27,6 +29,7 @@ const PREFLIGHT_SECONDS: &str = "600";
 pub fn router(doors: Arc<Doors>) -> Router {
     let conversation = |path: &str| format!("/v1/conversations/{{id}}{path}");
     Router::new()
+        .route("/openapi.json", get(openapi::serve))
         .route("/v1/conversations", get(conversations::list).post(conversations::begin))
         .route(&conversation(""), get(conversations::get).patch(conversations::change))
         .route(&conversation("/messages"), get(messages::list).post(messages::send))

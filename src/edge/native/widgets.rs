@@ -21,6 +21,7 @@ use crate::edge::problem::{Code, Problem};
 
 /// What anybody may know of a widget.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PublicWidget)]
 pub struct Public {
     id: String,
     /// The title of its window.
@@ -39,6 +40,7 @@ pub struct Public {
 
 /// A department to choose.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DepartmentChoice)]
 pub struct Choice {
     id: String,
     name: String,
@@ -54,6 +56,7 @@ pub struct Widget {
 /// A widget to be created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewWidget)]
 pub struct Create {
     id: String,
     settings: Settings,
@@ -61,6 +64,7 @@ pub struct Create {
 
 /// A page of widgets.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WidgetPage)]
 pub struct Page {
     items: Vec<Widget>,
     /// For the next page; absent on the last.

@@ -87,6 +87,7 @@ struct Visitor<'a> {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CardMessage)]
 struct Last<'a> {
     from: Person<'a>,
     text: &'a str,

@@ -40,6 +40,7 @@ impl<'a> From<&'a Author> for Person<'a> {
 
 /// An agent as events and cards name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = AgentName)]
 pub struct Agent<'a> {
     /// Who.
     pub id: Uuid,
