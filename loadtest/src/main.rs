@@ -39,9 +39,19 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> std::process::ExitCode {
     switchboard_loadtest::machine::raise_open_files();
-    match Cli::parse().command {
+    match run(Cli::parse().command).await {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            switchboard_loadtest::report::line(format!("FAIL {error:#}"));
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Bench(args) => bench::run(&args).await,
         Command::Kill(args) => kill::run(&args).await,
         Command::Powercut(args) => blackout::run(&args).await,

@@ -98,9 +98,10 @@ impl Server {
             .spawn()?;
         self.child = Some(child);
         let started = Instant::now();
-        let mut http = Http::new(self.ops);
+        // Ready is what a client sees: its first request is answered.
+        let mut http = Http::new(self.public);
         loop {
-            if let Ok(answer) = http.request(Method::GET, "/readyz", None, None).await
+            if let Ok(answer) = http.request(Method::GET, "/v1/widgets/demo", None, None).await
                 && answer.status == 200
             {
                 return Ok(started.elapsed());

@@ -167,15 +167,14 @@ async fn main() -> anyhow::Result<()> {
     let model = Arc::new(Mutex::new(Model::open(option("--data-dir")?, sabotage)?));
     let app = Router::new()
         .route("/v1/demo/sign-in", post(sign_in))
+        .route("/v1/widgets/demo", get(async || "{}"))
         .route("/v1/conversations", post(create).get(own))
         .route("/v1/conversations/{id}", get(card))
         .route("/v1/conversations/{id}/messages", get(messages))
         .route("/v1/stream", get(upgrade))
         .with_state(model);
     let public = tokio::net::TcpListener::bind(option("--listen")?.parse::<SocketAddr>()?).await?;
-    let ops = tokio::net::TcpListener::bind(option("--ops-listen")?.parse::<SocketAddr>()?).await?;
-    tokio::spawn(async move { axum::serve(public, app).await });
-    axum::serve(ops, Router::new().route("/readyz", get(|| async {}))).await?;
+    axum::serve(public, app).await?;
     Ok(())
 }
 

@@ -131,16 +131,28 @@ pub struct Event {
     pub id: String,
     /// What happened.
     pub kind: String,
+    /// Who did it.
+    #[serde(default)]
+    pub from: Author,
     /// Its content.
     #[serde(default)]
     pub body: Value,
 }
 
+/// Who wrote an event.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Author {
+    /// `visitor`, `agent`, `bot` or `system`.
+    #[serde(default)]
+    pub kind: String,
+}
+
 impl Event {
-    /// The text of a message, note or whisper.
+    /// The text of a message, note or whisper that a person or bot wrote; none for the system's own.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        matches!(&*self.kind, "message" | "note" | "whisper")
+        let is_text = matches!(&*self.kind, "message" | "note" | "whisper");
+        (is_text && self.from.kind != "system")
             .then(|| self.body.get("text").and_then(Value::as_str))
             .flatten()
     }
@@ -171,6 +183,8 @@ mod tests {
             "id":"i","at":"…","kind":"note","from":{"kind":"agent","id":"a","name":"Ada"},"body":{"text":"hm"}}"#;
         let Frame::Event(event) = serde_json::from_str(event).unwrap() else { panic!("an event") };
         assert_eq!((event.stream, event.seq, event.text()), (Stream::Internal, 42, Some("hm")));
+        let welcome = r#"{"seq":1,"id":"i","kind":"message","from":{"kind":"system"},"body":{"text":"Hello"}}"#;
+        assert_eq!(serde_json::from_str::<Event>(welcome).unwrap().text(), None);
         let unknown = r#"{"type":"tomorrow","x":1}"#;
         assert!(matches!(serde_json::from_str(unknown).unwrap(), Frame::Other));
     }

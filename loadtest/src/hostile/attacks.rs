@@ -171,7 +171,7 @@ async fn encodings(offender: &Offender, report: &mut Report) -> anyhow::Result<(
 async fn websocket(offender: &Offender, report: &mut Report) -> anyhow::Result<()> {
     let closed: Check = |outcome| outcome.close.is_some();
     let part = |head, opcode, payload: &[u8]| frame(head, opcode, Masked::Yes, payload);
-    let good = offender.send(2, "in pieces").to_string();
+    let good = offender.send(1, "in pieces").to_string();
     let mut pieces = part(0, Opcode::Text, &[]);
     for byte in good.as_bytes() {
         pieces.extend(part(0, Opcode::Continuation, &[*byte]));

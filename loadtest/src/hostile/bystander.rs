@@ -92,14 +92,21 @@ async fn talk(
         };
         let heard = async {
             loop {
-                match agent.next().await? {
-                    Frame::Event(event) if event.text() == Some(&text) => return anyhow::Ok(()),
-                    _ => {}
+                // The first may come with the replay.
+                let items = match agent.next().await? {
+                    Frame::Event(event) => vec![event],
+                    Frame::Events { items, .. } => items,
+                    _ => continue,
+                };
+                if items.iter().any(|event| event.text() == Some(&text)) {
+                    return anyhow::Ok(());
                 }
             }
         };
-        tokio::time::timeout(ANSWER_TIMEOUT, ack).await.context("no ack")??;
-        tokio::time::timeout(ANSWER_TIMEOUT, heard).await.context("not heard")??;
+        let acked = tokio::time::timeout(ANSWER_TIMEOUT, ack).await;
+        acked.with_context(|| format!("no ack of message {n}"))??;
+        let heard = tokio::time::timeout(ANSWER_TIMEOUT, heard).await;
+        heard.with_context(|| format!("message {n} was acked and not heard"))??;
         told.total += started.elapsed();
         told.slowest = told.slowest.max(started.elapsed());
         tokio::time::sleep(PACE).await;
