@@ -28,7 +28,7 @@ impl Meter for Counts {
         self.commit_us_max.fetch_max(micros(commit.took), Ordering::Relaxed);
     }
 
-    fn carried_over(&self, took: Duration) {
+    fn checkpointed(&self, took: Duration) {
         self.carries.fetch_add(1, Ordering::Relaxed);
         self.carry_us_max.fetch_max(micros(took), Ordering::Relaxed);
     }

@@ -11,7 +11,7 @@ pub trait Meter: Send + Sync + Debug + 'static {
     }
 
     /// The writer emptied the write-ahead log; appends waited that long.
-    fn carried_over(&self, took: Duration) {
+    fn checkpointed(&self, took: Duration) {
         let _ = took;
     }
 

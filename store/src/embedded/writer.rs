@@ -226,7 +226,7 @@ impl Writer {
         if self.pace.is_time_to_finish(frames) && self.health.check().is_ok() {
             let began = Instant::now();
             carry_over_or_fail(&self.connection, Extent::Passive, &self.health);
-            self.meter.carried_over(began.elapsed());
+            self.meter.checkpointed(began.elapsed());
         }
     }
 }
