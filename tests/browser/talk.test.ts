@@ -254,3 +254,62 @@ test('a transfer reaches the other agent with its reason, which the visitor does
   await visitor.log.getByText(/handed you to Ben/).waitFor();
   expect(await visitor.chat.getByText('Knows the depot').count()).toBe(0);
 });
+
+test('a burst across a kill arrives once and in order, and older messages can be read', async () => {
+  const [shop, office] = [await profile(), await profile()];
+  const visitor = await Visitor.open(shop, `${server.address}/demo`);
+  await visitor.openChat();
+  await visitor.say('Tell me everything');
+  const ada = await Agent.open(office, server.address, 'Ada');
+  await ada.accept('Tell me everything');
+  const texts = Array.from({ length: 70 }, (_, idx) => `fact ${idx + 1}`);
+  for (const opened of [shop, office]) opened.expect(SERVER_GONE);
+  for (const text of texts.slice(0, 40)) await ada.say(text);
+  await server.kill();
+  for (const text of texts.slice(40)) await ada.say(text);
+  await server.run();
+  await visitor.sees('fact 70');
+  expect(await visitor.order(texts)).toEqual(texts);
+  await ada.log.getByText('Seen').waitFor();
+  expect(await ada.order(texts)).toEqual(texts);
+  await visitor.page.reload();
+  await visitor.sees('fact 70');
+  const older = visitor.chat.getByRole('button', { name: 'Show earlier messages' });
+  expect(await visitor.order(texts)).toEqual(texts.slice(-50));
+  await older.click();
+  await visitor.sees('Tell me everything');
+  expect(await visitor.order(texts)).toEqual(texts);
+  expect(await older.count()).toBe(0);
+});
+
+test('a server that leaves in order is left and found again without a word', async () => {
+  const [shop, office] = [await profile(), await profile()];
+  const visitor = await Visitor.open(shop, `${server.address}/demo`);
+  await visitor.openChat();
+  await visitor.say('Are you open?');
+  const ada = await Agent.open(office, server.address, 'Ada');
+  await ada.accept('Are you open?');
+  for (const opened of [shop, office]) opened.expect(SERVER_GONE);
+  expect(await server.terminate()).toBe(0);
+  await visitor.say('Hello?');
+  await server.run();
+  await ada.sees('Hello?');
+  await ada.say('We are');
+  await visitor.sees('We are');
+});
+
+test('the visitor sees whether anybody is there, and the switch survives a reload', async () => {
+  const visitor = await Visitor.open(await profile(), `${server.address}/demo`);
+  await visitor.openChat();
+  await visitor.chat.getByText('Nobody is here right now. Leave a message').waitFor();
+  await visitor.say('I leave a message');
+  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  await visitor.chat.getByText('We are online').waitFor();
+  const status = ada.page.getByRole('combobox', { name: 'Your status' });
+  await status.selectOption('away');
+  await visitor.chat.getByText('Nobody is here right now. Leave a message').waitFor();
+  await ada.page.reload();
+  await expect.poll(() => status.inputValue()).toBe('away');
+  await status.selectOption('online');
+  await visitor.chat.getByText('We are online').waitFor();
+});

@@ -83,9 +83,11 @@ function DeskPage({ desk, signIn, onTheme }: { desk: Desk; signIn: SignIn; onThe
           <span class="sr">Your status</span>
           <span class="lamp" aria-hidden="true" />
           <select
-            value={desk.status.value ?? 'online'}
+            value={desk.status.value ?? ''}
+            disabled={desk.status.value === null}
             onChange={(event) => void desk.setStatus(event.currentTarget.value as PresenceStatus)}
           >
+            {desk.status.value === null && <option value="">…</option>}
             {STATUSES.map(([status, name]) => (
               <option key={status} value={status}>
                 {name}

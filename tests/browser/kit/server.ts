@@ -68,6 +68,17 @@ export class Server {
     await gone;
   }
 
+  /** SIGTERM: clients are told when to come back. Resolves to the exit code. */
+  async terminate(): Promise<number | null> {
+    const child = this.#process;
+    this.#process = null;
+    if (child === null) return null;
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    const [code] = await gone;
+    return code;
+  }
+
   /** Ends it and forgets its data. */
   async stop(): Promise<void> {
     await this.kill();
