@@ -14,7 +14,7 @@ pub struct Store {
     bytes: Counter,
     committed: Times,
     waited: Times,
-    carried_over: Times,
+    checkpointed: Times,
     refused: Counter,
 }
 
@@ -31,8 +31,8 @@ impl Store {
                 .times("commits_synced", "From the begin of a transaction until it was synced"),
             waited: catalog
                 .times("commits_waited", "How long the first write of a batch had waited"),
-            carried_over: catalog
-                .times("store_carried_over", "Carrying the write-ahead log over into the database"),
+            checkpointed: catalog
+                .times("store_checkpointed", "Carrying the write-ahead log over into the database"),
             refused: catalog
                 .counter("store_calls_refused", "Calls refused because too many waited"),
         }
@@ -47,8 +47,8 @@ impl Meter for Store {
         self.waited.observe(commit.waited);
     }
 
-    fn carried_over(&self, took: Duration) {
-        self.carried_over.observe(took);
+    fn checkpointed(&self, took: Duration) {
+        self.checkpointed.observe(took);
     }
 
     fn refused(&self) {
