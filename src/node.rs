@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_actors::clock::Clock;
+use switchboard_actors::observe::Observed;
 use switchboard_actors::system::StartError;
 use switchboard_actors::{Config as ActorsConfig, System};
 use switchboard_cluster::ownership::{Epoch, NodeName, Single};
@@ -13,6 +14,7 @@ use switchboard_domain::ids::TenantId;
 use switchboard_store::embedded::{self, Embedded};
 use switchboard_store::memory::Memory;
 use switchboard_store::{Fault, Store};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -21,9 +23,10 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config, Engine};
 use crate::directory::origin::Pattern;
 use crate::directory::{self, Directory, tenant};
+use crate::edge::admin::{self, Admin};
 use crate::edge::connections::Connections;
 use crate::edge::doors::{Budgets, Doors};
-use crate::edge::listener::{Listener, Manner, Tls, tls};
+use crate::edge::listener::{self, Listener, Manner, Tls, tls};
 use crate::edge::native::{departments, routes};
 use crate::edge::problem::Problem;
 use crate::metrics::Metrics;
@@ -36,6 +39,8 @@ const RECONNECTS_PER_SECOND: u64 = 1_000;
 const SPREAD_MS: (u64, u64) = (200, 10_000);
 /// What of the time to stop is kept for the actors' last writes.
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
+/// How long the last tasks may take to let go of the store.
+const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 /// How often old answers to repeatable requests are thrown away.
 const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -86,7 +91,10 @@ pub struct Node {
     address: SocketAddr,
     lead: phase::Lead,
     doors: Arc<Doors>,
-    system: System,
+    ops_address: SocketAddr,
+    /// The ops listener ends with it.
+    _ops_lead: phase::Lead,
+    actors: Actors,
     serving: JoinHandle<usize>,
     drain_within: Duration,
 }
@@ -115,6 +123,10 @@ impl Node {
         let (lead, phase) = phase::starting();
         let listener = bind(&config, &metrics)?;
         let address = local(&listener, config.server.listen)?;
+        let ops = bind_ops(&config)?;
+        let ops_address = local(&ops, config.server.ops_listen)?;
+        let (asks, asked) = mpsc::channel(1);
+        let admin = Admin { metrics: Arc::clone(&metrics), phase: phase.clone(), actors: asks };
         let doors = Arc::new(Doors {
             node: config.server.node.as_str().into(),
             production: config.is_production(),
@@ -138,18 +150,37 @@ impl Node {
             departments::apply_policies(&doors, &tenant).await.map_err(Error::Departments)?;
         }
         spawn("purge", purge(doors.directory.clone(), phase.clone()));
+        let actors = Actors::keep(system, asked);
+        // Health is readable until the very end: the ops listener has a life of its own.
+        let (ops_lead, ops_phase) = phase::starting();
+        spawn("ops listener", ops.serve(admin::routes(admin), ops_phase));
         let app = routes::router(Arc::clone(&doors));
         let serving = spawn("listener", listener.serve(app, phase));
         lead.advance(Phase::Ready);
-        tracing::info!(%address, node = %doors.node, "serving");
+        tracing::info!(%address, %ops_address, node = %doors.node, "serving");
         let drain_within = config.server.drain_within();
-        Ok(Self { address, lead, doors, system, serving, drain_within })
+        Ok(Self {
+            address,
+            ops_address,
+            _ops_lead: ops_lead,
+            lead,
+            doors,
+            actors,
+            serving,
+            drain_within,
+        })
     }
 
     /// Where clients come in.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where metrics and health are read.
+    #[must_use]
+    pub const fn ops_address(&self) -> SocketAddr {
+        self.ops_address
     }
 
     /// What every handler reaches.
@@ -167,12 +198,14 @@ impl Node {
     /// Stops in good order (P9): unready, clients are told when to come back, what was accepted is
     /// settled, sockets close; all within the configured time. `hurry` cuts it short.
     pub async fn stop(self, hurry: impl Future<Output = ()>) {
-        let Self { lead, doors, system, mut serving, drain_within, .. } = self;
+        let Self { lead, doors, actors, mut serving, drain_within, _ops_lead, .. } = self;
         let ends_at = Instant::now() + drain_within;
         lead.advance(Phase::Draining);
+        let drain_ms = u64::try_from(drain_within.as_millis()).unwrap_or(u64::MAX);
         let n_clients = u64::try_from(doors.connections.len()).unwrap_or(u64::MAX);
         let spread = (n_clients.saturating_mul(1_000) / RECONNECTS_PER_SECOND)
-            .clamp(SPREAD_MS.0, SPREAD_MS.1);
+            .clamp(SPREAD_MS.0, SPREAD_MS.1)
+            .min(drain_ms / 4);
         tracing::info!(n_clients, spread_ms = spread, "draining");
         doors.connections.drain(u32::try_from(spread).unwrap_or(u32::MAX));
         let settle_at = ends_at.checked_sub(SETTLE_WITHIN).unwrap_or(ends_at);
@@ -188,10 +221,54 @@ impl Node {
         lead.advance(Phase::Cutting);
         let remaining = ends_at.saturating_duration_since(Instant::now());
         tokio::select! {
-            () = system.drain(remaining.max(Duration::from_millis(100))) => {}
-            () = hurry => {}
+            () = actors.drain(remaining.max(Duration::from_millis(100))) => {}
+            () = hurry => return,
         }
+        let store = Arc::clone(&doors.store);
+        drop(doors);
+        let_go_by(Instant::now() + RELEASE_WITHIN, &store).await;
+        // Closing waits for the engine's threads; only then is the data directory free.
+        let _closed = tokio::task::spawn_blocking(move || drop(store)).await;
         tracing::info!("stopped");
+    }
+}
+
+/// Waits until nobody but the caller holds the store.
+async fn let_go_by(deadline: Instant, store: &Arc<dyn Store>) {
+    while Arc::strong_count(store) > 1 && Instant::now() < deadline {
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The task that holds the actors: answers looks at them until it is told to drain them.
+#[derive(Debug)]
+struct Actors {
+    stop: oneshot::Sender<Duration>,
+    ended: JoinHandle<()>,
+}
+
+impl Actors {
+    fn keep(system: System, mut asked: mpsc::Receiver<oneshot::Sender<Observed>>) -> Self {
+        let (stop, mut stopped) = oneshot::channel();
+        let ended = spawn("actors", async move {
+            let deadline = loop {
+                tokio::select! {
+                    deadline = &mut stopped => break deadline.unwrap_or_default(),
+                    Some(reply) = asked.recv() => {
+                        // Whoever asked may have gone.
+                        let _heard = reply.send(system.observe().await);
+                    }
+                }
+            };
+            system.drain(deadline).await;
+        });
+        Self { stop, ended }
+    }
+
+    async fn drain(self, deadline: Duration) {
+        // An error means that the task has ended already.
+        let _told = self.stop.send(deadline);
+        let _ended = self.ended.await;
     }
 }
 
@@ -246,6 +323,17 @@ fn bind(config: &Config, metrics: &Arc<Metrics>) -> Result<Listener, Error> {
         Manner { is_production: config.is_production(), hops: config.server.behind_proxy, tls };
     let address = config.server.listen;
     Listener::bind(address, &config.listener, manner, metrics)
+        .map_err(|source| Error::Bind { address, source })
+}
+
+/// Loopback or a private network: no TLS, no caps per address, few sockets.
+fn bind_ops(config: &Config) -> Result<Listener, Error> {
+    let bounds =
+        listener::Config { connections_max: admin::CONNECTIONS_MAX, ..config.listener.clone() };
+    let manner = Manner { is_production: false, hops: 0, tls: None };
+    let address = config.server.ops_listen;
+    // Operators' sockets are not counted among the clients'.
+    Listener::bind(address, &bounds, manner, &Metrics::new())
         .map_err(|source| Error::Bind { address, source })
 }
 

@@ -47,7 +47,7 @@ impl Meter for Store {
         self.waited.observe(commit.waited);
     }
 
-    fn checkpointed(&self, took: Duration) {
+    fn carried_over(&self, took: Duration) {
         self.checkpointed.observe(took);
     }
 

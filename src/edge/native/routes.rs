@@ -65,14 +65,12 @@ pub fn router(doors: Arc<Doors>) -> Router {
 async fn around(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let allowed = match &origin {
-        None => None,
-        Some(origin) => {
-            let known = origin.to_str().is_ok_and(|origin| doors.knows_origin(origin));
-            Some(known)
-        }
-    };
+    let origins = request.headers().get_all(header::ORIGIN);
+    let origin = origins.iter().next().cloned();
+    let is_one = origins.iter().count() == 1;
+    let allowed = origin
+        .as_ref()
+        .map(|origin| is_one && origin.to_str().is_ok_and(|origin| doors.knows_origin(origin)));
     let is_api = request.uri().path().starts_with("/v1/");
     let mut response = match allowed {
         // Pages and scripts are for everybody; the API is for pages that are known.
@@ -94,6 +92,8 @@ async fn around(State(doors): State<Arc<Doors>>, request: Request, next: Next) -
             && status != StatusCode::SWITCHING_PROTOCOLS
         {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            let credentials = HeaderValue::from_static("true");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, credentials);
             let exposed = HeaderValue::from_static("ETag, Retry-After");
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         }
