@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -88,7 +88,8 @@ pub(crate) struct Troubled {
     pub(crate) memory: Memory,
     pranks: Arc<Mutex<HashMap<ConversationId, VecDeque<Prank>>>>,
     pub(crate) n_find_sends: Arc<AtomicU64>,
-    pub(crate) loses_checkpoints: Arc<std::sync::atomic::AtomicBool>,
+    pub(crate) loses_checkpoints: Arc<AtomicBool>,
+    pub(crate) checkpoints_take_ms: Arc<AtomicU64>,
 }
 
 impl Troubled {
@@ -155,7 +156,12 @@ impl Store for Troubled {
         if self.loses_checkpoints.load(Ordering::Relaxed) {
             return async { Err(Fault::Busy) }.boxed();
         }
-        self.memory.put_checkpoints(checkpoints)
+        let (memory, takes) = (self.memory.clone(), Arc::clone(&self.checkpoints_take_ms));
+        async move {
+            tokio::time::sleep(Duration::from_millis(takes.load(Ordering::Relaxed))).await;
+            memory.put_checkpoints(checkpoints).await
+        }
+        .boxed()
     }
 
     fn dirty(&self, limit: usize) -> Reply<Vec<ConversationKey>> {

@@ -197,6 +197,41 @@ async fn an_idle_conversation_leaves_with_its_checkpoint_and_comes_back() {
     assert_eq!(node.regions().await.activations, 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_arrives_while_a_conversation_leaves_wakes_it_again_in_order() {
+    // Nothing is written before the conversation leaves, and then it takes three seconds.
+    let checkpoint_every = Duration::from_secs(60);
+    let node = Node::with(Config { mailbox_max: 5, checkpoint_every, ..Config::standard() }).await;
+    node.store.checkpoints_take_ms.store(3_000, Ordering::Relaxed);
+    let key = node.create(1).await;
+    node.say(&key, 1).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    for _ in 0..40 {
+        if node.regions().await.passivating == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(node.regions().await.passivating, 1);
+    let mut asks = Vec::new();
+    for n in 2..=7 {
+        let (conversations, key) = (node.system.conversations(), key.clone());
+        let request = Request { caller: visitor(1), key: Some(send_key(1, n)), command: send("x") };
+        asks.push(tokio::spawn(async move { conversations.ask(&key, request).await }));
+        tokio::task::yield_now().await;
+    }
+    let mut results = Vec::new();
+    for ask in asks {
+        results.push(ask.await.unwrap().map(|done| seqs(&done)));
+    }
+    for (result, expect) in results[..5].iter().zip(3..) {
+        assert_eq!(result.as_ref().unwrap(), &[expect]);
+    }
+    assert!(matches!(results[5], Err(Refusal::Busy { .. })), "what waits is bounded too");
+    let regions = node.regions().await;
+    assert_eq!((regions.live, regions.failures), (1, 0));
+}
+
 /// Senders write in a closed loop while the idle time is so short that the conversation leaves
 /// again and again under them.
 #[tokio::test(start_paused = true)]
@@ -480,19 +515,25 @@ async fn draining_settles_everything_and_refuses_the_rest() {
     let conversations = node.system.conversations();
     let slow = key(1);
     node.store.plan(&slow, &[Prank::Slow(Duration::from_secs(2))]);
-    let pending = conversations.clone();
-    let request = Request { caller: visitor(1), key: Some(send_key(1, 2)), command: send("last") };
-    let key = slow.clone();
-    let accepted = tokio::spawn(async move { pending.ask(&key, request).await });
-    tokio::task::yield_now().await;
+    // One is under way and two wait behind it when the draining begins.
+    let mut accepted = Vec::new();
+    for n in 2..=4 {
+        let (conversations, key) = (conversations.clone(), slow.clone());
+        let request =
+            Request { caller: visitor(1), key: Some(send_key(1, n)), command: send("last") };
+        accepted.push(tokio::spawn(async move { conversations.ask(&key, request).await }));
+        pass(Duration::from_millis(1)).await;
+    }
     let store = node.store.clone();
     node.system.drain(Duration::from_secs(30)).await;
-    let done = accepted.await.unwrap().expect("what was accepted is carried out");
-    assert_eq!(seqs(&done), [3]);
+    for (accepted, expect) in accepted.into_iter().zip(3..) {
+        let done = accepted.await.unwrap().expect("what was accepted is carried out");
+        assert_eq!(seqs(&done), [expect]);
+    }
     assert!(store.dirty(99).await.unwrap().is_empty());
     for key in &keys {
         let checkpoint = store.checkpoint(key).await.unwrap().unwrap();
-        let expect = if *key == slow { 3 } else { 2 };
+        let expect = if *key == slow { 5 } else { 2 };
         assert_eq!(checkpoint.heads.public, Seq(expect));
     }
     let refused = conversations.state(&slow, &agent(1)).await;
