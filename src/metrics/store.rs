@@ -47,7 +47,7 @@ impl Meter for Store {
         self.waited.observe(commit.waited);
     }
 
-    fn carried_over(&self, took: Duration) {
+    fn checkpointed(&self, took: Duration) {
         self.checkpointed.observe(took);
     }
 
