@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::offender::{Masked, Offender, Opcode, Outcome, frame, offend, outcome, raw};
+use super::offender::{Masked, Offender, Opcode, Outcome, fence, frame, offend, outcome, raw};
 use crate::client::Encoding;
 use crate::report::Report;
 use crate::rng::Rng;
@@ -42,6 +42,12 @@ pub(super) async fn run(
 
 fn text(payload: impl AsRef<[u8]>) -> Vec<u8> {
     frame(0x80, Opcode::Text, Masked::Yes, payload.as_ref())
+}
+
+/// With a ping behind, so that silence need not be waited for.
+fn fenced(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.extend(fence(Encoding::Json));
+    bytes
 }
 
 fn told(report: &mut Report, name: &str, passed: bool, outcome: &Outcome) {
@@ -130,14 +136,15 @@ async fn frames(offender: &Offender, report: &mut Report) -> anyhow::Result<()> 
     ];
     for (name, payload, passed) in cases {
         let socket = offender.ready(Encoding::Json).await?;
-        let outcome = offend(socket, &text(payload), PATIENCE).await;
+        let outcome = offend(socket, &fenced(text(payload)), PATIENCE).await;
         told(report, name, passed(&outcome), &outcome);
     }
     let flood: Vec<u8> = (0..40).flat_map(|_| text("nonsense")).collect();
     let outcome = offend(offender.ready(Encoding::Json).await?, &flood, PATIENCE).await;
     told(report, "40 bad frames in a row", outcome.close == Some(4501), &outcome);
     let socket = offender.ready(Encoding::Json).await?;
-    let outcome = offend(socket, &text(offender.send(1, "still fine").to_string()), PATIENCE).await;
+    let good = text(offender.send(1, "still fine").to_string());
+    let outcome = offend(socket, &fenced(good), PATIENCE).await;
     told(report, "a good frame after all that", outcome == Outcome::default(), &outcome);
     Ok(())
 }
@@ -160,7 +167,8 @@ async fn encodings(offender: &Offender, report: &mut Report) -> anyhow::Result<(
         ),
         ("JSON inside msgpack", Encoding::MessagePack, binary(hello.as_bytes()), refused),
     ];
-    for (name, encoding, bytes, passed) in cases {
+    for (name, encoding, mut bytes, passed) in cases {
+        bytes.extend(fence(encoding));
         let outcome = offend(offender.ready(encoding).await?, &bytes, PATIENCE).await;
         told(report, name, passed(&outcome), &outcome);
     }
@@ -208,7 +216,8 @@ async fn websocket(offender: &Offender, report: &mut Report) -> anyhow::Result<(
         ("a frame of 2^63 bytes announced", huge, closed),
     ];
     for (name, bytes, passed) in cases {
-        let outcome = offend(offender.ready(Encoding::Json).await?, &bytes, PATIENCE).await;
+        let socket = offender.ready(Encoding::Json).await?;
+        let outcome = offend(socket, &fenced(bytes), PATIENCE).await;
         told(report, name, passed(&outcome), &outcome);
     }
     Ok(())

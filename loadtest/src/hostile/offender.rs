@@ -115,7 +115,7 @@ impl Offender {
 }
 
 /// Writes raw bytes and reads on at the same time: a peer that closes early must not be missed
-/// because its receive window is full. Ends at a close, or after `patience` without a frame.
+/// because its receive window is full. Ends as [`outcome`] does.
 pub(super) async fn offend(
     mut socket: WebSocketStream<TcpStream>,
     bytes: &[u8],
@@ -131,10 +131,26 @@ pub(super) async fn offend(
     outcome(&mut socket, patience).await
 }
 
-/// Reads what the server says until it closes, or is silent for `patience`.
+/// Answers that wait for the owner of a conversation come after the fence's, soon.
+const AFTER_FENCE: Duration = Duration::from_millis(500);
+
+/// A ping of the protocol: its answer says that everything before it was read.
+pub(super) fn fence(encoding: Encoding) -> Vec<u8> {
+    let ping = json!({"type": "ping"});
+    match encoding {
+        Encoding::Json => frame(0x80, Opcode::Text, Masked::Yes, ping.to_string().as_bytes()),
+        Encoding::MessagePack => {
+            let bytes = rmp_serde::to_vec_named(&ping).unwrap_or_default();
+            frame(0x80, Opcode::Binary, Masked::Yes, &bytes)
+        }
+    }
+}
+
+/// Reads what the server says until it closes or is silent, for `patience` or for less once it has
+/// answered the fence.
 pub(super) async fn outcome(
     socket: &mut WebSocketStream<TcpStream>,
-    patience: Duration,
+    mut patience: Duration,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     loop {
@@ -160,6 +176,9 @@ pub(super) async fn outcome(
                 let field = |name: &str| {
                     value.as_ref().and_then(|value| value.get(name)).and_then(Value::as_str)
                 };
+                if field("type") == Some("pong") {
+                    patience = AFTER_FENCE;
+                }
                 if matches!(field("type"), Some("error" | "nack" | "refused")) {
                     outcome.codes.push(field("code").unwrap_or("?").to_owned());
                 }
