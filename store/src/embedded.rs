@@ -27,6 +27,7 @@ mod carrier;
 mod writer;
 mod reader;
 mod backup;
+mod restore;
 #[cfg(test)]
 mod inject;
 
@@ -60,9 +61,10 @@ use recent::{Mover, Recent};
 use sabotage::Sabotage;
 use writer::{Queued, Tables, Task, Writer};
 
-pub use backup::{Report, backup, restore, verify};
+pub use backup::{Report, backup, verify};
 pub use error::Error;
 pub use meter::{Commit, Meter, NoMeter};
+pub use restore::restore;
 
 /// Bytes that a job takes in the queue beside its records.
 const JOB_BYTES: usize = 256;

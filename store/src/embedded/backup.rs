@@ -1,4 +1,4 @@
-//! Saving a live database, restoring it, and checking that every record of it is as written.
+//! Saving a live database, and checking that every record of it is as written.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use switchboard_domain::conversation::Stream;
 use switchboard_domain::ids::{ConversationId, Seq, TenantId};
 
 use super::column::{Blob16, unsigned};
-use super::directory::{self, Directory};
+use super::directory;
 use super::error::{Error, attempt, attempt_io};
 use super::{BUSY_TIMEOUT, documents, receipts, schema};
 use crate::port::ConversationKey;
@@ -65,29 +65,6 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// Makes the backup file `from` the database of the data directory `dir`, after checking it.
-///
-/// # Errors
-///
-/// [`Error::Exists`] when `dir` holds a database already, [`Error::InUse`] when a server runs on
-/// it; whatever [`verify`] finds; and what the file system refuses. `dir` then holds no database.
-pub fn restore(from: &Path, dir: &Path) -> Result<Report, Error> {
-    let directory = Directory::lock(dir)?;
-    let to = directory.database();
-    refuse_existing(&to)?;
-    let unfinished = beside(&to);
-    attempt_io("copy to", &unfinished, fs::copy(from, &unfinished))?;
-    let report = match verify_file(&unfinished) {
-        Ok(report) => report,
-        Err(error) => {
-            remove_if_there(&unfinished)?;
-            return Err(error);
-        }
-    };
-    finish(&unfinished, &to)?;
-    Ok(report)
-}
-
 /// Checks the database of a data directory: its structure, the checksum of every record, and that
 /// every stream is dense. Works beside a running server.
 ///
@@ -98,7 +75,7 @@ pub fn verify(dir: &Path) -> Result<Report, Error> {
     verify_file(&directory::database_in(dir))
 }
 
-fn refuse_existing(path: &Path) -> Result<(), Error> {
+pub(super) fn refuse_existing(path: &Path) -> Result<(), Error> {
     match attempt_io("look for", path, path.try_exists())? {
         true => Err(Error::Exists { path: path.to_owned() }),
         false => Ok(()),
@@ -106,13 +83,13 @@ fn refuse_existing(path: &Path) -> Result<(), Error> {
 }
 
 /// The name under which a file is written until it is complete.
-fn beside(path: &Path) -> PathBuf {
+pub(super) fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".unfinished");
     PathBuf::from(name)
 }
 
-fn remove_if_there(path: &Path) -> Result<(), Error> {
+pub(super) fn remove_if_there(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         outcome => attempt_io("remove", path, outcome),
@@ -120,7 +97,7 @@ fn remove_if_there(path: &Path) -> Result<(), Error> {
 }
 
 /// Makes a complete file durable under its final name.
-fn finish(unfinished: &Path, to: &Path) -> Result<(), Error> {
+pub(super) fn finish(unfinished: &Path, to: &Path) -> Result<(), Error> {
     // SQLite has no connection to this file any more, so opening it costs no lock.
     let synced = File::open(unfinished).and_then(|file| file.sync_all());
     attempt_io("sync", unfinished, synced)?;
@@ -147,7 +124,7 @@ fn copy_live(from: &Path, to: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn verify_file(path: &Path) -> Result<Report, Error> {
+pub(super) fn verify_file(path: &Path) -> Result<Report, Error> {
     let connection = open(path)?;
     // One moment of a database that may be written meanwhile.
     let moment = attempt("begin to read", connection.unchecked_transaction())?;
