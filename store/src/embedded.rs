@@ -142,9 +142,16 @@ impl Embedded {
     /// [`Error::InUse`] when another process has it, [`Error::TooNew`] and [`Error::Foreign`] when
     /// this program must not touch it, and whatever the file system or SQLite refuses.
     pub fn open(config: Config, meter: Arc<dyn Meter>) -> Result<Self, Error> {
+        Self::open_sabotaged(config, meter, Sabotage::chosen())
+    }
+
+    fn open_sabotaged(
+        config: Config,
+        meter: Arc<dyn Meter>,
+        sabotage: Sabotage,
+    ) -> Result<Self, Error> {
         let directory = Directory::lock(&config.dir)?;
         let path = directory.database();
-        let sabotage = Sabotage::chosen();
         let create = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let mut connection = open_connection(&path, create)?;
         attempt("set the database up", set_up_writer(&connection, &config, sabotage))?;

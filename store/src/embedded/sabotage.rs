@@ -17,14 +17,17 @@ impl Sabotage {
     /// As `SWITCHBOARD_SABOTAGE` names them, with commas between.
     #[cfg(feature = "sabotage")]
     pub(super) fn chosen() -> Self {
-        let chosen = std::env::var("SWITCHBOARD_SABOTAGE").unwrap_or_default();
-        let has = |name| chosen.split(',').any(|fault| fault == name);
-        let sabotage =
-            Self { no_fsync: has("no_fsync"), ack_before_commit: has("ack_before_commit") };
+        let sabotage = Self::named(&std::env::var("SWITCHBOARD_SABOTAGE").unwrap_or_default());
         if sabotage.no_fsync || sabotage.ack_before_commit {
             tracing::warn!(?sabotage, "the store is sabotaged and will lose data");
         }
         sabotage
+    }
+
+    #[cfg(feature = "sabotage")]
+    pub(super) fn named(names: &str) -> Self {
+        let has = |name| names.split(',').any(|fault| fault == name);
+        Self { no_fsync: has("no_fsync"), ack_before_commit: has("ack_before_commit") }
     }
 
     /// None.

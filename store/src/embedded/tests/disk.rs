@@ -119,6 +119,7 @@ async fn a_full_disk_refuses_writes_and_serves_reads() {
 }
 
 const CHILD_DIR: &str = "SWITCHBOARD_STORE_TEST_CHILD_DIR";
+const CHILD_APPENDS: &str = "SWITCHBOARD_STORE_TEST_CHILD_APPENDS";
 
 /// Not a rule of its own: what [`run_child`] runs in another process.
 #[tokio::test]
@@ -127,8 +128,9 @@ async fn child_that_appends_until_it_fails() {
     let store = open(Path::new(&dir));
     let key = key("acme", 1);
     let text = "x".repeat(4_000);
+    let appends = std::env::var(CHILD_APPENDS).expect("the number of appends is given");
     let mut after_failure = 0;
-    for seq in 1..2_000 {
+    for seq in 1..=appends.parse().expect("it is a number") {
         let event = if seq == 1 { created(1) } else { message(seq, &text) };
         match store.append(append(&key, &[event])).await {
             Ok(()) => println!("acked {seq}"),
@@ -142,13 +144,15 @@ async fn child_that_appends_until_it_fails() {
             Err(other) => println!("refused {other}"),
         }
     }
-    store.failed().await;
-    println!("ended");
+    if after_failure > 0 {
+        store.failed().await;
+        println!("ended");
+    }
 }
 
-/// Runs the child under a command that makes its disk fail; answers its lines, `None` where the
-/// command cannot be run.
-fn run_child(dir: &Path, wrapper: &[&str]) -> Option<Vec<String>> {
+/// Runs the child under a command that watches its disk or makes it fail; answers its lines, `None`
+/// where the command cannot be run.
+fn run_child(dir: &Path, wrapper: &[&str], appends: u32) -> Option<Vec<String>> {
     let own = std::env::current_exe().expect("this test has a file");
     let (program, arguments) = wrapper.split_first().expect("a wrapper is named");
     let child = Command::new(program)
@@ -157,6 +161,7 @@ fn run_child(dir: &Path, wrapper: &[&str]) -> Option<Vec<String>> {
         .args(["--exact", "embedded::tests::disk::child_that_appends_until_it_fails"])
         .args(["--nocapture", "--test-threads=1"])
         .env(CHILD_DIR, dir)
+        .env(CHILD_APPENDS, appends.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn();
@@ -168,8 +173,12 @@ fn run_child(dir: &Path, wrapper: &[&str]) -> Option<Vec<String>> {
         }
     };
     let output = child.stdout.take().expect("it is piped");
-    let lines = BufReader::new(output).lines().map_while(Result::ok).collect();
+    let lines: Vec<String> = BufReader::new(output).lines().map_while(Result::ok).collect();
     child.wait().expect("the child ends");
+    if lines.is_empty() {
+        eprintln!("not run: {program} is not allowed here");
+        return None;
+    }
     Some(lines)
 }
 
@@ -191,16 +200,12 @@ async fn check_child(dir: &Path, lines: &[String]) {
 
 #[tokio::test]
 async fn a_sync_that_the_kernel_fails_ends_all_acknowledgements() {
-    // The 3rd sync may fall into opening; the later ones into commits.
+    // Opening syncs a few times; these fall into commits.
     for first_bad in [20, 57] {
         let dir = dir();
         let inject = format!("inject=fsync,fdatasync:error=EIO:when={first_bad}+");
         let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
-        let Some(lines) = run_child(dir.path(), &strace) else { return };
-        if lines.is_empty() {
-            eprintln!("not run: strace may not trace here");
-            return;
-        }
+        let Some(lines) = run_child(dir.path(), &strace, 2_000) else { return };
         check_child(dir.path(), &lines).await;
     }
 }
@@ -210,6 +215,72 @@ async fn a_write_that_the_kernel_fails_ends_all_acknowledgements() {
     let dir = dir();
     // No file may grow beyond 512 blocks; the signal is ignored, so the write itself fails.
     let limited = ["bash", "-c", "trap '' XFSZ; ulimit -f 512; exec \"$0\" \"$@\""];
-    let Some(lines) = run_child(dir.path(), &limited) else { return };
+    let Some(lines) = run_child(dir.path(), &limited, 2_000) else { return };
     check_child(dir.path(), &lines).await;
+}
+
+/// How often the kernel was asked to sync while the child appended one message after another.
+fn count_syncs(dir: &Path, appends: u32) -> Option<usize> {
+    let trace = dir.join("trace");
+    let trace_name = trace.to_str().expect("the name is plain");
+    let strace = ["strace", "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", trace_name];
+    let lines = run_child(&dir.join("data"), &strace, appends)?;
+    let acked = lines.iter().filter(|line| line.contains("acked ")).count();
+    assert_eq!(acked, usize::try_from(appends).expect("it is small"), "{lines:?}");
+    let trace = std::fs::read_to_string(trace).expect("the trace is read");
+    Some(trace.lines().filter(|line| line.contains("= 0")).count())
+}
+
+#[tokio::test]
+async fn every_acknowledgement_has_its_sync() {
+    let (few, many) = (dir(), dir());
+    // The difference leaves out what opening and closing sync.
+    let Some(few) = count_syncs(few.path(), 10) else { return };
+    let Some(many) = count_syncs(many.path(), 110) else { return };
+    assert!(many >= few + 100, "{few} syncs for 10 appends, {many} for 110");
+}
+
+#[tokio::test]
+async fn a_panic_of_the_writer_leaves_nobody_waiting() {
+    let dir = dir();
+    let store = open(dir.path());
+    let broken: crate::port::Reply<()> = store.shared.write(0, |_| panic!("a planted panic"));
+    let behind = store.append(append(&key("acme", 1), &[created(1)]));
+    for outcome in [broken.await, behind.await] {
+        assert!(matches!(outcome, Err(Fault::Failed { .. })), "{outcome:?}");
+    }
+    assert!(store.failed().await.to_string().contains("panicked"));
+    let later = store.append(append(&key("acme", 1), &[created(1)])).await;
+    assert!(matches!(later, Err(Fault::Failed { .. })), "{later:?}");
+}
+
+#[tokio::test]
+async fn a_panic_of_a_read_harms_no_other() {
+    let dir = dir();
+    let store = open(dir.path());
+    for _ in 0..4 {
+        let broken: crate::port::Reply<()> = store.shared.read(|_| panic!("a planted panic"));
+        let outcome = broken.await;
+        assert!(matches!(outcome, Err(Fault::Failed { .. })), "{outcome:?}");
+        assert_eq!(read(&store, &key("acme", 1)).await.expect("others are read"), []);
+    }
+}
+
+/// The planted fault that the campaigns have to find.
+#[cfg(feature = "sabotage")]
+#[tokio::test]
+async fn sabotaged_acknowledgements_are_lost() {
+    use super::super::sabotage::Sabotage;
+
+    let dir = dir();
+    let sabotage = Sabotage::named("other,ack_before_commit");
+    let store = Embedded::open_sabotaged(config(dir.path()), Arc::new(NoMeter), sabotage);
+    let store = store.expect("it opens");
+    store.inject.fail_next_commit(ffi::SQLITE_FULL);
+    let acked = store.append(append(&key("acme", 1), &[created(1)])).await;
+    acked.expect("it is acknowledged before the commit");
+    drop(store);
+    assert_eq!(read(&open(dir.path()), &key("acme", 1)).await.expect("it is read"), []);
+    assert_eq!(Sabotage::named("no_fsync").synchronous(), "OFF");
+    assert_eq!(Sabotage::named("").synchronous(), "FULL");
 }
