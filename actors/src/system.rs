@@ -88,6 +88,19 @@ pub struct System {
     root_ended: JoinHandle<()>,
 }
 
+/// Tells when the actors of a node have ended. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Life(ActorRef<supervisor::Message>);
+
+impl Life {
+    /// Waits until the actors have ended: drained, or failed for good, with nothing left to start
+    /// them again. In the second case the process must end and be started again. Cancel safe.
+    pub async fn ended(&self) {
+        // Without a time-out it only answers when they have.
+        drop(self.0.wait(None).await);
+    }
+}
+
 impl System {
     /// Repairs what a crash left behind, then starts the actors.
     ///
@@ -165,11 +178,10 @@ impl System {
         Observed { regions, tenants, restarts: self.restarts.load(Ordering::Relaxed) }
     }
 
-    /// Waits until the actors have failed for good: too many failures, and nothing left to
-    /// restart them. The process must end and be started again.
-    pub async fn failed(&mut self) {
-        // The framework promises that this task does not panic; either way the root is gone.
-        drop((&mut self.root_ended).await);
+    /// Tells when the actors have ended, apart from the system itself.
+    #[must_use]
+    pub fn life(&self) -> Life {
+        Life(self.root.clone())
     }
 
     /// Stops taking requests, lets the accepted ones end, writes checkpoints and stops; at the

@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use switchboard_cluster::ownership::{Epoch, NodeName, Single};
+use switchboard_cluster::ownership::{Epoch, NodeName, Owner, Ownership, Single};
+use switchboard_cluster::shard::Shard;
 use switchboard_domain::conversation::{
     Command, Contact, Conversation, Created, Event, Priority, Request, SendKey, Stream,
 };
@@ -60,6 +61,43 @@ impl Clock for HandClock {
 
     fn fresh_id(&self) -> Uuid {
         Uuid::from_u128(u128::from(self.ids.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+/// The ownership of every shard, until it is lost.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    single: Single,
+    is_lost: AtomicBool,
+}
+
+impl Default for Lease {
+    fn default() -> Self {
+        let single = Single::new(NodeName("test".into()), Epoch(1));
+        Self { single, is_lost: AtomicBool::new(false) }
+    }
+}
+
+impl Lease {
+    pub(crate) fn lose(&self) {
+        self.is_lost.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Ownership for Lease {
+    fn node(&self) -> &NodeName {
+        self.single.node()
+    }
+
+    fn owner(&self, shard: Shard) -> Owner {
+        if self.is_lost.load(Ordering::Relaxed) {
+            return Owner::Nobody;
+        }
+        self.single.owner(shard)
+    }
+
+    fn holds(&self, shard: Shard, epoch: Epoch) -> bool {
+        !self.is_lost.load(Ordering::Relaxed) && self.single.holds(shard, epoch)
     }
 }
 
@@ -224,6 +262,7 @@ pub(crate) struct Node {
     pub(crate) system: System,
     pub(crate) store: Troubled,
     pub(crate) clock: Arc<HandClock>,
+    pub(crate) lease: Arc<Lease>,
 }
 
 impl Node {
@@ -237,13 +276,23 @@ impl Node {
 
     /// A node that opens a store which another may have left behind.
     pub(crate) async fn open(store: Troubled, config: Config) -> Self {
-        let clock = Arc::new(HandClock::default());
-        let ownership = Arc::new(Single::new(NodeName("test".into()), Epoch(1)));
         let engine = Arc::new(store.clone());
-        let system =
-            System::start(config, engine, Arc::clone(&clock) as _, ownership, Arc::new(Unmetered))
-                .await;
-        Self { system: system.expect("the system starts"), store, clock }
+        Self { store, ..Self::over(engine, config).await }
+    }
+
+    /// A node over an engine of which the test keeps hold itself.
+    pub(crate) async fn over(engine: Arc<dyn Store>, config: Config) -> Self {
+        let clock = Arc::new(HandClock::default());
+        let lease = Arc::new(Lease::default());
+        let system = System::start(
+            config,
+            engine,
+            Arc::clone(&clock) as _,
+            Arc::clone(&lease) as _,
+            Arc::new(Unmetered),
+        );
+        let system = system.await.expect("the system starts");
+        Self { system, store: Troubled::default(), clock, lease }
     }
 
     pub(crate) async fn ask(

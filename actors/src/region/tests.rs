@@ -144,6 +144,28 @@ async fn what_was_stored_before_a_failure_is_heard_after_it() {
     }
 }
 
+/// P6: the lease is checked after the write and before the acknowledgement.
+#[tokio::test(start_paused = true)]
+async fn what_was_written_without_a_lease_is_neither_acknowledged_nor_told() {
+    let node = Node::start().await;
+    let key = node.create(1).await;
+    let (outlet, mut client) = connection();
+    let conversations = node.system.conversations();
+    conversations.subscribe(&key, &agent(1), Stream::Public, 1, &outlet).await.unwrap();
+    node.store.plan(&key, &[Prank::Slow(Duration::from_secs(1))]);
+    let (both, ()) = tokio::join!(node.say(&key, 1), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        node.lease.lose();
+    });
+    assert!(matches!(both, Err(Refusal::Unknown)), "{both:?}");
+    pass(Duration::from_secs(1)).await;
+    assert!(take_seqs(&mut client).is_empty());
+    // Where the shard is not served, nothing begins.
+    let refused = node.say(&key, 1).await;
+    assert!(matches!(refused, Err(Refusal::Busy { .. })), "{refused:?}");
+    assert_eq!(node.regions().await.live, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_refuses_writes_and_serves_reads() {
     let node = Node::start().await;

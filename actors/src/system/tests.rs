@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_domain::conversation::Stream;
@@ -5,7 +6,10 @@ use switchboard_domain::conversation::Stream;
 use crate::delivery::Delivery;
 use crate::presence::View;
 use crate::supervisor::FAILURES_MAX;
-use crate::testing::{Node, agent, connection, pass, take_all, take_seqs, tenant, visitor};
+use crate::system::Config;
+use crate::testing::{
+    Node, Troubled, agent, connection, pass, take_all, take_seqs, tenant, visitor,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_region_that_failed_comes_back_with_its_subscriptions() {
@@ -42,13 +46,14 @@ async fn presence_that_failed_comes_back_with_its_watchers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_system_whose_regions_keep_failing_says_so() {
-    let mut node = Node::start().await;
+    let node = Node::start().await;
+    let life = node.system.life();
     for _ in 0..=FAILURES_MAX {
         node.system.kill_regions();
         pass(Duration::from_millis(400)).await;
     }
-    let failed = tokio::time::timeout(Duration::from_secs(1), node.system.failed());
-    assert!(failed.await.is_ok());
+    let ended = tokio::time::timeout(Duration::from_secs(1), life.ended());
+    assert!(ended.await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,7 +64,25 @@ async fn draining_ends_every_actor() {
     let presence = node.system.presence();
     presence.all(&tenant()).await.unwrap();
     let inbox = node.system.tenant(&tenant()).inbox.actor().unwrap();
+    let life = node.system.life();
+    let alive = tokio::time::timeout(Duration::from_secs(1), life.ended());
+    assert!(alive.await.is_err());
     node.system.drain(Duration::from_secs(5)).await;
     assert!(conversations.state(&key, &agent(1)).await.is_err());
     tokio::time::timeout(Duration::from_secs(1), inbox.wait(None)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(1), life.ended()).await.unwrap();
+}
+
+/// Whoever closes the store after a drain needs to be the last who holds it.
+#[tokio::test(start_paused = true)]
+async fn draining_lets_go_of_the_store() {
+    let store = Arc::new(Troubled::default());
+    let node = Node::over(Arc::clone(&store) as _, Config::standard()).await;
+    let key = node.create(1).await;
+    node.say(&key, 1).await.unwrap();
+    node.system.presence().all(&tenant()).await.unwrap();
+    drop(node.clock);
+    node.system.drain(Duration::from_secs(5)).await;
+    pass(Duration::from_secs(20)).await;
+    assert_eq!(Arc::strong_count(&store), 1);
 }
