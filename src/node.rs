@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use switchboard_actors::clock::Clock;
 use switchboard_actors::observe::Observed;
-use switchboard_actors::system::StartError;
+use switchboard_actors::system::{Life, StartError};
 use switchboard_actors::{Config as ActorsConfig, System};
 use switchboard_cluster::ownership::{Epoch, NodeName, Single};
 use switchboard_domain::ids::TenantId;
@@ -83,6 +83,9 @@ pub enum Error {
     /// The store failed for good while serving. Nothing is acknowledged after that.
     #[error("the store failed for good")]
     Failed(#[source] Fault),
+    /// The actors failed so often that nothing starts them again.
+    #[error("the actors failed for good")]
+    Collapsed,
 }
 
 /// A node that serves.
@@ -95,6 +98,7 @@ pub struct Node {
     /// The ops listener ends with it.
     _ops_lead: phase::Lead,
     actors: Actors,
+    life: Life,
     serving: JoinHandle<usize>,
     drain_within: Duration,
 }
@@ -150,6 +154,7 @@ impl Node {
             departments::apply_policies(&doors, &tenant).await.map_err(Error::Departments)?;
         }
         spawn("purge", purge(doors.directory.clone(), phase.clone()));
+        let life = system.life();
         let actors = Actors::keep(system, asked);
         // Health is readable until the very end: the ops listener has a life of its own.
         let (ops_lead, ops_phase) = phase::starting();
@@ -166,6 +171,7 @@ impl Node {
             lead,
             doors,
             actors,
+            life,
             serving,
             drain_within,
         })
@@ -189,10 +195,13 @@ impl Node {
         &self.doors
     }
 
-    /// Waits until the store has failed for good. The process must end then, at once and with an
-    /// error: only a start from what is on disk tells what was stored.
+    /// Waits until the store or the actors have failed for good. The process must end then, at
+    /// once and with an error: only a start from what is on disk tells what was stored.
     pub async fn failed(&self) -> Error {
-        Error::Failed(self.doors.store.failed().await)
+        tokio::select! {
+            fault = self.doors.store.failed() => Error::Failed(fault),
+            () = self.life.ended() => Error::Collapsed,
+        }
     }
 
     /// Stops in good order (P9): unready, clients are told when to come back, what was accepted is
