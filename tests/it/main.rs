@@ -1,9 +1,12 @@
 //! A whole node in this process, called from outside over loopback: one binary, because linking is
 //! what costs.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+
 mod http;
 mod tokens;
 mod node;
 mod harness;
 mod straight_line;
 mod openapi;
+mod matrix;

@@ -27,8 +27,7 @@ impl TestNode {
         let set = json!({"keys": [{"kid": "other", "tenant": "other", "kty": "OKP",
                                    "crv": "Ed25519", "x": OTHER_PUBLIC}]});
         keys.write_all(set.to_string().as_bytes()).unwrap();
-        let mut config = Config::default();
-        config.environment = Environment::Development;
+        let mut config = Config { environment: Environment::Development, ..Config::default() };
         config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.server.ops_listen = config.server.listen;
         config.server.demo = true;
