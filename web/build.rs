@@ -47,7 +47,6 @@ fn main() -> Outcome<()> {
     println!("cargo::rerun-if-env-changed=UI_DIST");
     println!("cargo::rerun-if-env-changed=UI_BUILD");
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=ui-dist");
 
     let (dist, placeholder) = match pages(&here, &out)? {
         Some(dist) => (dist, false),
@@ -74,6 +73,8 @@ fn pages(here: &Path, out: &Path) -> Outcome<Option<PathBuf>> {
     }
     let shipped = here.join("ui-dist");
     if shipped.is_dir() {
+        // Said only where it exists: cargo takes a missing path for one that changes all the time.
+        println!("cargo::rerun-if-changed=ui-dist");
         return Ok(Some(shipped));
     }
     for source in SOURCES {
