@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tikv_jemalloc_ctl::{Access as _, AsName as _};
 use tokio::runtime;
@@ -54,7 +55,7 @@ async fn live(config: &Config) -> Result<Exit, Failed> {
             signals.next().await;
         }
     };
-    node.stop(hurry).await;
+    node.stop(hurry.fuse()).await;
     drop(pid_file);
     Ok(exit)
 }
@@ -68,6 +69,7 @@ fn announce(config: &Config, node: &Node) -> io::Result<()> {
         writeln!(out, "demo page    {scheme}://{}/demo", node.address())?;
         writeln!(out, "console      {scheme}://{}/console", node.address())?;
     }
+    writeln!(out, "operations   http://{}/metrics", node.ops_address())?;
     out.flush()
 }
 
