@@ -352,7 +352,7 @@ impl Directory {
     }
 
     /// The person whom other systems know by that id. If several sources know one, it is the
-    /// first that was seen.
+    /// first who answers visitors, else the first that was seen.
     ///
     /// # Errors
     ///
@@ -365,11 +365,18 @@ impl Directory {
         if check_external_id(external_id).is_err() {
             return Ok(None);
         }
-        let accounts: Option<Arc<Versioned<Accounts>>> = self.load(tenant, external_id).await?;
-        let Some(first) = accounts.and_then(|accounts| accounts.value.0.first().cloned()) else {
+        let Some(accounts) = self.load::<Accounts>(tenant, external_id).await? else {
             return Ok(None);
         };
-        self.person(tenant, AgentId::from_u128(first.person)).await
+        let mut first = None;
+        for account in &accounts.value.0 {
+            let person = self.person(tenant, AgentId::from_u128(account.person)).await?;
+            if person.as_ref().is_some_and(|person| person.value.role >= Role::Agent) {
+                return Ok(person);
+            }
+            first = first.or(person);
+        }
+        Ok(first)
     }
 
     /// The person of that number.

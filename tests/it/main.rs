@@ -10,3 +10,4 @@ mod harness;
 mod straight_line;
 mod openapi;
 mod matrix;
+mod strangers;

@@ -129,6 +129,8 @@ async fn a_person_created_beforehand_is_taken_over_by_the_first_agent_token() {
     let visitor = sight("Not Ada", Role::Visitor, 0);
     let stranger = directory.provision(&acme, &key(), "ada", &visitor).await.unwrap();
     assert_ne!(stranger.value.id, id, "a visitor of that name is another");
+    let found = directory.person_by_external(&acme, "ada").await.unwrap().unwrap();
+    assert_eq!(found.value.id, id, "who answers comes first");
 
     let first = Source::Key("k2".into());
     let agent = sight("Ada Lovelace", Role::Supervisor, 5);
@@ -140,6 +142,18 @@ async fn a_person_created_beforehand_is_taken_over_by_the_first_agent_token() {
     assert_ne!(other.value.id, id, "taken over once only");
     let found = directory.person_by_external(&acme, "ada").await.unwrap().unwrap();
     assert_eq!(found.value.id, id);
+}
+
+#[tokio::test]
+async fn an_agent_is_found_behind_a_visitor_who_came_first() {
+    let setup = Setup::new().await;
+    let (directory, acme) = (&setup.directory, tenant("acme"));
+    let visitor = sight("A", Role::Visitor, 0);
+    directory.provision(&acme, &key(), "ada", &visitor).await.unwrap();
+    let (second, agent) = (Source::Key("k2".into()), sight("A", Role::Agent, 0));
+    let answers = directory.provision(&acme, &second, "ada", &agent).await.unwrap();
+    let found = directory.person_by_external(&acme, "ada").await.unwrap().unwrap();
+    assert_eq!(found.value.id, answers.value.id);
 }
 
 #[tokio::test]
