@@ -8,6 +8,8 @@ mod tokens;
 mod node;
 mod harness;
 mod straight_line;
+mod stream;
+mod hostile;
 mod openapi;
 mod matrix;
 mod strangers;

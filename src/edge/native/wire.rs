@@ -90,3 +90,6 @@ pub const fn stream_name(stream: Stream) -> Option<&'static str> {
         Stream::Internal => Some("internal"),
     }
 }
+
+#[cfg(test)]
+mod tests;
