@@ -31,8 +31,7 @@ pub(crate) struct Server {
 
 /// The settings of a test's node.
 pub(crate) fn config(data: &TempDir) -> Config {
-    let mut config = Config::default();
-    config.environment = Environment::Development;
+    let mut config = Config { environment: Environment::Development, ..Config::default() };
     config.server.listen = "127.0.0.1:0".parse().unwrap();
     config.server.ops_listen = "127.0.0.1:0".parse().unwrap();
     config.server.demo = true;
@@ -337,7 +336,7 @@ impl Client {
             loop {
                 let mut batch = self.next_of("events").await;
                 let more = batch["more"] == true;
-                events.extend(batch["items"].as_array_mut().unwrap().drain(..));
+                events.append(batch["items"].as_array_mut().unwrap());
                 if !more {
                     break;
                 }
