@@ -19,6 +19,7 @@ use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, Supervi
 use switchboard_cluster::ownership::Owner;
 use switchboard_cluster::shard::Shard;
 use switchboard_store::ConversationKey;
+use switchboard_store::load::load;
 use tokio::time::Instant;
 
 pub use self::handle::Handle;
@@ -231,10 +232,28 @@ impl State {
             tracing::error!(
                 tenant = %key.tenant, conversation = %key.conversation, "conversation quarantined"
             );
+            self.tell_from_log(key.clone());
         } else {
             let key = key.clone();
             self.myself.send_after(back_off(count), || Message::Restart { key });
         }
+    }
+
+    /// Tells lists and slots what a quarantined conversation stored and cannot tell itself: a slot
+    /// that the log has given away must not be given twice meanwhile (P11). If the log is the
+    /// poison, this ends with its task.
+    fn tell_from_log(&self, key: ConversationKey) {
+        let world = Arc::clone(&self.world);
+        ractor::concurrency::spawn(async move {
+            match load(&*world.store, &key).await {
+                Ok(Some(state)) => world.tenants.get(&world, &key.tenant).put_unheard(&state),
+                Ok(None) => {}
+                Err(fault) => tracing::error!(
+                    tenant = %key.tenant, conversation = %key.conversation, error = %fault,
+                    "the log of a quarantined conversation cannot be read"
+                ),
+            }
+        });
     }
 
     async fn restart(&mut self, key: ConversationKey) -> Result<(), ActorProcessingErr> {

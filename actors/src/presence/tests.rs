@@ -167,6 +167,25 @@ async fn a_slot_of_unknown_outcome_is_kept_until_the_log_or_time_tells() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_quarantined_conversation_keeps_the_slot_that_the_log_gave_it() {
+    let node = Node::start().await;
+    node.system.presence().set_capacity(&tenant(), &agent_ref(1), 1).await.unwrap();
+    let key = node.create(1).await;
+    node.create(2).await;
+    node.store.plan(&key, &[Prank::LostUnknown; 4]);
+    for _ in 0..4 {
+        assert!(matches!(node.say(&key, 1).await, Err(Refusal::Unknown)));
+        pass(Duration::from_millis(200)).await;
+    }
+    node.store.plan(&key, &[Prank::StoredUnknown]);
+    assert!(matches!(take(&node, 1, 1).await, Err(Refusal::Unknown)));
+    turn(&node, Duration::from_secs(11)).await;
+    assert!(matches!(node.say(&key, 1).await, Err(Refusal::Quarantined)));
+    let full = take(&node, 1, 2).await;
+    assert!(matches!(full, Err(Refusal::Rejected(Rejection::AtCapacity))), "{full:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn slots_are_rebuilt_from_what_is_owned() {
     let node = Node::start().await;
     for n in 1..=3 {
@@ -263,7 +282,8 @@ async fn check_capacity(seeds: &[(u8, u8, u8)]) {
             assert!(*n_owned <= max_ever[agent], "agent {agent} owns {n_owned}: {seeds:?}");
         }
     }
-    pass(Duration::from_secs(1)).await;
+    // Whatever is quarantined can be asked again.
+    pass(crate::supervisor::REST).await;
     let shown: BTreeSet<_> = node
         .system
         .presence()
