@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use switchboard_domain::conversation::{Heads, Stream};
+use switchboard_domain::conversation::{Event, Heads, Stream};
 use switchboard_domain::person::{Author, Caller, Principal, Role, Side};
 use switchboard_domain::receipt::Receipt;
 use switchboard_store::ConversationKey;
@@ -93,10 +93,13 @@ impl Fanout {
         audience.subscriptions.retain(|subscription| {
             events.iter().all(|published| {
                 // P13: whoever hears the internal stream subscribed to it, which visitors cannot.
-                if published.event.stream != subscription.stream && !self.leaks_notes {
-                    return true;
+                if published.event.stream == subscription.stream {
+                    self.push(&subscription.outlet, Delivery::Event(Arc::clone(published)))
+                } else if self.leaks_notes && subscription.stream == Stream::Public {
+                    self.push(&subscription.outlet, Delivery::Event(mislabeled(published)))
+                } else {
+                    true
                 }
-                self.push(&subscription.outlet, Delivery::Event(Arc::clone(published)))
             })
         });
         if audience.subscriptions.is_empty() {
@@ -250,6 +253,13 @@ impl Subscription {
     fn is(&self, stream: Stream, outlet_id: u64) -> bool {
         self.stream == stream && self.outlet.id() == outlet_id
     }
+}
+
+/// An internal event under the name of the other stream: a socket drops one under its own name.
+/// Only a planted fault asks for it.
+fn mislabeled(published: &Published) -> Arc<Published> {
+    let event = Event { stream: Stream::Public, ..published.event.clone() };
+    Arc::new(Published::new(published.conversation, event))
 }
 
 fn shorten(preview: Arc<str>) -> Arc<str> {

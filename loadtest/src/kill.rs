@@ -15,6 +15,10 @@ use crate::server::{Server, scratch};
 /// Every restart must be ready by then (RTO of one node).
 const READY_MAX: Duration = Duration::from_secs(3);
 
+/// Before the first kill: long enough that the server has written what it derives from the log, so
+/// that restarts meet it out of date.
+const WARM_UP: Duration = Duration::from_secs(3);
+
 /// A campaign of kills.
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -119,6 +123,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let load = Load::start(world.clone());
     world.arm();
 
+    tokio::time::sleep(WARM_UP).await;
     let mut tally = Tally::default();
     let mut rng = Rng::new(seed);
     for kill in 1..=args.kills {

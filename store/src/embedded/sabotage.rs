@@ -53,4 +53,11 @@ impl Sabotage {
         }
         false
     }
+
+    /// Waits as long as a slow disk takes to commit, so that what was answered too early can be
+    /// lost.
+    pub(super) fn dawdle(self) {
+        #[cfg(feature = "sabotage")]
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }

@@ -189,6 +189,7 @@ impl Writer {
         }
         if self.sabotage.acks_before_commit() {
             answer(batch, &Ok(()));
+            self.sabotage.dawdle();
         }
         #[cfg(test)]
         self.inject.commit().map_err(Failure::AtCommit)?;
