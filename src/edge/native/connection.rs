@@ -36,6 +36,7 @@ use crate::auth::{Identity, Registration};
 use crate::edge::doors::Doors;
 use crate::edge::limits::Bucket;
 use crate::edge::problem::{Close, Code, Problem};
+use crate::telemetry::spawn_light;
 
 mod hello;
 mod requests;
@@ -123,9 +124,13 @@ pub async fn run(
     let greeted = Box::pin(hello::greet(socket, doors, codec, origin, address)).await;
     let Some(mut connection) = greeted else { return };
     Box::pin(connection.enter()).await;
-    let close = connection.serve().await;
-    connection.leave();
-    Box::pin(connection.close(close)).await;
+    // A task of its own: the one so far has room for the upgrade and the greeting, and would keep
+    // it for as long as the client stays.
+    spawn_light(async move {
+        let close = connection.serve().await;
+        connection.leave();
+        Box::pin(connection.close(close)).await;
+    });
 }
 
 impl Connection {
