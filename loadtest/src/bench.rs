@@ -91,7 +91,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let dir = scratch(&args.server)?;
     let mut all: Vec<(Kind, Figures)> = Vec::new();
 
-    let rounds = side_by_side(args, size, dir.path(), &report).await?;
+    let (rounds, commit) = side_by_side(args, size, dir.path(), &report).await?;
     for (kind, rounds) in rounds {
         all.push((kind, pairs::medians(&rounds)));
     }
@@ -100,9 +100,6 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         report.note(format!("{}: {kib:.1} KiB per idle connection", kind.name()));
         figures.idle_kib = Some(kib);
     }
-    let commit = engine::measure(dir.path(), size.pairs, size.round).await?;
-    report.note(format!("engine alone: {commit}"));
-
     let table = page::table(&all, &commit);
     for line in table.lines() {
         report.note(line);
@@ -120,12 +117,17 @@ async fn side_by_side(
     size: Size,
     dir: &std::path::Path,
     report: &Report,
-) -> anyhow::Result<Vec<(Kind, Vec<pairs::Round>)>> {
+) -> anyhow::Result<(Vec<(Kind, Vec<pairs::Round>)>, engine::Commit)> {
     let mut peers = Vec::new();
     for kind in &args.only {
         peers.push((Peer::start(*kind, args, dir).await?, Vec::new()));
     }
+    let mut commits = Vec::new();
     for number in 1..=size.rounds {
+        let data = dir.join(format!("engine-{number}"));
+        let commit = engine::measure(&data, size.pairs, size.round).await?;
+        report.note(format!("round {number} engine alone: {commit}"));
+        commits.push(commit);
         for (peer, rounds) in &mut peers {
             let round = pairs::run(peer, size.pairs, size.round).await?;
             report.note(format!("round {number} {}: {round}", peer.kind().name()));
@@ -137,7 +139,7 @@ async fn side_by_side(
         done.push((peer.kind(), rounds));
         peer.stop().await;
     }
-    Ok(done)
+    Ok((done, engine::medians(&commits)))
 }
 
 fn judge(all: &[(Kind, Figures)], commit: &engine::Commit, report: &mut Report) {

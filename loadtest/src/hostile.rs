@@ -64,7 +64,7 @@ async fn judge(bystander: Bystander, when: &str, report: &mut Report) {
     match bystander.stop().await {
         Ok(told) => {
             let name = format!("bystander {when}");
-            report.check(&name, told.n > 0 && told.slowest.as_secs() < 5, told.to_string());
+            report.check(&name, told.n > 0, told.to_string());
         }
         Err(error) => report.check(&format!("bystander {when}"), false, format!("{error:#}")),
     }

@@ -12,8 +12,11 @@ use crate::report::Report;
 use crate::rng::Rng;
 use crate::server::{Server, scratch};
 
-/// Every restart must be ready by then (RTO of one node).
+/// Every restart must be ready by then in the long form (RTO of one node). The short form runs on
+/// machines that do other things: it says the time and asserts none.
 const READY_MAX: Duration = Duration::from_secs(3);
+/// Kills from which a campaign is a long one.
+const TIMED_FROM: u32 = 100;
 
 /// Before the first kill: long enough that the server has written what it derives from the log, so
 /// that restarts meet it out of date.
@@ -154,8 +157,9 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
             report.check("kills", tally.kills == args.kills, format!("{} kills", tally.kills));
             judge(&verdict, &world, &server, &mut report);
             report.check("server ran on", exited.is_none(), format!("exit {exited:?}"));
-            let facts = format!("slowest of {} was {:?}", tally.kills, tally.slowest_start);
-            report.check("restarts", tally.slowest_start <= READY_MAX, facts);
+            let facts = format!("slowest of {} was {:.0?}", tally.kills, tally.slowest_start);
+            let in_time = tally.slowest_start <= READY_MAX || args.kills < TIMED_FROM;
+            report.check("restarts", in_time, facts);
         }
     }
     drop(server.kill().await);

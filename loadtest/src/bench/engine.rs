@@ -11,7 +11,7 @@ use switchboard_store::embedded::{Config, Embedded, NoMeter};
 use switchboard_store::testkit::{append, created, key, keyed, message};
 use tokio::task::JoinSet;
 
-use super::pairs::{Latencies, text};
+use super::pairs::{Latencies, median, text};
 
 /// Before the clock starts.
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -34,10 +34,18 @@ impl fmt::Display for Commit {
     }
 }
 
+/// The medians over rounds, figure by figure.
+pub(super) fn medians(rounds: &[Commit]) -> Commit {
+    Commit {
+        per_second: median(rounds.iter().map(|round| round.per_second)),
+        p50_ms: median(rounds.iter().map(|round| round.p50_ms)),
+        p99_ms: median(rounds.iter().map(|round| round.p99_ms)),
+    }
+}
+
 /// `n` callers append one message at a time, each to a conversation of its own.
 pub(super) async fn measure(dir: &Path, n: usize, length: Duration) -> anyhow::Result<Commit> {
-    let store: Arc<dyn Store> =
-        Arc::new(Embedded::open(Config::new(dir.join("engine")), Arc::new(NoMeter))?);
+    let store: Arc<dyn Store> = Arc::new(Embedded::open(Config::new(dir), Arc::new(NoMeter))?);
     let counting = Arc::new(AtomicBool::new(false));
     let stop = Arc::new(AtomicBool::new(false));
     let mut callers = JoinSet::new();

@@ -61,13 +61,16 @@ impl fmt::Display for Round {
     }
 }
 
+/// The middle one of some figures; zero of none.
+pub(super) fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = figures.collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(0.0)
+}
+
 /// The medians over rounds, figure by figure.
 pub(super) fn medians(rounds: &[Round]) -> Figures {
-    let median = |of: fn(&Round) -> f64| {
-        let mut all: Vec<f64> = rounds.iter().map(of).collect();
-        all.sort_by(f64::total_cmp);
-        all.get(all.len() / 2).copied().unwrap_or(0.0)
-    };
+    let median = |of: fn(&Round) -> f64| median(rounds.iter().map(of));
     Figures {
         cpu_us: median(|round| round.cpu_us),
         per_second: median(|round| round.per_second),

@@ -27,7 +27,7 @@ pub(super) struct Bystander {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told {
     pub(super) n: u64,
-    pub(super) slowest: Duration,
+    slowest: Duration,
     total: Duration,
 }
 
