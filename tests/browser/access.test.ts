@@ -89,7 +89,7 @@ test('every state of widget and console', async () => {
   await visitor.page.bringToFront();
   await visitor.chat.getByRole('button', { name: 'Start a new chat' }).waitFor();
   await check(visitor.page, 'widget ended');
-}, 180_000);
+}, 300_000);
 
 test('an agent works by keyboard alone', async () => {
   const visitor = await Visitor.open(other, `${server.address}/demo`);
