@@ -1,6 +1,6 @@
 //! The engine of a single node: SQLite, in one file.
 //!
-//! - One thread writes; calls that wait share a transaction and its fsync ([`writer`]). An answer
+//! - One thread writes; calls that wait share a transaction and its fsync (`writer`). An answer
 //!   means that the write would survive a power cut (P1).
 //! - A few threads read, each on a connection of its own; they see what is durable, never what is
 //!   being written.

@@ -7,7 +7,7 @@ use super::error::{Error, attempt};
 /// Marks a database file as ours: "SWBD".
 const APPLICATION_ID: i32 = 0x5357_4244;
 
-/// One step per version; the last one leads to [`VERSION`]. A step never changes once it was
+/// One step per version; the last one leads to [`version`]. A step never changes once it was
 /// released.
 const STEPS: &[&str] = &[STEP_1];
 
