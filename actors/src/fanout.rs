@@ -15,9 +15,8 @@ use switchboard_domain::receipt::Receipt;
 use switchboard_store::ConversationKey;
 
 use crate::delivery::{Delivery, Outlet, Unsubscribed};
-use crate::meter::{Dropped, Meter};
+use crate::meter::Meter;
 use crate::published::Published;
-use crate::subscriber::Pushed;
 
 /// Characters of a preview that are passed on: what fits under a transcript.
 const PREVIEW_CHARS_MAX: usize = 200;
@@ -238,14 +237,9 @@ impl Fanout {
 
     /// Whether the outlet still listens.
     fn push(&self, outlet: &Outlet, delivery: Delivery) -> bool {
-        match outlet.push(delivery) {
-            Pushed::Queued | Pushed::Conflated => true,
-            Pushed::Dropped => {
-                self.meter.dropped(Dropped::Ephemeral);
-                true
-            }
-            Pushed::Closed => false,
-        }
+        let pushed = outlet.push(delivery);
+        self.meter.pushed(pushed);
+        pushed.is_heard()
     }
 }
 

@@ -215,7 +215,7 @@ impl State {
         }
         let mut view = View::new(watcher, filter);
         if let Some(list) = self.lists.get(&view.filter) {
-            view.step(list, self.tenant.cards());
+            view.step(list, self.tenant.cards(), &*self.world.meter);
         }
         self.views.insert((outlet_id, id), view);
         self.forget_unwatched();
@@ -241,7 +241,7 @@ impl State {
         let mut has_ended = false;
         for view in self.views.values_mut() {
             let Some(list) = self.lists.get(&view.filter) else { continue };
-            match view.step(list, self.tenant.cards()) {
+            match view.step(list, self.tenant.cards(), &*self.world.meter) {
                 view::Step::Told => self.n_steps += 1,
                 view::Step::Nothing => {}
                 view::Step::Waits => is_behind = true,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::subscriber::Pushed;
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -61,6 +63,14 @@ pub trait Meter: Send + Sync + fmt::Debug + 'static {
     fn mailbox_depth(&self, _kind: Kind, _depth: usize) {}
     /// Something was not delivered.
     fn dropped(&self, _what: Dropped) {}
+    /// Something was put into a connection's queue; what was not delivered counts as dropped.
+    fn pushed(&self, pushed: Pushed) {
+        match pushed {
+            Pushed::Dropped => self.dropped(Dropped::Ephemeral),
+            Pushed::Cut => self.dropped(Dropped::SlowConnection),
+            Pushed::Queued | Pushed::Conflated | Pushed::Closed => {}
+        }
+    }
     /// So many conversations wait in a department's queue.
     fn queue_depth(&self, _depth: usize) {}
     /// A conversation waited so long for its agent.

@@ -31,7 +31,6 @@ use crate::delivery::{Delivery, Outlet};
 use crate::mailbox::{Permit, Reply};
 use crate::observe;
 use crate::queue;
-use crate::subscriber::Pushed;
 use crate::tenant::Tenant;
 use crate::world::World;
 
@@ -315,7 +314,7 @@ impl State {
             View::Agents => Delivery::Presence { agents: self.show_all(now), snapshot: true },
             View::Anybody => Delivery::AnybodyOnline(self.tenant.anybody_online()),
         };
-        if outlet.push(first) != Pushed::Closed {
+        if self.push(&outlet, first) {
             self.tenant.watchers.lock().insert(outlet.id(), (view, outlet));
         }
     }
@@ -364,9 +363,17 @@ impl State {
     }
 
     fn tell(&self, view: View, delivery: &Delivery) {
-        self.tenant.watchers.lock().retain(|_, (wants, outlet)| {
-            *wants != view || outlet.push(delivery.clone()) != Pushed::Closed
-        });
+        self.tenant
+            .watchers
+            .lock()
+            .retain(|_, (wants, outlet)| *wants != view || self.push(outlet, delivery.clone()));
+    }
+
+    /// Whether the outlet still listens.
+    fn push(&self, outlet: &Outlet, delivery: Delivery) -> bool {
+        let pushed = outlet.push(delivery);
+        self.world.meter.pushed(pushed);
+        pushed.is_heard()
     }
 
     /// Slots or presence changed: the queue may have something to give.

@@ -49,8 +49,21 @@ pub enum Pushed {
     Conflated,
     /// It was ephemeral and there was no room.
     Dropped,
-    /// The queue failed now or before: its connection is being cut.
+    /// It had to arrive and there was no room: the queue failed now, and its connection is cut.
+    Cut,
+    /// The queue failed before, or its connection is gone.
     Closed,
+}
+
+impl Pushed {
+    /// Whether the connection still listens.
+    #[must_use]
+    pub const fn is_heard(self) -> bool {
+        match self {
+            Self::Queued | Self::Conflated | Self::Dropped => true,
+            Self::Cut | Self::Closed => false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -153,7 +166,7 @@ impl<T: Item> Queue<T> {
             self.drop_ephemeral();
             if self.is_full(&item) {
                 self.end(Ended::Slow);
-                return Pushed::Closed;
+                return Pushed::Cut;
             }
         }
         self.bytes += item.weight();

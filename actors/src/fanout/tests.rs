@@ -2,7 +2,7 @@ use switchboard_domain::conversation::{Body, Event, Ordinals};
 use switchboard_domain::ids::{AgentId, Id, Seq, Timestamp, VisitorId};
 
 use super::*;
-use crate::meter::Unmetered;
+use crate::meter::{Dropped, Unmetered};
 use crate::subscriber::{Receiver, queue};
 use crate::testing::{agent, key, take_all, take_seqs, visitor};
 
@@ -70,6 +70,30 @@ fn subscribing_again_replaces_and_marks_again() {
     assert_eq!(fanout.counts(), (1, 1));
     fanout.unsubscribe(&key(1), Stream::Public, outlet.id());
     assert_eq!(fanout.counts(), (0, 0));
+}
+
+#[derive(Debug, Default)]
+struct Counting(std::sync::Mutex<Vec<Dropped>>);
+
+impl Meter for Counting {
+    fn dropped(&self, what: Dropped) {
+        self.0.lock().unwrap().push(what);
+    }
+}
+
+#[test]
+fn what_is_not_delivered_is_counted() {
+    let counting = Arc::new(Counting::default());
+    let fanout = Fanout::new(Arc::clone(&counting) as _, false);
+    let (_one, _client) = subscribe(&fanout, VISITOR, Stream::Public);
+    let (_two, _other) = subscribe(&fanout, AGENT, Stream::Internal);
+    for seq in 6..=260 {
+        fanout.publish(&key(1), &[event(Stream::Public, seq)]);
+    }
+    fanout.typing(&key(1), &agent(1), true, None);
+    fanout.publish(&key(1), &[event(Stream::Public, 261)]);
+    fanout.publish(&key(1), &[event(Stream::Public, 262)]);
+    assert_eq!(*counting.0.lock().unwrap(), [Dropped::Ephemeral, Dropped::SlowConnection]);
 }
 
 #[test]

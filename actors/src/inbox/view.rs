@@ -12,7 +12,7 @@ use super::list::{Filter, Live, Sight};
 use super::{Change, Row, Rows, ViewDelta, Watch};
 use crate::cards::Cards;
 use crate::delivery::{Delivery, Outlet};
-use crate::subscriber::Pushed;
+use crate::meter::Meter;
 
 /// Who watches which list. They outlive the inbox's actor.
 #[derive(Debug, Default)]
@@ -97,7 +97,7 @@ impl View {
     }
 
     /// Tells the watcher what is otherwise than it was shown.
-    pub(super) fn step(&mut self, list: &Live, cards: &Cards) -> Step {
+    pub(super) fn step(&mut self, list: &Live, cards: &Cards, meter: &dyn Meter) -> Step {
         let outlet = &self.watcher.outlet;
         if outlet.is_closed() {
             return Step::Ended;
@@ -121,16 +121,15 @@ impl View {
         };
         self.has_begun = true;
         self.total = list.total();
-        self.push(rows)
+        self.push(rows, meter)
     }
 
-    fn push(&self, rows: Rows) -> Step {
+    fn push(&self, rows: Rows, meter: &dyn Meter) -> Step {
         let version = self.watcher.version.fetch_add(1, Ordering::Relaxed) + 1;
         let delta = ViewDelta { id: self.watcher.watch.id, version, total: self.total, rows };
-        match self.watcher.outlet.push(Delivery::View(delta)) {
-            Pushed::Queued | Pushed::Conflated | Pushed::Dropped => Step::Told,
-            Pushed::Closed => Step::Ended,
-        }
+        let pushed = self.watcher.outlet.push(Delivery::View(delta));
+        meter.pushed(pushed);
+        if pushed.is_heard() { Step::Told } else { Step::Ended }
     }
 
     /// What makes the shown rows these rows.

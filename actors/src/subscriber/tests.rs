@@ -62,7 +62,8 @@ fn events_that_do_not_fit_end_the_queue() {
     for n in 0..ITEMS_MAX {
         sender.push(Thing::Event(n));
     }
-    assert_eq!(sender.push(Thing::Event(ITEMS_MAX)), Pushed::Closed);
+    assert_eq!(sender.push(Thing::Event(ITEMS_MAX)), Pushed::Cut);
+    assert_eq!(sender.push(Thing::Event(ITEMS_MAX + 1)), Pushed::Closed);
     assert_eq!(receiver.try_next(), Some(Err(Ended::Slow)));
     assert!(sender.is_closed());
 }
