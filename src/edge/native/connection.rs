@@ -139,6 +139,10 @@ impl Connection {
         let identity = &self.identity;
         let principal = identity.caller.author.principal;
         self.doors.connections.enter(&self.outlet);
+        // A drain that began before the entry did not see it; one that begins later does.
+        if self.doors.is_draining() {
+            self.outlet.push(Delivery::Drain { reconnect_in_ms: 0 });
+        }
         self.doors.metrics.streams.opened(kind(principal));
         tracing::debug!(connection = %self.id, tenant = %identity.tenant, "a client connected");
         self.enter_presence().await;
