@@ -11,6 +11,9 @@ use switchboard_store::{Fault, List, ListScope, Store};
 use super::{ROWS_MAX, Watch};
 use crate::tenant::Tenant;
 
+/// Rows above which a list forgets what ended longest ago: some windows full.
+const ENDED_ROWS_MAX: usize = 5 * ROWS_MAX;
+
 /// What makes two watches the same list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Filter {
@@ -151,6 +154,22 @@ impl Live {
             let key = card.key(filter.sort);
             self.keys.insert(conversation, key);
             self.rows.insert(key, Arc::clone(card));
+            if !card.status.is_open() {
+                self.forget_oldest_ended();
+            }
+        }
+    }
+
+    /// What ended is kept by the store; a list keeps enough of it to fill a window whose rows
+    /// leave, however long it is watched.
+    fn forget_oldest_ended(&mut self) {
+        if self.rows.len() <= ENDED_ROWS_MAX {
+            return;
+        }
+        let last = self.rows.iter().rev().find(|(_, card)| !card.status.is_open());
+        if let Some((key, card)) = last.map(|(key, card)| (*key, card.id)) {
+            self.rows.remove(&key);
+            self.keys.remove(&card);
         }
     }
 

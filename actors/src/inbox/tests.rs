@@ -167,6 +167,26 @@ async fn closed_lists_come_from_the_store_and_follow() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_of_what_ended_does_not_grow_for_ever() {
+    let node = Node::start().await;
+    let any = vec![Status::Waiting, Status::Active, Status::Closed];
+    let all = Watch { statuses: any, limit: 10, ..everything(1) };
+    node.create(1).await;
+    let (_outlet, mut client) = watch(&node, &agent(1), all).await;
+    let mut console = Console::default();
+    console.apply(take_all(&mut client));
+    for n in 2..=1_100 {
+        node.clock.turn_ms(1);
+        let key = node.create(n).await;
+        let close = Command::Close { resolution: Resolution::None };
+        node.ask(&key, agent(1), None, close).await.unwrap();
+    }
+    step(&mut console, &mut client).await;
+    assert_eq!(console.total, 5 * ROWS_MAX);
+    assert_eq!(console.shown(), (1_091..=1_100).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_moves_at_most_ten_times_a_second() {
     let node = Node::start().await;
     let key = node.create(1).await;
