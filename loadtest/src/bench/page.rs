@@ -46,7 +46,8 @@ pub(super) fn write(path: &Path, table: &str, size: Size) -> anyhow::Result<()> 
          {pairs} pairs in closed loop: the sender sends {TEXT_BYTES} bytes and waits for the ack, the peer receives. Switchboard acks after\n\
          the message is synced to the disk; a visitor sends, an agent receives. CPU is user and system time of the server process\n\
          divided by the messages that arrived. Memory is the growth of the server's resident set over {idle} connections, each in a\n\
-         conversation (or room) of its own, after idle conversations left memory. The engine row is the store alone at the same\n\
+         conversation (or room) of its own, after idle conversations left memory; the conversations themselves existed before, so that\n\
+         the bounded page cache of the store is not counted. The engine row is the store alone at the same\n\
          concurrency.\n\n{table}",
         rounds = size.rounds,
         seconds = size.round.as_secs(),

@@ -51,6 +51,12 @@ pub(super) enum Peer {
     Other { kind: Kind, address: SocketAddr, child: Child },
 }
 
+/// A place for one idle connection.
+pub(super) struct Room {
+    id: String,
+    secret: String,
+}
+
 /// How one sender speaks: its frames, and what an ack looks like.
 #[derive(Clone, Debug)]
 pub(super) struct Voice {
@@ -134,21 +140,33 @@ impl Peer {
         }
     }
 
-    /// Opens a connection that will be idle in a room of its own, after it has said one thing.
-    pub(super) async fn idle(&self) -> anyhow::Result<(Voice, Socket)> {
+    /// Makes a room; what it costs is not the cost of a connection.
+    pub(super) async fn room(&self) -> anyhow::Result<Room> {
         match self {
             Self::Switchboard { server, .. } => {
                 let created = Http::new(server.public).create(None).await?;
                 let secret = created.visitor.secret.context("a new visitor has a secret")?;
+                Ok(Room { id: created.id, secret })
+            }
+            Self::Other { .. } => {
+                let id = uuid::Uuid::new_v4().simple().to_string();
+                Ok(Room { id, secret: String::new() })
+            }
+        }
+    }
+
+    /// Opens a connection that will be idle in a room of its own.
+    pub(super) async fn idle(&self, room: Room) -> anyhow::Result<(Voice, Socket)> {
+        match self {
+            Self::Switchboard { server, .. } => {
                 let mut visitor = Connection::open(server.public, Encoding::Json).await?;
-                visitor.hello(&secret, &uuid::Uuid::new_v4().to_string()).await?;
-                follow(&mut visitor, &created.id).await?;
-                let voice = Voice { kind: Kind::Switchboard, room: created.id };
+                visitor.hello(&room.secret, &uuid::Uuid::new_v4().to_string()).await?;
+                follow(&mut visitor, &room.id).await?;
+                let voice = Voice { kind: Kind::Switchboard, room: room.id };
                 Ok((voice, visitor.into_socket()))
             }
             Self::Other { kind, address, .. } => {
-                let room = uuid::Uuid::new_v4().simple().to_string();
-                let voice = Voice { kind: *kind, room };
+                let voice = Voice { kind: *kind, room: room.id };
                 let socket = voice.open(*address).await?;
                 Ok((voice, socket))
             }
