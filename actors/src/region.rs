@@ -18,8 +18,8 @@ use std::sync::Arc;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use switchboard_cluster::ownership::Owner;
 use switchboard_cluster::shard::Shard;
-use switchboard_store::ConversationKey;
 use switchboard_store::load::load;
+use switchboard_store::{ConversationKey, Fault};
 use tokio::time::Instant;
 
 pub use self::handle::Handle;
@@ -245,13 +245,11 @@ impl State {
     fn tell_from_log(&self, key: ConversationKey) {
         let world = Arc::clone(&self.world);
         ractor::concurrency::spawn(async move {
-            match load(&*world.store, &key).await {
-                Ok(Some(state)) => world.tenants.get(&world, &key.tenant).put_unheard(&state),
-                Ok(None) => {}
-                Err(fault) => tracing::error!(
+            if let Err(fault) = catch_up(&world, &key).await {
+                tracing::error!(
                     tenant = %key.tenant, conversation = %key.conversation, error = %fault,
-                    "the log of a quarantined conversation cannot be read"
-                ),
+                    "a quarantined conversation could not be caught up with"
+                );
             }
         });
     }
@@ -336,6 +334,13 @@ impl State {
             ..observe::Region::default()
         }
     }
+}
+
+/// Brings card and checkpoint of a conversation up to its log.
+async fn catch_up(world: &Arc<World>, key: &ConversationKey) -> Result<(), Fault> {
+    let Some(state) = load(&*world.store, key).await? else { return Ok(()) };
+    world.tenants.get(world, &key.tenant).put_unheard(&state);
+    world.store.put_checkpoints(vec![(key.clone(), state)]).await
 }
 
 fn shard(key: &ConversationKey) -> Shard {

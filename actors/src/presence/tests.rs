@@ -4,6 +4,7 @@ use std::time::Duration;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use switchboard_domain::conversation::{Command, Rejection, Request, Resolution};
 use switchboard_domain::limit::RESERVATION_MS;
+use switchboard_store::Store;
 use tokio::task::JoinSet;
 
 use super::*;
@@ -183,6 +184,8 @@ async fn a_quarantined_conversation_keeps_the_slot_that_the_log_gave_it() {
     assert!(matches!(node.say(&key, 1).await, Err(Refusal::Quarantined)));
     let full = take(&node, 1, 2).await;
     assert!(matches!(full, Err(Refusal::Rejected(Rejection::AtCapacity))), "{full:?}");
+    let behind = node.store.dirty(9).await.unwrap();
+    assert!(behind.is_empty(), "stored lists know it too: {behind:?}");
 }
 
 #[tokio::test(start_paused = true)]
