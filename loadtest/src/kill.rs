@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::rng::Rng;
 use crate::server::{Server, scratch};
 
-/// Every restart must be ready by then in the long form (RTO of one node). The short form runs on
+/// Every restart must be ready by then in the long form. The short form runs on
 /// machines that do other things: it says the time and asserts none.
 const READY_MAX: Duration = Duration::from_secs(3);
 /// Kills from which a campaign is a long one.

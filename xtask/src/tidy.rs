@@ -33,11 +33,8 @@ fn check_file(shown: &str, text: &str, problems: &mut Vec<String>) {
     if is_rust && !shown.contains("tests") && !text.trim_start().starts_with("//!") {
         problems.push(format!("{shown}: begins without a module doc"));
     }
-    let unfinished = ["FIX", "TO", "XX"].map(|start| match start {
-        "XX" => "XXX".to_owned(),
-        "TO" => "TODO".to_owned(),
-        start => format!("{start}ME"),
-    });
+    // Put together here, so that this page does not breach its own rule.
+    let unfinished = [["FIX", "ME"], ["TO", "DO"], ["XX", "X"]].map(|halves| halves.concat());
     for (number, line) in text.lines().enumerate() {
         let at = format!("{shown}:{}", number + 1);
         if unfinished.iter().any(|mark| line.contains(mark.as_str())) {
