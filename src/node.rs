@@ -289,7 +289,10 @@ fn open(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Store>, Error> {
     Ok(match config.store.engine {
         Engine::Memory => Arc::new(Memory::new()),
         Engine::Embedded => {
-            let place = embedded::Config::new(config.store.data_dir.clone());
+            let place = embedded::Config {
+                cache_bytes: config.store.cache_bytes(),
+                ..embedded::Config::new(config.store.data_dir.clone())
+            };
             let meter = Arc::clone(&metrics.store);
             Arc::new(Embedded::open(place, meter).map_err(Error::Open)?)
         }

@@ -169,6 +169,7 @@ fn settings_that_do_not_go_together_are_refused() {
         ("[listener]\nconnections_max = 0", false),
         ("[listener]\nhead_timeout_ms = 0", false),
         ("[actors]\nidle_ms = 0", false),
+        ("[store]\ncache_mib = 0", false),
         ("[auth]\nleeway_seconds = 5", true),
         ("[auth]\nleeway_seconds = 3000", false),
         ("[log]\nfilter = \"a=b=c\"", false),
