@@ -62,8 +62,6 @@ pub struct Streams {
     pub received: Counter,
     /// Frames to clients.
     pub sent: Counter,
-    /// Subscriptions open now.
-    pub subscriptions: Gauge,
 }
 
 /// Why the accept loop turned a connection away or cut it.
@@ -121,6 +119,10 @@ impl Streams {
     }
 }
 
+/// The codes of `edge/problem.rs`; others count together.
+const CLOSE_CODES: &[&str] =
+    &["1000", "1002", "1007", "1009", "4001", "4008", "4012", "4013", "4100", "4500", "4501"];
+
 /// The digits of a code, without allocating: streams end by the thousand.
 fn close_code(code: u16, digits: &mut [u8; 4]) -> &str {
     let mut rest = code;
@@ -157,14 +159,10 @@ impl Metrics {
                 "streams_closed",
                 "WebSocket streams that ended, by close code",
                 "code",
-                &[
-                    "1000", "1001", "1005", "1006", "1009", "4001", "4008", "4012", "4013", "4500",
-                    "4501",
-                ],
+                CLOSE_CODES,
             ),
             received: catalog.counter("frames_received", "Frames from clients"),
             sent: catalog.counter("frames_sent", "Frames to clients"),
-            subscriptions: catalog.gauge("subscriptions_open", "Subscriptions open now"),
         };
         let requests = requests::Requests::new(&mut catalog);
         let actors = Arc::new(actors::Actors::new(&mut catalog));

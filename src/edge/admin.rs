@@ -71,10 +71,7 @@ fn shown(admin: &Admin, observed: &Observed) -> Value {
     json!({
         "phase": admin.phase.now().name(),
         "version": env!("CARGO_PKG_VERSION"),
-        "connections": {
-            "open": admin.metrics.connections.open.get(),
-            "subscriptions": admin.metrics.streams.subscriptions.get(),
-        },
+        "connections": admin.metrics.connections.open.get(),
         "restarts": observed.restarts,
         "conversations": {
             "live": total(observed, |region| region.live),

@@ -1,17 +1,12 @@
 //! HTTP requests by route and class of status.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use tokio::time::Instant;
 
-use super::{Catalog, Metrics, Times};
+use super::{Catalog, Times};
 
 /// What requests have no route count under: scans and typing errors.
 const NO_ROUTE: &str = "none";
@@ -53,15 +48,4 @@ impl Requests {
         self.answered.get_or_create(&Labels { route, class }).inc();
         self.took.observe(took);
     }
-}
-
-/// The layer that counts requests: `axum::middleware::from_fn_with_state(metrics, count)`, put
-/// around the finished router so that the matched route is known.
-pub async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let began = Instant::now();
-    let response = next.run(request).await;
-    let route = route.as_ref().map(MatchedPath::as_str);
-    metrics.requests.answered(route, response.status(), began.elapsed());
-    response
 }

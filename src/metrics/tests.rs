@@ -57,6 +57,26 @@ fn a_stream_ends_under_its_code() {
 }
 
 #[test]
+fn every_close_of_ours_is_counted_by_its_code() {
+    use crate::edge::problem::Close;
+    let closes = [
+        Close::Gone,
+        Close::NotWebSocket,
+        Close::NotUtf8,
+        Close::TooLarge,
+        Close::Drain,
+        Close::Slow,
+        Close::NoPong,
+        Close::Rate,
+        Close::Void,
+        Close::Unauthenticated,
+        Close::Protocol,
+    ];
+    let codes: Vec<String> = closes.iter().map(|close| close.row().0.to_string()).collect();
+    assert_eq!(codes, CLOSE_CODES);
+}
+
+#[test]
 fn the_handbook_lists_what_is_counted() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATIONS.md");
     let page = std::fs::read_to_string(&path).unwrap_or_default();
