@@ -179,7 +179,7 @@ impl Connection {
         tokio::select! {
             biased;
             () = timer.as_mut() => {
-                self.tick().await?;
+                Box::pin(self.tick()).await?;
                 timer.reset(self.clock.next());
                 Ok(())
             }
@@ -188,7 +188,7 @@ impl Connection {
                 self.ready_answers().await
             }
             page = subscriptions::next_page(&mut self.replay), if self.replay.is_some() => {
-                self.replay_page(page).await
+                Box::pin(self.replay_page(page)).await
             }
             delivery = self.deliveries.next(), if self.replay.is_none() => {
                 self.deliver(delivery).await?;
@@ -238,7 +238,7 @@ impl Connection {
                 Ok(())
             }
             Some(Answer::Void) => Err(Close::Void),
-            Some(Answer::Renewed(renewed)) => self.renewed(renewed).await,
+            Some(Answer::Renewed(renewed)) => Box::pin(self.renewed(renewed)).await,
         }
     }
 
@@ -291,8 +291,9 @@ impl Connection {
             (Message::Close(_), _) => return Err(Close::Gone),
         };
         match incoming::parse(self.codec, bytes) {
-            Ok(frame) => self.handle(frame).await,
-            Err(bad) => self.bad_frame(&bad).await,
+            // Boxed while it runs: most of what a frame may need would stay in the idle task.
+            Ok(frame) => Box::pin(self.handle(frame)).await,
+            Err(bad) => Box::pin(self.bad_frame(&bad)).await,
         }
     }
 

@@ -19,8 +19,8 @@ use crate::edge::problem::{Code, Problem};
 const FRAME_BYTES_MAX: usize = 128 * 1024;
 /// Bytes read at once. The library's default of 128 KiB would stay with every idle connection.
 const READ_BYTES: usize = 1024;
-/// Bytes gathered before they are written; also what an idle connection may keep.
-const WRITE_BYTES: usize = 4 * 1024;
+/// Bytes gathered before they are written; also about what an idle connection keeps.
+const WRITE_BYTES: usize = 2 * 1024;
 /// Bytes that may wait for the socket: one large view over what is gathered. We flush after each
 /// batch, so this only bounds a mistake of ours.
 const WRITE_BYTES_MAX: usize = 4 * 1024 * 1024;

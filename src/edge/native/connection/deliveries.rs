@@ -22,6 +22,14 @@ impl Connection {
         };
         match delivery {
             Delivery::Event(published) => self.event(&published).await,
+            // Boxed while it runs: events are what there is most of, and they need little.
+            other => Box::pin(self.deliver_other(other)).await,
+        }
+    }
+
+    async fn deliver_other(&mut self, delivery: Delivery) -> Result<(), Close> {
+        match delivery {
+            Delivery::Event(published) => self.event(&published).await,
             Delivery::Subscribed { conversation, ref_id, subscribed } => {
                 self.subscribed(conversation, ref_id, subscribed).await
             }

@@ -27,7 +27,7 @@ pub(super) async fn greet(
     codec: Codec,
     origin: Option<Box<str>>,
     address: IpAddr,
-) -> Option<Connection> {
+) -> Option<Box<Connection>> {
     let hello = timeout(HELLO_WITHIN, first_frame(&mut socket, codec)).await;
     let (token, device) = match hello {
         Ok(Ok(hello)) => hello,
@@ -59,7 +59,7 @@ pub(super) async fn greet(
     timeout(HELLO_WITHIN, socket.send(message)).await.ok()?.ok()?;
     let now = Instant::now();
     let expires_at = expiry(&doors, &identity, now);
-    Some(Connection {
+    Some(Box::new(Connection {
         codec,
         origin,
         address,
@@ -79,7 +79,7 @@ pub(super) async fn greet(
         bad_frames: (0, now),
         frames: Bucket::full(doors.budgets.frames, now),
         doors,
-    })
+    }))
 }
 
 /// The hello; pings before it are answered.
@@ -146,7 +146,7 @@ async fn refuse(
     doors: &Doors,
     close: Close,
     problem: Option<Problem>,
-) -> Option<Connection> {
+) -> Option<Box<Connection>> {
     doors.metrics.streams.closed.of(&close.row().0.to_string()).inc();
     let (code, reason) = close.row();
     let goodbye = async {

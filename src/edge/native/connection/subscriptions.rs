@@ -25,7 +25,7 @@ const SNAPSHOT: u64 = 50;
 const PAGE: usize = 100;
 /// Bytes of one replay frame, about. The socket's buffer keeps the size of its largest frame, so
 /// this is also what an idle connection costs.
-const FRAME_BYTES: usize = 4 * 1024;
+const FRAME_BYTES: usize = 1024;
 
 /// The subscriptions of a connection, few enough for a list.
 #[derive(Default)]
@@ -181,6 +181,7 @@ impl Connection {
             state: Some(Box::new(Card::new(&card, self.side(), &subscribed.receipt))),
         });
         self.write(frame).await?;
+        self.flush().await?;
         if done < head {
             let page = self.read_page(conversation, stream, done);
             self.replay = Some(Replay { conversation, stream, done, head, page });

@@ -47,7 +47,7 @@ impl Connection {
     }
 
     /// Says goodbye, if anybody listens.
-    pub(super) async fn close(mut self, close: Close) {
+    pub(super) async fn close(mut self: Box<Self>, close: Close) {
         tracing::debug!(connection = %self.id, ?close, "a connection ends");
         let principal = self.identity.caller.author.principal;
         self.doors.metrics.streams.ended(kind(principal), close.row().0);
