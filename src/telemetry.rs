@@ -36,7 +36,7 @@ impl Default for Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// For people; coloured on a terminal.
+    /// For people; in color on a terminal.
     Text,
     /// For collectors.
     Json,
