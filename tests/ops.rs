@@ -44,12 +44,25 @@ struct Server {
 
 impl Server {
     fn start(data_dir: &Path) -> Self {
-        let mut process = switchboard(&["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data_dir)
-            .args(["--ops-listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut serve = switchboard(&["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
+        serve.arg(data_dir).args(["--ops-listen", "127.0.0.1:0"]);
+        Self::spawn(serve)
+    }
+
+    /// One that may open so many files and no more.
+    fn start_with_files(data_dir: &Path, files: usize) -> Self {
+        let serve = format!(
+            "ulimit -n {files}; exec {BINARY} serve --listen 127.0.0.1:0 --ops-listen 127.0.0.1:0 \
+             --data-dir {}",
+            data_dir.display()
+        );
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &serve]).env_clear();
+        Self::spawn(shell)
+    }
+
+    fn spawn(mut serve: Command) -> Self {
+        let mut process = serve.stdout(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut address = |before: &str| {
             let line = said.next().expect("the server says where it is").unwrap();
@@ -197,6 +210,39 @@ fn a_second_signal_cuts_what_is_left() {
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.exit_code(), Some(0));
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_node_with_few_files_turns_clients_away_and_lives() {
+    const FILES: usize = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_with_files(folder.path(), FILES);
+    let mut clients: Vec<TcpStream> =
+        (0..FILES).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    let metric = "switchboard_connections_refused_total{reason=\"node_full\"} ";
+    let refused = || {
+        let metrics = server.get(server.ops, "/metrics");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(metric));
+        line.unwrap().parse::<usize>().unwrap()
+    };
+    let began = Instant::now();
+    while refused() < 256 && began.elapsed() < PATIENCE {
+        std::thread::yield_now();
+    }
+    assert_eq!(refused(), 256, "256 files are kept for the node");
+    let mut said = [0; 12];
+    let last = clients.last_mut().unwrap();
+    last.set_read_timeout(Some(PATIENCE)).unwrap();
+    // Beyond a number that are told at once, others are closed without a word.
+    let heard = last.read(&mut said).unwrap_or(0);
+    assert!(heard == 0 || &said == b"HTTP/1.1 503", "{said:?}");
+    drop(clients);
+    while server.get(server.ops, "/observe").contains("\"connections\":44")
+        && began.elapsed() < PATIENCE
+    {
+        std::thread::yield_now();
+    }
+    assert!(server.get(server.address, "/").starts_with("HTTP/1.1 "));
 }
 
 #[test]
