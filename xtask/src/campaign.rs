@@ -34,13 +34,13 @@ const PLANTED: &[&[&str]] = &[
 pub(crate) fn campaign(args: &[String]) -> Result<bool> {
     let planted = args.iter().any(|arg| arg.starts_with("--expect-red"));
     let server = if planted { sabotaged_server()? } else { server()? };
-    Ok(run(load_tool()?.args(args).env("SWITCHBOARD_BIN", server))?.succeeded)
+    Ok(run(load_tool().args(args).env("SWITCHBOARD_BIN", server))?.succeeded)
 }
 
 /// Runs the bench; whether its ratios hold.
 pub(crate) fn bench(args: &[String]) -> Result<bool> {
     let server = server()?;
-    Ok(run(load_tool()?.arg("bench").args(args).env("SWITCHBOARD_BIN", server))?.succeeded)
+    Ok(run(load_tool().arg("bench").args(args).env("SWITCHBOARD_BIN", server))?.succeeded)
 }
 
 /// All short campaigns on the server as users run it.
@@ -61,15 +61,25 @@ pub(crate) fn short_bench() -> Result<Counts> {
     counted(&["bench", "--short"], &server)
 }
 
-/// The server as users run it, built in release.
+/// The server as users run it, built in release, and beside it the load tool: one build for both,
+/// because two would compile what they share twice.
 pub(crate) fn server() -> Result<PathBuf> {
-    must(&mut cargo(&["build", "--release", "--package", "switchboard"]))?;
+    must(&mut cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "switchboard",
+        "--package",
+        "switchboard-loadtest",
+        "--bins",
+    ]))?;
     Ok(root().join("target/release/switchboard"))
 }
 
 /// The server with the feature that can plant faults. It is kept apart, because the next ordinary
 /// build takes its place.
 fn sabotaged_server() -> Result<PathBuf> {
+    server()?;
     must(&mut cargo(&["build", "--package", "switchboard", "--features", "sabotage"]))?;
     let kept = root().join("target/sabotage");
     std::fs::create_dir_all(&kept).context("making a place for the sabotaged server")?;
@@ -79,10 +89,9 @@ fn sabotaged_server() -> Result<PathBuf> {
     Ok(server)
 }
 
-/// The load tool, built in release.
-fn load_tool() -> Result<Command> {
-    must(&mut cargo(&["build", "--release", "--package", "switchboard-loadtest", "--bins"]))?;
-    Ok(command(root().join("target/release/switchboard-loadtest")))
+/// The load tool, which comes with [`server`].
+fn load_tool() -> Command {
+    command(root().join("target/release/switchboard-loadtest"))
 }
 
 fn all(campaigns: &[&[&str]], server: &Path) -> Result<Counts> {
@@ -90,7 +99,7 @@ fn all(campaigns: &[&[&str]], server: &Path) -> Result<Counts> {
 }
 
 fn counted(args: &[&str], server: &Path) -> Result<Counts> {
-    let ran = run(load_tool()?.args(args).env("SWITCHBOARD_BIN", server))?;
+    let ran = run(load_tool().args(args).env("SWITCHBOARD_BIN", server))?;
     let counts = counts_in(&ran.output).unwrap_or_else(|| Counts::single(ran.succeeded));
     // A tool that fails without counting a failure failed all the same.
     Ok(Counts { failed: counts.failed.max(u64::from(!ran.succeeded)), ..counts })

@@ -74,11 +74,14 @@ fn step_line(name: &str, counts: Counts, took: Duration) -> String {
     )
 }
 
-/// Adds up the test counts that a tool printed: cargo's `test result:` lines, vitest's `Tests`
-/// line, and `N passed, N failed` lines, which one word with a colon may begin. `None` when the
-/// output has no such line.
+/// Adds up the test counts that a tool printed: cargo's `test result:` lines; without any,
+/// vitest's `Tests` line and `N passed, N failed` lines, which one word with a colon may begin.
+/// `None` when the output has no such line.
 pub(crate) fn counts_in(output: &str) -> Option<Counts> {
-    output.lines().filter_map(counts_of_line).reduce(Counts::plus)
+    // Tests of our own reports print such reports.
+    let by_cargo = output.lines().filter(|line| line.starts_with("test result:"));
+    let by_cargo = by_cargo.filter_map(counts_of_line).reduce(Counts::plus);
+    by_cargo.or_else(|| output.lines().filter_map(counts_of_line).reduce(Counts::plus))
 }
 
 fn counts_of_line(line: &str) -> Option<Counts> {
@@ -143,6 +146,7 @@ mod tests {
             "\u{1b}[2m      Tests \u{1b}[22m \u{1b}[1m\u{1b}[31m1 failed\u{1b}[39m | \u{1b}[32m4 passed\u{1b}[39m (5)",
             Some((4, 1)),
         );
+        check("red: 1 passed, 1 failed\ntest result: ok. 4 passed; 0 failed", Some((4, 0)));
         check("7 passed, 1 failed", Some((7, 1)));
         check("kill: 7 passed, 0 failed", Some((7, 0)));
     }
