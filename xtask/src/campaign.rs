@@ -55,12 +55,6 @@ pub(crate) fn planted() -> Result<Counts> {
     all(PLANTED, &server)
 }
 
-/// The bench in its short form, for its ratios.
-pub(crate) fn short_bench() -> Result<Counts> {
-    let server = server()?;
-    counted(&["bench", "--short"], &server)
-}
-
 /// The server as users run it, built in release, and beside it the load tool: one build for both,
 /// because two would compile what they share twice.
 pub(crate) fn server() -> Result<PathBuf> {
