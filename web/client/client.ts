@@ -1,24 +1,14 @@
 /** Everything one signed-in page knows and does, over one connection. */
 
 import { type ReadonlySignal, signal } from '@preact/signals-core';
+import { Cards } from './cards.ts';
 import { Commands, type Outcome } from './commands.ts';
 import { Connection, type Link } from './connection.ts';
 import { Conversation, type Side } from './conversation.ts';
 import { type Claimed, type Device, outboxKey } from './device.ts';
-import type {
-  AgentPresence,
-  Card,
-  Event,
-  Principal,
-  SendKind,
-  ServerFrame,
-  Stream,
-  ViewQuery,
-  ViewSort,
-} from './frames.ts';
+import type { ClientFrame, Event, Principal, SendKind, ServerFrame, Stream } from './frames.ts';
 import { isDraft, Outbox } from './outbox.ts';
 import type { Credentials, Ports } from './ports.ts';
-import { Cards, View } from './views.ts';
 
 export interface ClientOptions {
   ports: Ports;
@@ -45,8 +35,6 @@ export class Client {
   readonly link: ReadonlySignal<Link>;
   readonly principal = signal<Principal | null>(null);
   readonly textBytes = signal(TEXT_BYTES);
-  /** Agents by id, for agents. */
-  readonly agents = signal<ReadonlyMap<string, AgentPresence>>(new Map());
   /** Whether anybody is there to answer, for visitors; `null` until told. */
   readonly anybodyOnline = signal<boolean | null>(null);
 
@@ -54,7 +42,6 @@ export class Client {
   readonly #connection: Connection;
   readonly #commands: Commands;
   readonly #conversations = new Map<string, Conversation>();
-  readonly #views = new Set<View>();
   readonly #device: Device;
 
   constructor(options: ClientOptions) {
@@ -71,7 +58,7 @@ export class Client {
         this.principal.value = frame.principal;
         this.textBytes.value = frame.limits.text_bytes;
         for (const conversation of this.#conversations.values()) conversation.subscribe(afresh);
-        for (const view of this.#views) view.watch();
+        this.ready();
         this.#commands.connected();
         this.outbox.connected(frame.limits.unacked);
       },
@@ -158,29 +145,20 @@ export class Client {
     return this.#commands.ask(conversation, action, args);
   }
 
-  watch(query: ViewQuery, sort: ViewSort, limit: number): View {
-    const view = new View({
-      query,
-      sort,
-      limit,
-      cards: this.cards,
-      newId: this.#options.ports.newId,
-      transmit: (frame) => this.#connection.send(frame),
-    });
-    this.#views.add(view);
-    if (this.link.peek().state === 'ready') view.watch();
-    return view;
+  protected get newId(): () => string {
+    return this.#options.ports.newId;
   }
 
-  unwatch(view: View): void {
-    view.unwatch();
-    this.#views.delete(view);
+  /** Puts a frame on the wire; `false` when there is none. */
+  protected transmit(frame: ClientFrame): boolean {
+    return this.#connection.send(frame);
   }
 
-  /** Takes a card that came another way, such as from a request. */
-  learn(card: Card): void {
-    this.cards.put(card);
-  }
+  /** A socket is ready and every conversation is subscribed again. */
+  protected ready(): void {}
+
+  /** A frame came that is about no conversation. */
+  protected heard(_frame: ServerFrame): void {}
 
   /** An answer is overdue: ask for a sign of life, or do not wait any longer to connect. */
   #doubt(): void {
@@ -226,15 +204,11 @@ export class Client {
       case 'refused':
         this.#refused(frame);
         break;
-      case 'view':
-        for (const view of this.#views) if (view.ref === frame.ref) view.take(frame);
-        break;
-      case 'presence':
-        this.#present(frame.agents ?? [], frame.snapshot === true);
-        if (frame.online != null) this.anybodyOnline.value = frame.online;
-        break;
       default:
-        // Frames that the connection answers itself, and those of later versions.
+        if (frame.type === 'presence' && frame.online != null) {
+          this.anybodyOnline.value = frame.online;
+        }
+        this.heard(frame);
         break;
     }
   }
@@ -248,13 +222,6 @@ export class Client {
     } else {
       this.#commands.refused(frame);
     }
-  }
-
-  #present(agents: readonly AgentPresence[], snapshot: boolean): void {
-    if (agents.length === 0 && !snapshot) return;
-    const next = new Map(snapshot ? [] : this.agents.peek());
-    for (const presence of agents) next.set(presence.agent.id, presence);
-    this.agents.value = next;
   }
 
   /**

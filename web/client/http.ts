@@ -25,7 +25,7 @@ export interface RequestOptions {
 }
 
 export type Api = <Answer>(
-  method: 'GET' | 'POST' | 'PUT',
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
   options?: RequestOptions,
 ) => Promise<Answer>;

@@ -1,29 +1,8 @@
 /** Live lists: the server says what is in them, this side sorts what it was told. */
 
-import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals-core';
+import { computed, type ReadonlySignal, signal } from '@preact/signals-core';
+import type { Cards } from './cards.ts';
 import type { Card, ClientFrame, ViewFrame, ViewQuery, ViewSort } from './frames.ts';
-
-/** Every card known, once, whichever list or conversation it came by. */
-export class Cards {
-  readonly #cards = new Map<string, Signal<Card | null>>();
-
-  of(id: string): Signal<Card | null> {
-    let card = this.#cards.get(id);
-    if (card === undefined) {
-      card = signal<Card | null>(null);
-      this.#cards.set(id, card);
-    }
-    return card;
-  }
-
-  /** Takes a card unless a newer one of the same history is held. */
-  put(card: Card): void {
-    const held = this.of(card.id);
-    const before = held.peek();
-    if (before !== null && before.log === card.log && before.head > card.head) return;
-    held.value = card;
-  }
-}
 
 export interface ViewOptions {
   query: ViewQuery;

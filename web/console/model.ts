@@ -8,7 +8,7 @@ import {
   type Signal,
   signal,
 } from '@preact/signals-core';
-import { Client } from '../client/client.ts';
+import { AgentClient } from '../client/agent.ts';
 import type { Outcome } from '../client/commands.ts';
 import type { Conversation } from '../client/conversation.ts';
 import { claimDevice } from '../client/device.ts';
@@ -18,6 +18,7 @@ import type { Entry } from '../client/outbox.ts';
 import type { Cancel, Credentials, Ports } from '../client/ports.ts';
 import type { View } from '../client/views.ts';
 import { type Item, transcript } from '../ui/transcript.ts';
+import { agentLine } from './lines.ts';
 import type { SignedIn } from './sign-in.ts';
 
 export type ListName = 'waiting' | 'mine' | 'all';
@@ -56,7 +57,7 @@ interface Draft {
 
 export class Desk {
   readonly me: SignedIn['principal'];
-  readonly client: Client;
+  readonly client: AgentClient;
   readonly lists: Record<ListName, View>;
   readonly list = signal<ListName>('waiting');
   readonly selected = signal<string | null>(null);
@@ -94,7 +95,7 @@ export class Desk {
   private constructor(options: DeskOptions, devices: Awaited<ReturnType<typeof claimDevice>>) {
     this.#options = options;
     this.me = options.signedIn.principal;
-    this.client = new Client({
+    this.client = new AgentClient({
       ports: options.ports,
       devices,
       side: 'agent',
@@ -282,13 +283,14 @@ export class Desk {
   #transcript(): Item[] {
     const conversation = this.conversation.value;
     if (conversation === null) return [];
+    const departments = new Map(this.departments.value.map(({ id, name }) => [id, name]));
     return transcript({
       timeline: conversation.timeline.value,
       entries: this.client.outbox.rows(conversation.id).value,
       receipts: conversation.receipts.value,
       side: 'agent',
       me: this.client.principal.value,
-      departments: new Map(this.departments.value.map(({ id, name }) => [id, name])),
+      line: (event) => agentLine(event, departments),
     });
   }
 }

@@ -22,7 +22,7 @@ function show(timeline: Event[], more: Partial<TranscriptInput> = {}): Item[] {
     receipts: new Map(),
     side: 'visitor',
     me: VISITOR,
-    departments: new Map([['billing', 'Billing & Finance']]),
+    line: ({ kind, from }) => (/^(edited|redacted)$/.test(kind) ? null : `${kind} by ${from.name}`),
     ...more,
   });
 }
@@ -52,12 +52,13 @@ test('sides, lines and edits as the visitor sees them', () => {
     event('closed', VISITOR, { resolution: 'none' }),
   ];
   expect(words(show(timeline))).toEqual([
+    '– created by Vi',
     '> hello (edited)',
-    '– Ada joined the chat',
+    '– assigned by Ada',
     '< hi',
     '< removed',
-    '– Ada handed you to Billing & Finance',
-    '– You ended the chat',
+    '– transferred by Ada',
+    '– closed by Vi',
   ]);
 });
 
@@ -79,10 +80,10 @@ test('agents are one side; an edit of a note does not touch the message of the s
   ]);
 });
 
-test('kinds that nobody knows are not shown', () => {
+test('kinds without a line are not shown', () => {
   seq = 0;
   const unknown = { ...event('message', ADA, { text: 'x' }), kind: 'sparkled' } as unknown as Event;
-  expect(words(show([unknown]))).toEqual([]);
+  expect(words(show([unknown], { line: () => null }))).toEqual([]);
 });
 
 test('a run of one author shows the name once, until somebody else or a pause', () => {

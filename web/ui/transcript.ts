@@ -51,8 +51,8 @@ export interface TranscriptInput {
   receipts: ReadonlyMap<string, Positions>;
   side: Side;
   me: Principal | null;
-  /** Names of departments by id. */
-  departments: ReadonlyMap<string, string>;
+  /** What to say of an event that is no message; `null` for nothing. */
+  line(event: Event): string | null;
 }
 
 /** A pause this long begins a new run. */
@@ -68,7 +68,7 @@ export function transcript(input: TranscriptInput): Item[] {
       items.push(said(input, event, at, changes));
       continue;
     }
-    const text = lineOf(event, input);
+    const text = input.line(event);
     if (text !== null) {
       pushDay(items, at);
       items.push({ kind: 'line', key: event.id, text });
@@ -196,59 +196,4 @@ function markProgress(items: readonly Item[], input: TranscriptInput): void {
   const reached = (of: (one: Positions) => number) => positions.some((one) => of(one) >= event.seq);
   if (reached((one) => one.read)) last.progress = 'seen';
   else last.progress = reached((one) => one.received) ? 'delivered' : 'sent';
-}
-
-function lineOf(event: Event, { side, departments }: TranscriptInput): string | null {
-  const who = event.from.name ?? (event.from.kind === 'visitor' ? 'The visitor' : 'Support');
-  const agents = side === 'agent';
-  const named = (id: string) => departments.get(id) ?? id;
-  switch (event.kind) {
-    case 'created':
-      return agents ? 'The conversation began' : null;
-    case 'assigned':
-      if (event.body.by === 'assign' && agents && event.from.id !== event.body.agent.id) {
-        return `${who} assigned this to ${event.body.agent.name}`;
-      }
-      return `${event.body.agent.name} joined the chat`;
-    case 'unassigned':
-      return agents ? `${event.body.agent.name} gave this back` : 'Waiting for somebody to answer';
-    case 'transferred': {
-      const to =
-        'agent' in event.body.to ? event.body.to.agent.name : named(event.body.to.department);
-      return agents ? `${who} handed this to ${to}` : `${who} handed you to ${to}`;
-    }
-    case 'transfer_refused':
-      return agents ? `${who} handed this back` : null;
-    case 'went_offline':
-      return 'Nobody is here right now';
-    case 'agent_available':
-      return event.body.text;
-    case 'closed':
-      if (event.from.kind === 'visitor')
-        return agents ? 'The visitor ended the chat' : 'You ended the chat';
-      if (agents && event.body.resolution === 'resolved') return `${who} resolved this`;
-      return agents ? `${who} closed this` : 'The chat has ended';
-    case 'reopened':
-      return agents ? `${who} opened this again` : 'The chat is open again';
-    case 'archived':
-      return agents ? `${who} archived this` : null;
-    case 'rated':
-      return agents ? `Rated ${event.body.score} of 5` : `You gave ${event.body.score} of 5`;
-    case 'tagged':
-      return event.body.tags.length > 0
-        ? `Tags: ${event.body.tags.join(', ')}`
-        : 'All tags removed';
-    case 'prioritised':
-      return `Priority: ${event.body.priority}`;
-    case 'department':
-      return event.body.department === null
-        ? 'No department any more'
-        : `Department: ${named(event.body.department)}`;
-    case 'ticketed':
-      return `Linked to ticket ${event.body.ticket}`;
-    case 'watched':
-      return `${who} is watching`;
-    default:
-      return null;
-  }
 }

@@ -11,6 +11,7 @@ import type { Entry } from '../client/outbox.ts';
 import type { Cancel, Ports } from '../client/ports.ts';
 import { type Item, transcript } from '../ui/transcript.ts';
 import type { HostPage } from './bridge.ts';
+import { visitorLine } from './lines.ts';
 
 /** The public settings of a widget. */
 export interface Settings {
@@ -321,13 +322,14 @@ export class Widget {
   #transcript(): Item[] {
     const conversation = this.conversation.value;
     const departments = this.settings.value?.departments ?? [];
+    const names = new Map(departments.map(({ id, name }) => [id, name]));
     return transcript({
       timeline: conversation?.timeline.value ?? [],
       entries: this.client.outbox.rows(conversation?.id ?? DRAFT).value,
       receipts: conversation?.receipts.value ?? new Map(),
       side: 'visitor',
       me: this.client.principal.value,
-      departments: new Map(departments.map(({ id, name }) => [id, name])),
+      line: (event) => visitorLine(event, names),
     });
   }
 }

@@ -1,6 +1,6 @@
 /** A tab of a page: a client over the fake server, which can die and be opened again. */
 
-import { Client } from '../../client/client.ts';
+import { AgentClient } from '../../client/agent.ts';
 import { claimDevice } from '../../client/device.ts';
 import type { Locks } from '../../client/ports.ts';
 import { type FakeClock, idsFrom, type MemoryLocks, type MemoryStore } from './ports.ts';
@@ -15,7 +15,7 @@ export interface World {
 }
 
 export interface Tab {
-  client: Client;
+  client: AgentClient;
   /** Dies without a word: nothing is saved or sent any more. */
   die(): void;
 }
@@ -45,7 +45,7 @@ export async function openTab(world: World): Promise<Tab> {
     locks,
   };
   const devices = await claimDevice(ports.store, locks, newId);
-  const client = new Client({
+  const client = new AgentClient({
     ports,
     devices,
     side: 'agent',

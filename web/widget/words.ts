@@ -1,0 +1,46 @@
+/** The words of the widget in the visitor's language. Every language has a file of the same keys. */
+
+import { signal } from '@preact/signals-core';
+import en from '../locales/en.json';
+
+export type Words = typeof en;
+
+/** How a language is written, besides its words. */
+export interface Language {
+  /** BCP 47, for dates and numbers. */
+  code: string;
+  words: Words;
+}
+
+/** English is part of the bundle; the others come when they are wanted. */
+const OTHERS: Record<string, () => Promise<{ default: Words }>> = {
+  ar: () => import('../locales/ar.json'),
+};
+
+export const language = signal<Language>({ code: 'en', words: en });
+
+/** Speaks the first of `wanted` that there are words for. A language that cannot come is not fatal. */
+export async function speak(wanted: readonly string[]): Promise<void> {
+  for (const code of wanted) {
+    const [base = ''] = code.toLowerCase().split('-');
+    const load = OTHERS[base];
+    if (base !== 'en' && load === undefined) continue;
+    const words = load === undefined ? en : await load().then(wordsOf, () => null);
+    if (words === null) continue;
+    language.value = { code, words };
+    return;
+  }
+}
+
+function wordsOf(file: { default: Words }): Words {
+  return file.default;
+}
+
+/** A phrase with its `{names}` filled in; numbers are written as the language does. */
+export function say(key: keyof Words, values: Record<string, string | number> = {}): string {
+  const { code, words } = language.value;
+  return words[key].replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name] ?? '';
+    return typeof value === 'number' ? value.toLocaleString(code) : value;
+  });
+}
