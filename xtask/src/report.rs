@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::run::say;
+use crate::run::{failures, say};
 
 /// What one step counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,9 +40,14 @@ impl Report {
         self.steps.push((name.to_owned(), counts, took));
     }
 
-    /// Tells all steps again, then the totals on a line of their own; whether all passed.
+    /// Tells again what failed and how each step went, then the totals on a line of their own; whether
+    /// all passed.
     pub(crate) fn finish(&self) -> bool {
         say("");
+        for failure in failures() {
+            say(&failure);
+            say("");
+        }
         for (name, counts, took) in &self.steps {
             say(&step_line(name, *counts, *took));
         }
