@@ -1,151 +1,62 @@
-/** The console: sign-in, then the desk. */
+/** The console: which page an address is. */
 
 import type { ReadonlySignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
-import type { PresenceStatus } from '../client/frames.ts';
-import { Avatar, Icon } from '../ui/parts.tsx';
+import { lazy, Patience } from '../ui/lazy.tsx';
+import { ToastStack } from '../ui/toasts.tsx';
 import { ConversationPane } from './conversation.tsx';
+import { Frame } from './frame.tsx';
 import { ListPane } from './list.tsx';
 import type { Desk } from './model.ts';
-import type { SignIn } from './sign-in.ts';
+import { SETTINGS, type Shell } from './shell.ts';
+
+const Auth = lazy(async () => (await import('./auth/auth.tsx')).Auth);
+const Settings = lazy(async () => (await import('./settings/settings.tsx')).Settings);
 
 interface AppProps {
-  signIn: SignIn;
+  shell: Shell;
   desk: ReadonlySignal<Desk | null>;
-  onTheme(): void;
 }
 
-export function App({ signIn, desk, onTheme }: AppProps): JSX.Element {
-  if (signIn.current.value === null) return <SignInPage signIn={signIn} />;
-  if (desk.value === null)
+export function App({ shell, desk }: AppProps): JSX.Element {
+  return (
+    <>
+      <Page shell={shell} desk={desk} />
+      <ToastStack toasts={shell.toasts} />
+    </>
+  );
+}
+
+function Page({ shell, desk }: AppProps): JSX.Element {
+  const { session, router } = shell;
+  const state = session.state.value;
+  if (state === 'unreachable') {
     return (
-      <p class="sr" role="status">
-        One moment…
-      </p>
-    );
-  return <DeskPage desk={desk.value} signIn={signIn} onTheme={onTheme} />;
-}
-
-function SignInPage({ signIn }: { signIn: SignIn }): JSX.Element {
-  return (
-    <main class="sign-in">
-      <div class="card">
-        <Mark />
-        <h1>Agent console</h1>
-        <p>Sign in to try Switchboard. Open a second tab to be both agents at once.</p>
-        <button type="button" class="primary wide" onClick={() => void signIn.signIn('ada')}>
-          Continue as Ada, an admin
+      <main class="nothing">
+        <h1>The server does not answer</h1>
+        <p>Check the connection, then try again.</p>
+        <button type="button" class="primary" onClick={() => void session.begin()}>
+          Try again
         </button>
-        <button type="button" class="quiet wide" onClick={() => void signIn.signIn('ben')}>
-          Continue as Ben, an agent
-        </button>
-        <p role="alert" class="broken">
-          {signIn.trouble.value}
-        </p>
-      </div>
-    </main>
-  );
-}
-
-function Mark(): JSX.Element {
-  return (
-    <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
-      <rect width="32" height="32" rx="9" />
-      <path d="M9 11h6a4 4 0 0 1 0 8h-2M23 21h-6a4 4 0 0 1 0-8h2" />
-    </svg>
-  );
-}
-
-const STATUSES: [PresenceStatus, string][] = [
-  ['online', 'Online'],
-  ['away', 'Away'],
-  ['busy', 'Busy'],
-  ['offline', 'Offline'],
-];
-
-function DeskPage({ desk, signIn, onTheme }: { desk: Desk; signIn: SignIn; onTheme(): void }) {
-  const unread = desk.lists.mine.rows.value.reduce((sum, card) => sum + card.unread, 0);
-  const waiting = desk.lists.waiting.total.value;
-  useEffect(() => {
-    document.title = unread > 0 ? `(${unread}) Console` : 'Console';
-  }, [unread]);
-  return (
-    <div class={desk.selected.value === null ? 'desk' : 'desk open'}>
-      <header class="top">
-        <Mark />
-        <h1>Switchboard</h1>
-        <p class="sr" role="status">
-          {`${waiting} waiting`}
-        </p>
-        <span class="grow" />
-        <label class={`presence ${desk.status.value ?? ''}`}>
-          <span class="sr">Your status</span>
-          <span class="lamp" aria-hidden="true" />
-          <select
-            value={desk.status.value ?? ''}
-            disabled={desk.status.value === null}
-            onChange={(event) => void desk.setStatus(event.currentTarget.value as PresenceStatus)}
-          >
-            {desk.status.value === null && <option value="">…</option>}
-            {STATUSES.map(([status, name]) => (
-              <option key={status} value={status}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
-        <button type="button" class="plain" aria-label="Switch light and dark" onClick={onTheme}>
-          <Icon name="theme" />
-        </button>
-        <span class="me">
-          <Avatar name={desk.me.name} />
-          <span class="name">{desk.me.name}</span>
-        </span>
-        <button
-          type="button"
-          class="plain"
-          aria-label="Sign out"
-          onClick={() => {
-            desk.close();
-            signIn.signOut();
-          }}
-        >
-          <Icon name="logout" />
-        </button>
-      </header>
-      <div role="status">
-        {desk.reconnecting.value && (
-          <p class="bar">Reconnecting… What you write is sent when you are back.</p>
-        )}
-        {desk.signedOut.value && (
-          <p class="bar">
-            You were signed out.
-            <button type="button" class="link" onClick={() => signIn.signOut()}>
-              Sign in again
-            </button>
-          </p>
-        )}
-      </div>
-      <main class="panes">
-        <ListPane desk={desk} />
-        <ConversationPane desk={desk} />
       </main>
-      <div class="toasts" role="status">
-        {desk.toasts.value.map((toast) => (
-          <p key={toast.id} class={toast.bad ? 'toast bad' : 'toast'}>
-            <span>{toast.text}</span>
-            <button
-              type="button"
-              class="plain"
-              aria-label="Dismiss"
-              onClick={() => desk.dismiss(toast.id)}
-            >
-              <Icon name="close" />
-            </button>
-          </p>
-        ))}
-      </div>
-    </div>
+    );
+  }
+  // An invitation or a set-up link is for whoever follows it, signed in or not.
+  if (state === 'out' || shell.secret.value !== null) return <Auth shell={shell} />;
+  if (state === 'asking' || desk.value === null) return <Patience />;
+  const inSettings = router.path.value.startsWith(SETTINGS);
+  return (
+    <Frame shell={shell} desk={desk.value}>
+      {inSettings ? <Settings shell={shell} /> : <Inbox desk={desk.value} />}
+    </Frame>
+  );
+}
+
+function Inbox({ desk }: { desk: Desk }): JSX.Element {
+  return (
+    <main class="panes">
+      <ListPane desk={desk} />
+      <ConversationPane desk={desk} />
+    </main>
   );
 }

@@ -31,7 +31,7 @@ export function ConversationPane({ desk }: { desk: Desk }): JSX.Element {
       <section class="talk nothing" aria-label="Open conversation">
         <h2>{refused === null ? 'Loading…' : 'This conversation cannot be shown'}</h2>
         {refused !== null && <p>It does not exist, or you may not see it.</p>}
-        <a href="#/">Back to the lists</a>
+        <a href="/console">Back to the lists</a>
       </section>
     );
   }
@@ -94,7 +94,7 @@ function Head({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
   const act = (action: string, said: string) => void desk.act(card.id, action, {}, said);
   return (
     <header class="head">
-      <a class="plain back" href="#/" aria-label="Back to the lists">
+      <a class="plain back" href="/console" aria-label="Back to the lists">
         <Icon name="back" />
       </a>
       <Avatar name={name} large />

@@ -58,7 +58,7 @@ function Row({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
   const open = desk.selected.value === card.id;
   return (
     <li class={open ? 'row open' : 'row'}>
-      <a href={`#/c/${card.id}`} aria-current={open ? 'true' : undefined}>
+      <a href={`/console/c/${card.id}`} aria-current={open ? 'true' : undefined}>
         <Avatar name={name} />
         <span class="what">
           <span class="top-line">

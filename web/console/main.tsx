@@ -9,30 +9,50 @@ import {
   randomId,
   webLocks,
 } from '../client/browser.ts';
-import { fetchApi } from '../client/http.ts';
+import { Router } from '../ui/router.ts';
+import { Toasts } from '../ui/toasts.tsx';
+import { request } from './api.ts';
 import { App } from './app.tsx';
 import { now } from './list.tsx';
 import { Desk } from './model.ts';
-import { SignIn } from './sign-in.ts';
+import { openPrefs, type Prefs } from './prefs.ts';
+import { type Me, Session } from './session.ts';
+import {
+  conversationIn,
+  INBOX,
+  pathOf,
+  SETTINGS,
+  type Secret,
+  type Shell,
+  SIGN_IN,
+  secretIn,
+} from './shell.ts';
 
-const settings = localStore('switchboard:console:');
-const THEME = 'theme';
 const CLOCK_MS = 15_000;
+const SIGNED_IN = 'switchboard:console:signed-in';
 
-const signIn = new SignIn(fetchApi, sessionStorage, Date.now);
-const desk = signal<Desk | null>(null);
-
-/** The address says which conversation is open, so that reload and the back button work. */
-function readAddress(): void {
-  const open = desk.peek();
-  if (open !== null) open.selected.value = /^#\/c\/([0-9a-f-]+)$/.exec(location.hash)?.[1] ?? null;
+/** What stands behind `#` may be a secret: it is taken out of the address before anything else. */
+function takeSecret(): Secret | null {
+  const secret = secretIn(location.hash);
+  if (location.hash !== '') history.replaceState(history.state, '', location.pathname);
+  return secret;
 }
 
-async function sitDown(): Promise<void> {
-  const signedIn = signIn.current.peek();
-  if (signedIn === null) return;
-  const prefix = `switchboard:console:${signedIn.principal.id}:`;
-  const opened = await Desk.open({
+/** The theme and the density are attributes of the root, for the style sheets. */
+function dress(prefs: Prefs): void {
+  const root = document.documentElement;
+  effect(() => {
+    if (prefs.theme.value === 'system') delete root.dataset.theme;
+    else root.dataset.theme = prefs.theme.value;
+  });
+  effect(() => {
+    root.dataset.density = prefs.density.value;
+  });
+}
+
+async function sitDown(shell: Shell, me: Me): Promise<Desk> {
+  const prefix = `switchboard:console:${me.principal.id}:`;
+  return Desk.open({
     ports: {
       clock: browserClock,
       open: openStream,
@@ -41,51 +61,71 @@ async function sitDown(): Promise<void> {
       random: Math.random,
       newId: randomId,
     },
-    api: fetchApi,
-    signedIn,
-    credentials: () => signIn.credentials(),
+    session: shell.session,
+    me,
+    toasts: shell.toasts,
   });
-  desk.value = opened;
-  readAddress();
+}
+
+async function start(root: HTMLElement): Promise<void> {
+  const secret = takeSecret();
+  const prefs = await openPrefs(localStore('switchboard:console:'));
+  dress(prefs);
+  const hint = {
+    get: () => localStorage.getItem(SIGNED_IN) !== null,
+    set: (signedIn: boolean) =>
+      signedIn ? localStorage.setItem(SIGNED_IN, '1') : localStorage.removeItem(SIGNED_IN),
+  };
+  const shell: Shell = {
+    session: new Session(request, sessionStorage, hint, Date.now),
+    router: new Router(window, INBOX),
+    toasts: new Toasts(browserClock),
+    prefs,
+    secret: signal(secret),
+  };
+  const desk = signal<Desk | null>(null);
+  let wanted: string | null = null;
   effect(() => {
-    const id = opened.selected.value;
-    const hash = id === null ? '#/' : `#/c/${id}`;
-    if (location.hash !== hash) location.hash = hash;
-  });
-}
-
-let sitting = false;
-effect(() => {
-  if (signIn.current.value === null) {
+    const me = shell.session.me.value;
+    const id = me?.principal.id ?? null;
+    if (id === wanted) return;
+    wanted = id;
+    desk.peek()?.close();
     desk.value = null;
-  } else if (desk.peek() === null && !sitting) {
-    sitting = true;
-    void sitDown().finally(() => {
-      sitting = false;
+    if (me === null) return;
+    void sitDown(shell, me).then((opened) => {
+      if (wanted === id) desk.value = opened;
+      else opened.close();
     });
-  }
-});
-
-function switchTheme(): void {
-  const dark = matchMedia('(prefers-color-scheme: dark)').matches;
-  const current = document.documentElement.dataset.theme ?? (dark ? 'dark' : 'light');
-  const next = current === 'dark' ? 'light' : 'dark';
-  document.documentElement.dataset.theme = next;
-  void settings.set(THEME, next);
+  });
+  // The address says which conversation is open, and opening one changes the address.
+  effect(() => {
+    const path = shell.router.path.value;
+    const open = desk.value;
+    if (open !== null && !path.startsWith(SETTINGS)) open.selected.value = conversationIn(path);
+  });
+  effect(() => {
+    const id = desk.value?.selected.value;
+    if (id === undefined || shell.router.path.peek().startsWith(SETTINGS)) return;
+    shell.router.go(pathOf(id));
+  });
+  effect(() => {
+    const { value } = shell.session.state;
+    const path = shell.router.path.peek();
+    if (value === 'in' && path === SIGN_IN) shell.router.go(INBOX, 'replace');
+  });
+  document.addEventListener('click', (event) => shell.router.follow(event));
+  onWake(() => desk.peek()?.client.wake());
+  document.addEventListener('visibilitychange', () => {
+    const open = desk.peek();
+    if (open !== null) open.watching.value = document.visibilityState === 'visible';
+  });
+  setInterval(() => {
+    now.value = Date.now();
+  }, CLOCK_MS);
+  render(<App shell={shell} desk={desk} />, root);
+  await shell.session.begin();
 }
 
-void settings.get(THEME).then((kept) => {
-  if (kept !== null) document.documentElement.dataset.theme = kept;
-});
-addEventListener('hashchange', readAddress);
-onWake(() => desk.peek()?.client.wake());
-document.addEventListener('visibilitychange', () => {
-  const open = desk.peek();
-  if (open !== null) open.watching.value = document.visibilityState === 'visible';
-});
-setInterval(() => {
-  now.value = Date.now();
-}, CLOCK_MS);
-
-const app = document.getElementById('app');
-if (app !== null) render(<App signIn={signIn} desk={desk} onTheme={switchTheme} />, app);
+const root = document.getElementById('app');
+if (root !== null) void start(root);

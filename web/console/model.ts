@@ -13,13 +13,13 @@ import type { Outcome } from '../client/commands.ts';
 import type { Conversation } from '../client/conversation.ts';
 import { claimDevice } from '../client/device.ts';
 import type { AgentRef, Card, PresenceStatus, SendKind } from '../client/frames.ts';
-import type { Api } from '../client/http.ts';
 import type { Entry } from '../client/outbox.ts';
-import type { Cancel, Credentials, Ports } from '../client/ports.ts';
+import type { Cancel, Ports } from '../client/ports.ts';
 import type { View } from '../client/views.ts';
+import type { Toasts } from '../ui/toasts.tsx';
 import { type Item, transcript } from '../ui/transcript.ts';
 import { agentLine } from './lines.ts';
-import type { SignedIn } from './sign-in.ts';
+import type { Me, Session } from './session.ts';
 
 export type ListName = 'waiting' | 'mine' | 'all';
 export type Mode = Extract<SendKind, 'message' | 'note'>;
@@ -29,21 +29,14 @@ export interface Department {
   name: string;
 }
 
-export interface Toast {
-  id: string;
-  text: string;
-  bad: boolean;
-}
-
 export interface DeskOptions {
   ports: Ports;
-  api: Api;
-  signedIn: SignedIn;
-  credentials(): Promise<Credentials | null>;
+  session: Session;
+  me: Me;
+  toasts: Toasts;
 }
 
 const LIST_MAX = 200;
-const TOAST_MS = 7_000;
 const TYPING_EVERY_MS = 3_000;
 const TYPING_PAUSE_MS = 4_000;
 /** A connection that comes back this soon is not worth a word. */
@@ -56,7 +49,7 @@ interface Draft {
 }
 
 export class Desk {
-  readonly me: SignedIn['principal'];
+  readonly me: Me['principal'];
   readonly client: AgentClient;
   readonly lists: Record<ListName, View>;
   readonly list = signal<ListName>('waiting');
@@ -64,7 +57,6 @@ export class Desk {
   readonly conversation = signal<Conversation | null>(null);
   readonly items: ReadonlySignal<readonly Item[]>;
   readonly departments = signal<readonly Department[]>([]);
-  readonly toasts = signal<readonly Toast[]>([]);
   readonly status: ReadonlySignal<PresenceStatus | null>;
   /** Others who could take a conversation over. */
   readonly colleagues: ReadonlySignal<readonly { agent: AgentRef; status: PresenceStatus }[]>;
@@ -94,12 +86,12 @@ export class Desk {
 
   private constructor(options: DeskOptions, devices: Awaited<ReturnType<typeof claimDevice>>) {
     this.#options = options;
-    this.me = options.signedIn.principal;
+    this.me = options.me.principal;
     this.client = new AgentClient({
       ports: options.ports,
       devices,
       side: 'agent',
-      credentials: options.credentials,
+      credentials: () => options.session.credentials(),
       onApplied: (conversation) => this.#confirm(conversation),
     });
     this.lists = {
@@ -185,11 +177,7 @@ export class Desk {
   async setStatus(status: PresenceStatus): Promise<void> {
     this.#chosen.value = status;
     try {
-      const credentials = await this.#options.credentials();
-      await this.#options.api('PUT', '/v1/agents/me/status', {
-        token: credentials?.token,
-        body: { status },
-      });
+      await this.#options.session.ask('PUT', '/v1/agents/me/status', { body: { status } });
     } catch {
       this.toast('Your status could not be changed. Please try again.', true);
       this.#chosen.value = null;
@@ -197,14 +185,7 @@ export class Desk {
   }
 
   toast(text: string, bad: boolean): void {
-    const { newId, clock } = this.#options.ports;
-    const toast = { id: newId(), text, bad };
-    this.toasts.value = [...this.toasts.peek(), toast].slice(-3);
-    clock.after(TOAST_MS, () => this.dismiss(toast.id));
-  }
-
-  dismiss(id: string): void {
-    this.toasts.value = this.toasts.peek().filter((toast) => toast.id !== id);
+    this.#options.toasts.say(text, { bad });
   }
 
   #run(): void {
@@ -245,11 +226,9 @@ export class Desk {
 
   async #loadDepartments(): Promise<void> {
     try {
-      const credentials = await this.#options.credentials();
-      const page = await this.#options.api<{ items: Department[] }>('GET', '/v1/departments', {
-        token: credentials?.token,
-      });
-      this.departments.value = page.items;
+      const { session } = this.#options;
+      const { body } = await session.ask<{ items: Department[] }>('GET', '/v1/departments');
+      this.departments.value = body.items;
     } catch {
       // Their ids stand in for their names; the next sign-in asks again.
     }

@@ -60,10 +60,16 @@ pub enum Page {
 }
 
 impl Page {
-    /// The page at this path.
+    /// The page at this path. The console is one document for all of its places, such as
+    /// `/console/c/<conversation>`: its script reads the rest.
     #[must_use]
     pub fn at(path: &str) -> Option<Self> {
-        [Self::Console, Self::Demo, Self::Widget].into_iter().find(|page| page.path() == path)
+        let below = |page: Self| path.strip_prefix(page.path());
+        [Self::Console, Self::Demo, Self::Widget].into_iter().find(|page| match below(*page) {
+            Some("") => true,
+            Some(rest) => *page == Self::Console && rest.starts_with('/'),
+            None => false,
+        })
     }
 
     /// Its path.
@@ -148,6 +154,16 @@ mod tests {
             let asset = find(path).unwrap();
             assert!(!asset.raw.is_empty());
             assert!(!asset.immutable);
+        }
+    }
+
+    #[test]
+    fn every_place_of_the_console_is_the_console() {
+        for path in ["/console", "/console/", "/console/c/0190", "/console/settings/people"] {
+            assert_eq!(Page::at(path), Some(Page::Console), "{path}");
+        }
+        for path in ["/consoles", "/demo/console", "/widget/x", "/demo/", "/", ""] {
+            assert_eq!(Page::at(path), None, "{path}");
         }
     }
 
