@@ -6,6 +6,7 @@
 
 mod record;
 mod cache;
+mod changes;
 mod text;
 pub mod tenant;
 pub mod number;
@@ -87,6 +88,7 @@ struct Shared {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     caches: Caches,
+    changes: changes::Changes,
     numbers: number::Blocks,
     origins: origin::Index,
     stripes: [tokio::sync::Mutex<()>; STRIPES],
@@ -117,6 +119,7 @@ impl Directory {
             store,
             clock,
             caches: Caches::default(),
+            changes: changes::Changes::default(),
             numbers: number::Blocks::default(),
             origins: origin::Index::default(),
             stripes: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
@@ -175,6 +178,7 @@ impl Directory {
         if let Some(cache) = R::cache(&self.0.caches) {
             cache.forget(&key);
         }
+        self.tell_of::<R>(tenant);
         Ok(Arc::new(Versioned { value: record, version: written? }))
     }
 
@@ -214,6 +218,7 @@ impl Directory {
         if let Some(cache) = R::cache(&self.0.caches) {
             cache.forget(&key);
         }
+        self.tell_of::<R>(tenant);
         Ok(removed?)
     }
 

@@ -136,6 +136,7 @@ impl Node {
             production: config.is_production(),
             auth: Authenticator::new(keys, directory.clone(), Arc::clone(&clock)),
             origins: origins(&config, address),
+            public_url: public_url(&config, address).into(),
             directory,
             store,
             conversations: system.conversations(),
@@ -353,11 +354,16 @@ fn local(listener: &Listener, address: SocketAddr) -> Result<SocketAddr, Error> 
     listener.local_address().map_err(|source| Error::Bind { address, source })
 }
 
+/// Where clients find us, as the settings say or else as we listen.
+fn public_url(config: &Config, address: SocketAddr) -> String {
+    let scheme = if config.server.tls().is_some() { "https" } else { "http" };
+    let set = config.server.public_url.clone();
+    set.unwrap_or_else(|| format!("{scheme}://{address}"))
+}
+
 /// Pages that may call for every tenant: those of the public URL and of the server's own list.
 fn origins(config: &Config, address: SocketAddr) -> Vec<Pattern> {
-    let scheme = if config.server.tls().is_some() { "https" } else { "http" };
-    let public_url = config.server.public_url.clone();
-    let own = public_url.unwrap_or_else(|| format!("{scheme}://{address}"));
+    let own = public_url(config, address);
     std::iter::once(own.as_str())
         .chain(config.server.allowed_origins.iter().map(String::as_str))
         .filter_map(|origin| match origin.parse() {

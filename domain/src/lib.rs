@@ -13,6 +13,7 @@ pub mod message;
 pub mod conversation;
 pub mod card;
 pub mod receipt;
+pub mod intake;
 pub mod presence;
 pub mod capacity;
 pub mod queue;

@@ -24,6 +24,10 @@ pub const PHONE_BYTES_MAX: usize = 64;
 pub const CONTEXT_BYTES_MAX: usize = 4_096;
 /// Bytes of the pre-chat answers, names and values together: a form, not a document.
 pub const FIELDS_BYTES_MAX: usize = 4_096;
+/// Questions that a widget asks before a conversation; a longer form is not filled in.
+pub const INTAKE_FIELDS_MAX: usize = 8;
+/// Choices of one such question.
+pub const INTAKE_CHOICES_MAX: usize = 32;
 /// Tags of one conversation; more cannot be read in a list.
 pub const TAGS_MAX: usize = 32;
 /// Skills that one conversation asks for.

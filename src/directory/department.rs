@@ -60,6 +60,7 @@ pub(super) struct DepartmentForm {
 impl Record for Department {
     const KIND: &'static str = "department";
     const VERSION: u8 = 1;
+    const IS_SHOWN: bool = true;
     type Form = DepartmentForm;
 
     fn form(&self) -> DepartmentForm {

@@ -27,6 +27,8 @@ pub(super) trait Record: Sized + Send + Sync + 'static {
     const KIND: &'static str;
     /// The newest stored form; [`Record::form`] is of this version.
     const VERSION: u8;
+    /// Whether open widgets show it, so that whoever waits for news of a widget hears of changes.
+    const IS_SHOWN: bool = false;
 
     /// The newest stored form.
     type Form: Serialize;

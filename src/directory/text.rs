@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use switchboard_domain::intake::is_mail_address;
+
 use super::Error;
 
 /// A text on one line: control characters stripped, trimmed, at most so many bytes. Empty is
@@ -34,14 +36,12 @@ pub(super) fn check_lines(field: &'static str, text: &str, bytes_max: usize) -> 
     Ok(())
 }
 
-/// Checks that a text looks like a mail address: something, an @, a host, no spaces.
+/// Checks that a text looks like a mail address.
 pub(super) fn check_email(text: &str) -> Result<(), Error> {
-    let why = "is not a mail address";
-    let (local, host) = text.rsplit_once('@').ok_or(Error::Invalid { field: "email", why })?;
-    let is_bad = local.is_empty()
-        || host.is_empty()
-        || text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
-    if is_bad { Err(Error::Invalid { field: "email", why }) } else { Ok(()) }
+    if is_mail_address(text) {
+        return Ok(());
+    }
+    Err(Error::Invalid { field: "email", why: "is not a mail address" })
 }
 
 /// Whether a text is a short name: 1 to 64 of a–z, 0–9, - and _, not beginning with a sign.

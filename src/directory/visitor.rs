@@ -47,6 +47,16 @@ impl Contact {
         })
     }
 
+    /// This, and what it does not say as `other` says it.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            name: self.name.or(other.name),
+            email: self.email.or(other.email),
+            phone: self.phone.or(other.phone),
+        }
+    }
+
     /// Takes over what `newer` says.
     fn update(&mut self, newer: &Self) {
         let fields = [

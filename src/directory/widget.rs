@@ -1,138 +1,27 @@
 //! Widgets: what a site shows its visitors, and from where it may.
 
-use std::collections::BTreeMap;
+mod settings;
+mod theme;
+mod prechat;
+mod offline;
+mod hours;
+
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use switchboard_domain::ids::{DepartmentId, TenantId, WidgetId};
-use switchboard_domain::limit::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use switchboard_domain::ids::{TenantId, WidgetId};
 use switchboard_store::{Expect, Fault};
-use utoipa::ToSchema;
 
 use super::cache::{Cache, Caches};
-use super::department::{Routing, exists};
-use super::origin::Pattern;
+use super::department::exists;
 use super::record::{Record, parse};
-use super::text::{SHORT_NAME, check_lines, is_short_name, line};
+use super::text::{SHORT_NAME, is_short_name};
 use super::{Directory, Error, Versioned, tenant};
 
-/// Entries of an allow-list at most: a handful of sites share a widget.
-const ORIGINS_MAX: usize = 64;
-/// Departments that a widget offers at most: more than a visitor reads.
-const DEPARTMENTS_MAX: usize = 32;
-/// Opening times of one day at most: morning, afternoon, evening.
-const SPANS_MAX: usize = 4;
-/// Closed days kept at most: ten years of holidays.
-const HOLIDAYS_MAX: usize = 366;
-
-/// What an administrator sets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = WidgetSettings)]
-pub struct Settings {
-    /// What colleagues call it.
-    pub name: String,
-    /// Pages that may call for this tenant without our frame between: exact origins, `*.` for
-    /// sub-domains, any port only on this machine.
-    #[schema(value_type = Vec<String>, max_items = 64)]
-    pub allowed_origins: Vec<Pattern>,
-    /// The first words of a new conversation, from the system.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub welcome: Option<String>,
-    /// What a visitor reads when nobody is there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offline_message: Option<String>,
-    /// How it looks.
-    pub theme: Theme,
-    /// The departments that a visitor may choose from; none offers no choice.
-    #[schema(max_items = 32)]
-    pub departments: Vec<String>,
-    /// When somebody answers; absent for always.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hours: Option<Hours>,
-    /// How its conversations find their agent; absent for their department's way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub routing: Option<Routing>,
-}
-
-/// How a widget looks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = WidgetTheme)]
-pub struct Theme {
-    /// The color of launcher and own messages, `#rrggbb`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub accent: Option<String>,
-    /// Where the launcher stands.
-    pub side: Side,
-    /// Light, dark, or as the page's reader has it.
-    pub scheme: ColorScheme,
-    /// The title of the open widget; absent for the widget's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-}
-
-/// A side of the page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = WidgetSide)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Side {
-    #[default]
-    Right,
-    Left,
-}
-
-/// Bright on dark or dark on bright.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum ColorScheme {
-    #[default]
-    Auto,
-    Light,
-    Dark,
-}
-
-/// When somebody answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Hours {
-    /// The name of the time zone, such as `Europe/Berlin`.
-    pub timezone: String,
-    /// Opening times by day of the week; a day that is left out is closed.
-    #[serde(default)]
-    pub days: BTreeMap<Weekday, Vec<Span>>,
-    /// Days closed altogether, `YYYY-MM-DD`.
-    #[serde(default)]
-    pub holidays: Vec<String>,
-}
-
-/// A day of the week.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Weekday {
-    Mon,
-    Tue,
-    Wed,
-    Thu,
-    Fri,
-    Sat,
-    Sun,
-}
-
-/// From one time of day to a later one of the same day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Span {
-    /// `HH:MM`.
-    pub from: String,
-    /// `HH:MM`; `24:00` is the end of the day.
-    pub to: String,
-}
+pub use hours::{Hours, Span, Weekday, minute_of_day};
+pub use offline::{Behavior, Offline};
+pub use prechat::{Prechat, Question, QuestionKind};
+pub use settings::{Locale, Settings};
+pub use theme::{ColorScheme, Side, Theme};
 
 /// A widget.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,7 +34,10 @@ pub struct Widget {
 
 impl Record for Widget {
     const KIND: &'static str = "widget";
-    const VERSION: u8 = 1;
+    /// Version 1 knew name, origins, texts, accent, side, scheme, title, departments, hours and
+    /// routing. What came with 2 has its default in what was stored before.
+    const VERSION: u8 = 2;
+    const IS_SHOWN: bool = true;
     type Form = Settings;
 
     fn form(&self) -> Settings {
@@ -204,91 +96,6 @@ impl Widget {
         settings.check()?;
         Ok(Self { id: WidgetId(id.into()), settings })
     }
-}
-
-impl Settings {
-    fn check(&mut self) -> Result<(), Error> {
-        let invalid = |field, why| Err(Error::Invalid { field, why });
-        let name = line("name", &self.name, NAME_BYTES_MAX)?
-            .ok_or(Error::Invalid { field: "name", why: "is empty" })?;
-        self.name = (*name).to_owned();
-        if self.allowed_origins.len() > ORIGINS_MAX {
-            return invalid("allowed_origins", "has too many entries");
-        }
-        check_lines("welcome", self.welcome.as_deref().unwrap_or(""), TEXT_BYTES_MAX)?;
-        let offline = self.offline_message.as_deref().unwrap_or("");
-        check_lines("offline_message", offline, TEXT_BYTES_MAX)?;
-        if let Some(title) = &self.theme.title {
-            self.theme.title =
-                line("theme.title", title, NAME_BYTES_MAX)?.map(|title| (*title).to_owned());
-        }
-        if !self.theme.accent.as_deref().is_none_or(is_color) {
-            return invalid("theme.accent", "must be a color, #rrggbb");
-        }
-        if self.departments.len() > DEPARTMENTS_MAX {
-            return invalid("departments", "has too many entries");
-        }
-        if !self.departments.iter().all(|id| is_short_name(id)) {
-            return invalid("departments", SHORT_NAME);
-        }
-        self.hours.as_ref().map_or(Ok(()), Hours::check)
-    }
-
-    /// The departments that a visitor may choose from.
-    pub fn department_ids(&self) -> impl Iterator<Item = DepartmentId> + '_ {
-        self.departments.iter().map(|id| DepartmentId(id.as_str().into()))
-    }
-}
-
-impl Hours {
-    fn check(&self) -> Result<(), Error> {
-        let invalid = |field, why| Err(Error::Invalid { field, why });
-        if jiff::tz::TimeZone::get(&self.timezone).is_err() {
-            return invalid("hours.timezone", "is not the name of a time zone");
-        }
-        for spans in self.days.values() {
-            if spans.len() > SPANS_MAX {
-                return invalid("hours.days", "has too many opening times on one day");
-            }
-            let mut end = 0;
-            for span in spans {
-                match (minute_of_day(&span.from), minute_of_day(&span.to)) {
-                    (Some(from), Some(to)) if end <= from && from < to => end = to,
-                    (Some(_), Some(_)) => {
-                        return invalid("hours.days", "has opening times out of order");
-                    }
-                    _ => return invalid("hours.days", "has a time that is not HH:MM"),
-                }
-            }
-        }
-        if self.holidays.len() > HOLIDAYS_MAX {
-            return invalid("hours.holidays", "has too many entries");
-        }
-        let is_date = |text: &String| text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok();
-        if !self.holidays.iter().all(is_date) {
-            return invalid("hours.holidays", "has a date that is not YYYY-MM-DD");
-        }
-        Ok(())
-    }
-}
-
-/// `HH:MM` as minutes since midnight, up to `24:00`.
-#[must_use]
-pub fn minute_of_day(text: &str) -> Option<u16> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 5 || bytes[2] != b':' {
-        return None;
-    }
-    let pair = |at: usize| text.get(at..at + 2)?.parse::<u16>().ok();
-    let (hours, minutes) = (pair(0)?, pair(3)?);
-    let is_time = bytes.iter().enumerate().all(|(at, b)| at == 2 || b.is_ascii_digit())
-        && minutes < 60
-        && (hours < 24 || (hours, minutes) == (24, 0));
-    is_time.then_some(hours * 60 + minutes)
-}
-
-fn is_color(text: &str) -> bool {
-    text.len() == 7 && text.starts_with('#') && text[1..].bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 impl Directory {

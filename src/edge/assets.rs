@@ -32,9 +32,10 @@ pub async fn serve(State(doors): State<Arc<Doors>>, request: Request) -> Respons
     let mut response = body(asset, request.headers());
     let headers = response.headers_mut();
     if let Some(page) = page {
-        let ancestors = match page {
-            Page::Widget => ancestors(&doors, request.uri().query()).await,
-            Page::Console | Page::Demo => Vec::new(),
+        let ancestors = if page.is_framed() {
+            ancestors(&doors, request.uri().query()).await
+        } else {
+            Vec::new()
         };
         let policy = page.content_security_policy(ancestors.iter().map(String::as_str));
         if let Ok(policy) = HeaderValue::from_str(&policy) {
@@ -95,7 +96,7 @@ async fn ancestors(doors: &Doors, query: Option<&str>) -> Vec<String> {
         Ok(Some(widget)) => {
             widget.value.settings.allowed_origins.iter().map(ToString::to_string).collect()
         }
-        // A page that cannot be framed is the safe answer when the settings cannot be read.
+        // A page that only we may frame is the safe answer when the settings cannot be read.
         Ok(None) | Err(_) => Vec::new(),
     }
 }

@@ -31,6 +31,8 @@ pub struct Doors {
     pub clock: Arc<dyn Clock>,
     /// Who comes in.
     pub auth: Authenticator,
+    /// Where clients find us, without a slash at its end: for links and embed code.
+    pub public_url: Box<str>,
     /// Pages that may call for every tenant: the public URL and the server's own list.
     pub origins: Vec<Pattern>,
     /// People, widgets, departments.

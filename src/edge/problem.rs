@@ -29,9 +29,11 @@ pub enum Code {
     Unauthenticated,
     Forbidden,
     UnknownRole,
+    IdentityRequired,
     OriginRefused,
     NotFound,
     NoMessage,
+    WidgetDisabled,
     MethodNotAllowed,
     RequestTimeout,
     Conflict,
@@ -65,16 +67,18 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the table.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::BadRequest,
         Self::BadFrame,
         Self::UnknownType,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::UnknownRole,
+        Self::IdentityRequired,
         Self::OriginRefused,
         Self::NotFound,
         Self::NoMessage,
+        Self::WidgetDisabled,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::Conflict,
@@ -120,11 +124,15 @@ impl Code {
             Self::UnknownRole => {
                 ("unknown_role", S::FORBIDDEN, "The token names a role that is not known")
             }
+            Self::IdentityRequired => {
+                ("identity_required", S::FORBIDDEN, "The site must say who the visitor is")
+            }
             Self::OriginRefused => {
                 ("origin_refused", S::FORBIDDEN, "Pages of this origin may not call here")
             }
             Self::NotFound => ("not_found", S::NOT_FOUND, "There is no such thing"),
             Self::NoMessage => ("no_message", S::NOT_FOUND, "There is no message at that position"),
+            Self::WidgetDisabled => ("widget_disabled", S::NOT_FOUND, "The widget is switched off"),
             Self::MethodNotAllowed => {
                 ("method_not_allowed", S::METHOD_NOT_ALLOWED, "The method is not allowed here")
             }
@@ -264,6 +272,8 @@ pub struct Problem {
     pub code: Code,
     /// In words for a developer; `None` when the title says it all.
     pub detail: Option<Cow<'static, str>>,
+    /// Which field is not valid, as clients name it.
+    pub field: Option<Box<str>>,
     /// Who has it, for [`Code::AlreadyAccepted`].
     pub by: Option<AgentRef>,
     /// The number expected next, for [`Code::Gap`].
@@ -278,7 +288,15 @@ impl Problem {
     /// A problem that needs no more words.
     #[must_use]
     pub const fn new(code: Code) -> Self {
-        Self { code, detail: None, by: None, expect: None, newest: None, retry_after_ms: None }
+        Self {
+            code,
+            detail: None,
+            field: None,
+            by: None,
+            expect: None,
+            newest: None,
+            retry_after_ms: None,
+        }
     }
 
     /// A problem in more words.
@@ -381,9 +399,10 @@ impl From<directory::Error> for Problem {
             directory::Error::NotFound => Code::NotFound.into(),
             directory::Error::Exists => Code::AlreadyExists.into(),
             directory::Error::Changed => Code::Changed.into(),
-            directory::Error::Invalid { field, why } => {
-                Self::with(Code::Invalid, format!("`{field}` {why}"))
-            }
+            directory::Error::Invalid { field, why } => Self {
+                field: Some(field.into()),
+                ..Self::with(Code::Invalid, format!("`{field}` {why}"))
+            },
             directory::Error::Store(fault) => fault.into(),
             directory::Error::Random(error) => {
                 tracing::error!(%error, "the system gives no random bytes");
@@ -420,6 +439,9 @@ pub struct ProblemBody<'a> {
     /// More words, for developers.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
+    /// Which field is not valid, for `invalid`; absent when it is no single one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
     /// Who has it, for `already_accepted`.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<By<'a>>,
@@ -446,6 +468,7 @@ impl IntoResponse for Problem {
             title: self.code.title(),
             status: status.as_u16(),
             detail: self.detail.as_deref(),
+            field: self.field.as_deref(),
             by: self.by.as_ref().map(|by| By { id: by.id.uuid(), name: &by.name }),
             expect: self.expect,
             newest: self.newest.map(|seq| seq.0),

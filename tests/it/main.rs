@@ -5,6 +5,7 @@
 
 mod http;
 mod tokens;
+mod widgets;
 mod node;
 mod harness;
 mod straight_line;

@@ -48,11 +48,16 @@ impl Asset {
 /// Where sites fetch the script that puts the launcher into their pages.
 pub const LOADER: &str = "/loader.js";
 
+/// The same script under the name that sites of another house's snippet ask for.
+const LOADER_TOO: &str = "/chat-widget.js";
+
 /// A document, as opposed to the scripts, styles and pictures it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page {
     /// Where agents work.
     Console,
+    /// The widget as a page of its own, where links from mails lead.
+    Chat,
     /// A shop that has the widget, for trying out.
     Demo,
     /// The inside of the widget: lives in an iframe of other people's pages.
@@ -60,12 +65,14 @@ pub enum Page {
 }
 
 impl Page {
+    const ALL: [Self; 4] = [Self::Console, Self::Chat, Self::Demo, Self::Widget];
+
     /// The page at this path. The console is one document for all of its places, such as
     /// `/console/c/<conversation>`: its script reads the rest.
     #[must_use]
     pub fn at(path: &str) -> Option<Self> {
         let below = |page: Self| path.strip_prefix(page.path());
-        [Self::Console, Self::Demo, Self::Widget].into_iter().find(|page| match below(*page) {
+        Self::ALL.into_iter().find(|page| match below(*page) {
             Some("") => true,
             Some(rest) => *page == Self::Console && rest.starts_with('/'),
             None => false,
@@ -77,23 +84,35 @@ impl Page {
     pub const fn path(self) -> &'static str {
         match self {
             Self::Console => "/console",
+            Self::Chat => "/chat",
             Self::Demo => "/demo",
             Self::Widget => "/widget",
+        }
+    }
+
+    /// Whether pages of a widget's sites may frame it.
+    #[must_use]
+    pub const fn is_framed(self) -> bool {
+        match self {
+            Self::Chat | Self::Widget => true,
+            Self::Console | Self::Demo => false,
         }
     }
 
     /// For the `Content-Security-Policy` header.
     ///
     /// `ancestors` are the origins whose pages may frame the widget (scheme, host and port, as in
-    /// `https://shop.example`); none given means nobody, some given means our own pages too. The
-    /// other pages are never framed. An IPv6 address is left out: no policy can name one.
+    /// `https://shop.example`), besides our own: the console shows it while its settings change.
+    /// Pages that are not [framed](Self::is_framed) have no ancestors. An IPv6 address is left
+    /// out: no policy can name one.
     #[must_use]
     pub fn content_security_policy<'a>(
         self,
         ancestors: impl IntoIterator<Item = &'a str>,
     ) -> String {
         let own = match self {
-            Self::Console | Self::Widget => "connect-src 'self'; img-src 'self' blob: data:",
+            Self::Console => "connect-src 'self'; frame-src 'self'; img-src 'self' blob: data:",
+            Self::Chat | Self::Widget => "connect-src 'self'; img-src 'self' blob: data:",
             Self::Demo => "connect-src 'none'; frame-src 'self'; img-src 'self'",
         };
         let mut policy = format!(
@@ -101,10 +120,9 @@ impl Page {
              form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; \
              frame-ancestors"
         );
-        let framed = self == Self::Widget;
-        let mut ancestors = ancestors.into_iter().filter(|_| framed).peekable();
-        policy.push_str(if ancestors.peek().is_some() { " 'self'" } else { " 'none'" });
-        for ancestor in ancestors.filter(|ancestor| !ancestor.contains('[')) {
+        policy.push_str(if self.is_framed() { " 'self'" } else { " 'none'" });
+        let named = ancestors.into_iter().filter(|ancestor| !ancestor.contains('['));
+        for ancestor in named.filter(|_| self.is_framed()) {
             policy.push(' ');
             policy.push_str(ancestor);
         }
@@ -115,6 +133,12 @@ impl Page {
 /// The asset at a path (without query); `None` when there is none.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static Asset> {
+    let path = match path {
+        // One document, in a frame or by itself.
+        "/chat" => "/widget",
+        LOADER_TOO => LOADER,
+        path => path,
+    };
     let found = ASSETS.binary_search_by_key(&path, |asset| asset.path).ok()?;
     ASSETS.get(found)
 }
@@ -150,7 +174,7 @@ mod tests {
 
     #[test]
     fn pages_and_loader_exist_in_every_build() {
-        for path in ["/console", "/demo", "/widget", LOADER] {
+        for path in ["/console", "/demo", "/widget", "/chat", LOADER, LOADER_TOO] {
             let asset = find(path).unwrap();
             assert!(!asset.raw.is_empty());
             assert!(!asset.immutable);
@@ -169,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_a_page_names_is_embedded() {
-        for page in [Page::Console, Page::Demo, Page::Widget] {
+        for page in Page::ALL {
             let html = std::str::from_utf8(find(page.path()).unwrap().raw).unwrap();
             let named: Vec<&str> = html
                 .split('"')
@@ -184,7 +208,7 @@ mod tests {
 
     #[test]
     fn pages_have_no_inline_script_or_style() {
-        for page in [Page::Console, Page::Demo, Page::Widget] {
+        for page in Page::ALL {
             let html = std::str::from_utf8(find(page.path()).unwrap().raw).unwrap();
             assert!(!html.contains("<style"), "{page:?}");
             assert!(!html.contains(" style="), "{page:?}");
@@ -199,10 +223,24 @@ mod tests {
     #[test]
     fn only_the_widget_may_be_framed_and_only_by_those_named() {
         let shop = ["https://shop.example", "http://[::1]:*", "http://localhost:*"];
-        let widget = Page::Widget.content_security_policy(shop);
-        assert!(widget.ends_with("frame-ancestors 'self' https://shop.example http://localhost:*"));
-        assert!(Page::Widget.content_security_policy([]).ends_with("frame-ancestors 'none'"));
-        assert!(Page::Console.content_security_policy(shop).ends_with("frame-ancestors 'none'"));
+        let ends = |page: Page, end: &str| {
+            let policy = page.content_security_policy(shop);
+            assert!(policy.ends_with(&format!("frame-ancestors {end}")), "{policy}");
+        };
+        for page in [Page::Widget, Page::Chat] {
+            ends(page, "'self' https://shop.example http://localhost:*");
+            assert!(page.content_security_policy([]).ends_with("frame-ancestors 'self'"));
+        }
+        for page in [Page::Console, Page::Demo] {
+            ends(page, "'none'");
+        }
+    }
+
+    #[test]
+    fn the_loader_is_the_same_under_both_names() {
+        let [one, other] = [LOADER, LOADER_TOO].map(|path| find(path).unwrap());
+        assert_eq!((one.etag, one.path), (other.etag, other.path));
+        assert_eq!(other.cross_origin_resource_policy(), "cross-origin");
     }
 
     #[test]

@@ -177,7 +177,7 @@ fn operations() -> Vec<Operation> {
             "Begins a conversation. Without a token it also creates the visitor, whose secret is \
              in the answer, once.",
         )
-        .takes::<conversations::Begin>()
+        .takes::<conversations::begin::Begin>()
         .answers::<Card<'_>>(201)
         .with(Conditions::Repeatable),
         Op::new(
@@ -361,9 +361,30 @@ fn operations() -> Vec<Operation> {
             "getPublicWidget",
             Anybody,
             "What a page needs to show a widget. Outside the tenant `default` its id is \
-             `<tenant>.<widget>`.",
+             `<tenant>.<widget>`. With `If-None-Match` it answers 304 while nothing changed, and \
+             with `wait` too it answers at the next change.",
         )
-        .answers::<widgets::Public>(200),
+        .query(&[("wait", Kind::Integer, "seconds to wait for a change, at most 25")])
+        .answers::<widgets::public::Public<'_>>(200)
+        .with(Conditions::Versioned),
+        Op::new(
+            Get,
+            "/v1/widgets/{id}/check",
+            "checkWidget",
+            Anybody,
+            "Whether pages of an origin may show a widget, and else what is wrong. Pages of every \
+             origin may read the answer.",
+        )
+        .query(&[("origin", Kind::Text, "the origin of the page, as browsers write it")])
+        .answers::<widgets::check::Check>(200),
+        Op::new(
+            Get,
+            "/v1/widgets/{id}/embed",
+            "getEmbedCode",
+            Admins,
+            "What to put into a page so that it shows a widget.",
+        )
+        .answers::<widgets::embed::Embed>(200),
         Op::new(
             Get,
             "/v1/widgets/{id}/settings",

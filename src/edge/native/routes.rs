@@ -30,7 +30,7 @@ pub fn router(doors: Arc<Doors>) -> Router {
     let conversation = |path: &str| format!("/v1/conversations/{{id}}{path}");
     Router::new()
         .route("/openapi.json", get(openapi::serve))
-        .route("/v1/conversations", get(conversations::list).post(conversations::begin))
+        .route("/v1/conversations", get(conversations::list).post(conversations::begin::begin))
         .route(&conversation(""), get(conversations::get).patch(conversations::change))
         .route(&conversation("/messages"), get(messages::list).post(messages::send))
         .route(&conversation("/messages/{seq}"), patch(messages::edit).delete(messages::redact))
@@ -50,7 +50,9 @@ pub fn router(doors: Arc<Doors>) -> Router {
             get(departments::get).put(departments::replace).delete(departments::delete),
         )
         .route("/v1/widgets", get(widgets::list).post(widgets::create))
-        .route("/v1/widgets/{id}", get(widgets::public))
+        .route("/v1/widgets/{id}", get(widgets::public::public))
+        .route("/v1/widgets/{id}/check", get(widgets::check::check))
+        .route("/v1/widgets/{id}/embed", get(widgets::embed::embed))
         .route("/v1/widgets/{id}/settings", get(widgets::get).put(widgets::replace))
         .route("/v1/demo/sign-in", post(demo::sign_in))
         .route("/v1/stream", get(stream::open))
@@ -72,9 +74,10 @@ async fn around(State(doors): State<Arc<Doors>>, request: Request, next: Next) -
         .as_ref()
         .map(|origin| is_one && origin.to_str().is_ok_and(|origin| doors.knows_origin(origin)));
     let is_api = request.uri().path().starts_with("/v1/");
+    let is_for_all = route.as_ref().is_some_and(|route| route.as_str() == widgets::check::ROUTE);
     let mut response = match allowed {
         // Pages and scripts are for everybody; the API is for pages that are known.
-        Some(false) if is_api => Problem::new(Code::OriginRefused).into_response(),
+        Some(false) if is_api && !is_for_all => Problem::new(Code::OriginRefused).into_response(),
         Some(true) if is_preflight(&request) => preflight(),
         _ => match timeout(REQUEST_WITHIN, next.run(request)).await {
             Ok(response) => response,
@@ -88,7 +91,10 @@ async fn around(State(doors): State<Arc<Doors>>, request: Request, next: Next) -
         if !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        if let (Some(origin), Some(true)) = (origin, allowed)
+        if is_for_all {
+            let anybody = HeaderValue::from_static("*");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
+        } else if let (Some(origin), Some(true)) = (origin, allowed)
             && status != StatusCode::SWITCHING_PROTOCOLS
         {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

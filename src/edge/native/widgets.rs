@@ -1,4 +1,5 @@
-//! Widgets over HTTP: what anybody may know, and settings for admins.
+//! Widgets over HTTP: settings for admins. What anybody may know is in [`public`], whether a page
+//! may show one in [`check`], and how to put it there in [`embed`].
 
 use std::sync::Arc;
 
@@ -8,49 +9,20 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use switchboard_domain::ids::WidgetId;
 use switchboard_domain::person::Role;
-use switchboard_domain::schedule::{Hours as OpenHours, Invalid, Schedule, Week};
 use utoipa::ToSchema;
 
 use super::agents::PageQuery;
 use super::caller::require;
 use super::extract::{Caller, Json, PathId, Query, if_match};
 use super::idempotency::{Answer, Repeatable, once};
-use super::wire::time::Rfc3339;
-use crate::directory::widget::{Address, Hours, Settings, Theme, Weekday};
+use crate::directory::widget::Settings;
 use crate::directory::{PAGE_MAX, Versioned, Widget as Stored};
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
-/// What anybody may know of a widget.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = PublicWidget)]
-pub struct Public {
-    id: String,
-    /// The title of its window.
-    name: String,
-    welcome: String,
-    /// What to show while nobody is there.
-    offline_message: String,
-    theme: Theme,
-    /// Departments to choose from.
-    departments: Vec<Choice>,
-    /// Whether it is within the hours.
-    open: bool,
-    /// Whether anybody is there.
-    online: bool,
-    /// When it opens next; absent while open, and when that is not within a year.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_open_at: Option<Rfc3339>,
-}
-
-/// A department to choose.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DepartmentChoice)]
-pub struct Choice {
-    id: String,
-    name: String,
-}
+pub mod public;
+pub mod check;
+pub mod embed;
 
 /// A widget with its settings.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,72 +47,6 @@ pub struct Page {
     items: Vec<Widget>,
     /// For the next page; absent on the last.
     next: Option<String>,
-}
-
-/// `GET /v1/widgets/{id}`: open to everybody.
-///
-/// # Errors
-///
-/// [`Problem`].
-pub async fn public(
-    State(doors): State<Arc<Doors>>,
-    PathId(id): PathId,
-) -> Result<Response, Problem> {
-    let address = Address::parse(&id).ok_or(Code::NotFound)?;
-    let tenant = &address.tenant;
-    let widget = doors.directory.widget(tenant, &address.widget).await?.ok_or(Code::NotFound)?;
-    let settings = &widget.value.settings;
-    let mut departments = Vec::new();
-    for id in settings.department_ids() {
-        if let Some(found) = doors.directory.department(tenant, &id).await? {
-            let name = (*found.value.name).to_owned();
-            departments.push(Choice { id: id.to_string(), name });
-        }
-    }
-    let title = settings.theme.title.clone();
-    let now = doors.clock.now();
-    let schedule = match &settings.hours {
-        None => Schedule::always(),
-        Some(hours) => schedule(hours).map_err(|why| {
-            tracing::error!(widget = %address, %why, "stored hours cannot be used");
-            Problem::new(Code::Internal)
-        })?,
-    };
-    let open = schedule.is_open(now);
-    let public = Public {
-        id: address.to_string(),
-        name: title.unwrap_or_else(|| settings.name.clone()),
-        welcome: settings.welcome.clone().unwrap_or_default(),
-        offline_message: settings.offline_message.clone().unwrap_or_default(),
-        theme: settings.theme.clone(),
-        departments,
-        open,
-        online: doors.presence.anybody_online(tenant),
-        next_open_at: schedule.next_opening(now).filter(|_| !open).map(Rfc3339),
-    };
-    Ok(axum::Json(public).into_response())
-}
-
-/// The schedule that a widget's hours say.
-fn schedule(hours: &Hours) -> Result<Schedule, Invalid> {
-    let mut week = Week::default();
-    for (weekday, spans) in &hours.days {
-        let day = match weekday {
-            Weekday::Mon => &mut week.monday,
-            Weekday::Tue => &mut week.tuesday,
-            Weekday::Wed => &mut week.wednesday,
-            Weekday::Thu => &mut week.thursday,
-            Weekday::Fri => &mut week.friday,
-            Weekday::Sat => &mut week.saturday,
-            Weekday::Sun => &mut week.sunday,
-        };
-        for span in spans {
-            day.push(OpenHours { opens: span.from.parse()?, closes: span.to.parse()? });
-        }
-    }
-    let closed = |day: &String| Ok((day.parse()?, Vec::new()));
-    let holidays = hours.holidays.iter().map(closed).collect::<Result<_, Invalid>>()?;
-    Schedule::new(hours.timezone.parse()?, week, holidays)
 }
 
 /// `GET /v1/widgets`
@@ -230,28 +136,4 @@ impl From<&Stored> for Widget {
 
 fn answer(status: StatusCode, widget: &Versioned<Stored>) -> Answer {
     Answer::new(status, &Widget::from(&widget.value)).with_version(widget.version)
-}
-
-#[cfg(test)]
-mod tests {
-    use switchboard_domain::ids::Timestamp;
-
-    use super::*;
-
-    #[test]
-    fn hours_are_those_of_their_time_zone_and_holidays_are_closed() {
-        let hours: Hours = serde_json::from_value(serde_json::json!({
-            "timezone": "Europe/Berlin",
-            "days": { "mon": [{ "from": "09:00", "to": "17:00" }] },
-            "holidays": ["2026-01-12"],
-        }))
-        .unwrap();
-        let schedule = schedule(&hours).unwrap();
-        // Monday 2026-01-05; Berlin is an hour ahead.
-        let midnight = 1_767_571_200_000;
-        for (hour, open) in [(7, false), (8, true), (15, true), (16, false), (24 * 7 + 10, false)] {
-            let at = Timestamp(midnight + hour * 3_600_000);
-            assert_eq!(schedule.is_open(at), open, "{hour}");
-        }
-    }
 }

@@ -1,0 +1,317 @@
+//! The beginning of a conversation over HTTP: open to strangers, who become visitors by it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use switchboard_actors::{Done, Refusal};
+use switchboard_domain::card::Card as DomainCard;
+use switchboard_domain::conversation::{
+    Command, Contact as DomainContact, Created, Priority, Rejection, Request,
+};
+use switchboard_domain::ids::{ConversationId, DepartmentId, LogId, TenantId};
+use switchboard_domain::intake::Answers;
+use switchboard_domain::person::{Author, Caller as DomainCaller, Principal, Role, Side};
+use switchboard_domain::receipt::Receipt;
+use utoipa::ToSchema;
+
+use super::super::extract::{Address, Json, MaybeCaller, idempotency_key};
+use super::super::idempotency::{Answer, Repeatable, Try, once};
+use super::super::widgets::public::offered;
+use super::super::wire::card::Card;
+use super::super::wire::event::priority_named;
+use crate::auth::Identity;
+use crate::directory::Contact;
+use crate::directory::widget::{Address as WidgetAddress, Settings};
+use crate::edge::doors::Doors;
+use crate::edge::problem::{Code, Problem};
+
+/// The beginning of a conversation.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewConversation)]
+pub struct Begin {
+    /// The widget it comes through.
+    widget: String,
+    #[serde(default)]
+    department: Option<String>,
+    /// What it is about.
+    #[serde(default)]
+    subject: Option<String>,
+    /// `low`, `medium` (default), `high` or `urgent`.
+    #[serde(default)]
+    priority: Option<String>,
+    /// Skills an agent needs for it.
+    #[serde(default)]
+    skills: Vec<String>,
+    #[serde(default)]
+    contact: Option<BeginContact>,
+    /// Page, referrer, title, locale and the like, at most 4 KiB.
+    #[serde(default)]
+    context: BTreeMap<String, String>,
+    /// Answers to pre-chat fields, at most 4 KiB.
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
+    /// The first message.
+    #[serde(default)]
+    message: Option<BeginMessage>,
+}
+
+/// How to reach the visitor.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewContact)]
+pub struct BeginContact {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    phone: Option<String>,
+}
+
+/// A first message.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = FirstMessage)]
+pub struct BeginMessage {
+    text: String,
+}
+
+/// `POST /v1/conversations`: open to strangers, who become visitors by it.
+///
+/// # Errors
+///
+/// [`Problem`].
+pub async fn begin(
+    State(doors): State<Arc<Doors>>,
+    Address(address): Address,
+    MaybeCaller(identity): MaybeCaller,
+    headers: HeaderMap,
+    Json { value: begin, digest }: Json<Begin>,
+) -> Result<Response, Problem> {
+    let widget = WidgetAddress::parse(&begin.widget).ok_or(Code::NotFound)?;
+    if identity.as_ref().is_some_and(|identity| identity.tenant != widget.tenant) {
+        return Err(Code::NotFound.into());
+    }
+    if identity.is_none() {
+        doors.charge(&doors.budgets.creates, address)?;
+    }
+    let request = Repeatable {
+        tenant: widget.tenant.clone(),
+        principal: identity.as_ref().map(|identity| identity.caller.author.principal),
+        route: "POST /v1/conversations".to_owned(),
+        digest,
+    };
+    let key = idempotency_key(&headers)?.unwrap_or_default().to_owned();
+    let answer = once(&doors, &headers, request, |this_try| {
+        Box::pin(begin_once(&doors, identity.as_deref(), widget, begin, this_try, &key))
+    })
+    .await?;
+    Ok(answer.map_body(|body| unseal(body, &key)).into_response())
+}
+
+async fn begin_once(
+    doors: &Arc<Doors>,
+    identity: Option<&Identity>,
+    address: WidgetAddress,
+    begin: Begin,
+    this_try: Try,
+    key: &str,
+) -> Result<Answer, Problem> {
+    let tenant = &address.tenant;
+    let widget = doors.directory.widget(tenant, &address.widget).await?.ok_or(Code::NotFound)?;
+    let settings = &widget.value.settings;
+    if !settings.enabled {
+        return Err(Code::WidgetDisabled.into());
+    }
+    if settings.identity_required && identity.is_none_or(|identity| identity.person.is_none()) {
+        return Err(Code::IdentityRequired.into());
+    }
+    let priority = match begin.priority.as_deref() {
+        None => Priority::Medium,
+        Some(name) => priority_named(name)
+            .ok_or_else(|| Problem::with(Code::Invalid, "there is no such priority"))?,
+    };
+    let department = match begin.department {
+        None => None,
+        Some(id) => Some(known_department(doors, tenant, id).await?),
+    };
+    let said = begin.contact.unwrap_or_default();
+    let contact = Contact::new(said.name.as_deref(), said.email.as_deref(), said.phone.as_deref())?;
+    let contact = match identity {
+        Some(identity) => with_kept(doors, identity, contact).await?,
+        None => contact,
+    };
+    let fields = pairs(begin.fields);
+    let answers = Answers {
+        name: contact.name.as_deref(),
+        email: contact.email.as_deref(),
+        phone: contact.phone.as_deref(),
+        department: department.as_ref().map(|department| &*department.0),
+        fields: &fields,
+    };
+    check_intake(doors, tenant, settings, &answers).await?;
+    let (caller, secret) = match identity {
+        Some(identity) => (known_visitor(doors, identity, &contact).await?, None),
+        None => new_visitor(doors, tenant, contact.clone()).await?,
+    };
+    let Principal::Visitor(visitor) = caller.author.principal else {
+        return Err(Problem::with(Code::Forbidden, "conversations are begun by visitors"));
+    };
+    let created = Created {
+        log: LogId::new(doors.clock.fresh_id()),
+        number: doors.directory.take_number(tenant).await?,
+        visitor: DomainContact {
+            id: visitor,
+            name: contact.name,
+            email: contact.email,
+            phone: contact.phone,
+        },
+        widget: Some(address.widget.clone()),
+        subject: begin.subject.map(Arc::from),
+        department,
+        priority,
+        skills: begin.skills.into_iter().map(Arc::from).collect(),
+        context: pairs(begin.context),
+        fields,
+    };
+    let command = Command::Create {
+        created: Box::new(created),
+        welcome: settings.welcome.as_deref().filter(|text| !text.trim().is_empty()).map(Arc::from),
+        message: begin.message.map(|message| message.text.into()),
+        offline: !doors.presence.anybody_online(tenant),
+    };
+    // A repeated request of a known visitor is the same conversation, whatever happened to the
+    // first. A stranger's first try left no secret with anybody: it begins anew.
+    let id = if this_try.resumed && identity.is_none() {
+        doors.clock.fresh_id()
+    } else {
+        this_try.operation
+    };
+    let conversation = doors.key(tenant, ConversationId::new(id));
+    let request = Request { caller: caller.clone(), key: None, command };
+    let state = match doors.conversations.ask(&conversation, request).await {
+        Ok(Done { state, .. }) => state,
+        Err(Refusal::Rejected(Rejection::Exists)) if this_try.resumed => {
+            doors.conversations.state(&conversation, &caller).await?.state
+        }
+        Err(refusal) => return Err(refusal.into()),
+    };
+    let card = DomainCard::of(&state);
+    let mut answer =
+        Answer::new(StatusCode::CREATED, &Card::new(&card, Side::Visitor, &Receipt::default()));
+    if let Some(secret) = secret {
+        answer = answer.map_body(|mut body| {
+            body["visitor"]["secret"] = serde_json::Value::String(seal(&secret, key));
+            body
+        });
+    }
+    Ok(answer)
+}
+
+/// What the visitor said now and before. Whom the site has identified is who the site says.
+async fn with_kept(doors: &Doors, identity: &Identity, said: Contact) -> Result<Contact, Problem> {
+    let Principal::Visitor(id) = identity.caller.author.principal else {
+        return Err(Problem::with(Code::Forbidden, "conversations are begun by visitors"));
+    };
+    let kept = doors.directory.contact(&identity.tenant, id).await?.unwrap_or_default();
+    Ok(if identity.person.is_some() { kept.or(said) } else { said.or(kept) })
+}
+
+/// Whether what the widget asks was answered.
+async fn check_intake(
+    doors: &Doors,
+    tenant: &TenantId,
+    settings: &Settings,
+    answers: &Answers<'_>,
+) -> Result<(), Problem> {
+    let mut intake = settings.intake();
+    // Nobody can choose among departments that are gone.
+    intake.department_required &= !offered(doors, tenant, settings).await?.is_empty();
+    intake.check(answers).map_err(|unanswered| Problem {
+        field: Some(unanswered.name().into()),
+        ..Problem::with(Code::Invalid, unanswered.to_string())
+    })
+}
+
+async fn known_visitor(
+    doors: &Doors,
+    identity: &Identity,
+    contact: &Contact,
+) -> Result<DomainCaller, Problem> {
+    if let (None, Principal::Visitor(id)) = (&identity.person, identity.caller.author.principal)
+        && *contact != Contact::default()
+    {
+        doors.directory.update_contact(&identity.tenant, id, contact).await?;
+    }
+    Ok(identity.caller.clone())
+}
+
+async fn new_visitor(
+    doors: &Doors,
+    tenant: &TenantId,
+    contact: Contact,
+) -> Result<(DomainCaller, Option<String>), Problem> {
+    let (visitor, token) = doors.directory.create_visitor(tenant, contact).await?;
+    let author = Author {
+        principal: Principal::Visitor(visitor.value.id),
+        name: visitor.value.contact.name.clone(),
+    };
+    Ok((DomainCaller { author, role: Role::Visitor }, Some(token.reveal())))
+}
+
+async fn known_department(
+    doors: &Doors,
+    tenant: &TenantId,
+    id: String,
+) -> Result<DepartmentId, Problem> {
+    let id = DepartmentId(id.into());
+    match doors.directory.department(tenant, &id).await? {
+        Some(_) => Ok(id),
+        None => Err(Problem::with(Code::Invalid, "there is no such department")),
+    }
+}
+
+fn pairs(map: BTreeMap<String, String>) -> Vec<(Arc<str>, Arc<str>)> {
+    map.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+/// A visitor's secret as it may be kept with the answer to a repeatable request: combined with a
+/// stream made from the key, which is not kept. Without a key it is not kept at all.
+fn seal(secret: &str, key: &str) -> String {
+    if key.is_empty() {
+        return secret.to_owned();
+    }
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(combined(secret.as_bytes(), key))
+}
+
+fn unseal(mut body: serde_json::Value, key: &str) -> serde_json::Value {
+    use base64::Engine;
+    if let Some(sealed) = body["visitor"]["secret"].as_str()
+        && !key.is_empty()
+        && let Ok(bytes) = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(sealed)
+        && let Ok(secret) = String::from_utf8(combined(&bytes, key))
+    {
+        body["visitor"]["secret"] = serde_json::Value::String(secret);
+    }
+    body
+}
+
+fn combined(bytes: &[u8], key: &str) -> Vec<u8> {
+    use sha2::{Digest, Sha256};
+    let blocks = (0u32..).flat_map(|block| {
+        let digest: [u8; 32] = Sha256::new()
+            .chain_update(b"visitor secret")
+            .chain_update(block.to_le_bytes())
+            .chain_update(key)
+            .finalize()
+            .into();
+        digest
+    });
+    bytes.iter().zip(blocks).map(|(byte, mask)| byte ^ mask).collect()
+}
