@@ -2,8 +2,9 @@
 //!
 //! One actor a tenant owns the presence and the slots of all its agents, so a snapshot and the
 //! changes after it come from one place. Supervised by: the tenants' supervisor. Ends: with the
-//! node. It begins again from what agents chose (documents) and from the cards of the open
-//! conversations; connections renew themselves by their next sign of life.
+//! node. It begins again from what agents chose (documents), from the cards of the open
+//! conversations and from the connections that are open. What it had heard by calls without a
+//! connection is heard again at the next call.
 //!
 //! What an agent owns is true in the log alone: a slot is reserved before a conversation is asked
 //! to change hands, and kept or given back by what the log then says (P11).
@@ -286,8 +287,12 @@ impl State {
         self.tell_queue();
     }
 
-    /// Takes the slots from the cards, which say what the log says.
+    /// Takes the slots from the cards, which say what the log says, and who is there from the open
+    /// connections. One that closes meanwhile says so in a message that follows.
     fn catch_up(&mut self) {
+        for (connection, id) in &*self.tenant.desks.lock() {
+            self.agents.entry(*id).or_default().presence.connected(*connection);
+        }
         let mut owned: HashMap<AgentId, Vec<(ConversationId, Arc<str>)>> = HashMap::new();
         for card in self.tenant.cards().all() {
             if let Some(agent) = card.agent {

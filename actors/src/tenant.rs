@@ -39,6 +39,8 @@ pub(crate) struct Tenant {
     pub(crate) policies: Mutex<HashMap<Option<DepartmentId>, Policy>>,
     /// Who watches which list.
     pub(crate) watches: inbox::Watches,
+    /// The open connections of agents; they outlive presence's actor, which begins again from them.
+    pub(crate) desks: Mutex<HashMap<u64, AgentId>>,
     /// Who is told of presence; they outlive its actor.
     pub(crate) watchers: Mutex<HashMap<u64, (presence::View, Outlet)>>,
 }
@@ -57,6 +59,7 @@ impl Tenant {
             anybody_online: AtomicBool::new(false),
             policies: Mutex::default(),
             watches: inbox::Watches::default(),
+            desks: Mutex::default(),
             watchers: Mutex::default(),
         }
     }

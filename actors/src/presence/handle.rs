@@ -29,10 +29,12 @@ impl Handle {
     }
 
     /// A connection of an agent opened; `connection` tells the connections of this node apart.
+    /// [`disconnected`](Self::disconnected) must follow when it closes, also after an error.
     ///
     /// # Errors
     ///
-    /// [`Refusal`] when presence does not answer; the connection may go on without.
+    /// [`Refusal`] when presence does not answer; the connection may go on without, and presence
+    /// learns of it when it begins again.
     pub async fn connected(
         &self,
         tenant: &TenantId,
@@ -40,6 +42,7 @@ impl Handle {
         connection: u64,
         profile: Profile,
     ) -> Result<AgentPresence, Refusal> {
+        self.tenant(tenant).desks.lock().insert(connection, agent);
         self.ask(tenant, |_permit, reply| Message::Connected {
             agent,
             connection,
@@ -52,9 +55,11 @@ impl Handle {
 
     /// A connection of an agent closed.
     pub fn disconnected(&self, tenant: &TenantId, agent: AgentId, connection: u64) {
+        let tenant = self.tenant(tenant);
+        tenant.desks.lock().remove(&connection);
         // Without a permit: one for each connection that was admitted, and it must not get lost.
-        // When presence is away, its next life knows no connections.
-        drop(self.tenant(tenant).presence.cast(Message::Disconnected { agent, connection }));
+        // When presence is away, its next life begins from those that are left.
+        drop(tenant.presence.cast(Message::Disconnected { agent, connection }));
     }
 
     /// A heartbeat or any authenticated call: keeps the agent alive for two minutes.

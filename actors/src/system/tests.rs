@@ -2,13 +2,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_domain::conversation::Stream;
+use switchboard_domain::person::Role;
+use switchboard_domain::presence::Status;
 
 use crate::delivery::Delivery;
-use crate::presence::View;
+use crate::presence::{AgentPresence, Profile, View};
 use crate::supervisor::FAILURES_MAX;
 use crate::system::Config;
 use crate::testing::{
-    Node, Troubled, agent, connection, pass, take_all, take_seqs, tenant, visitor,
+    Node, Troubled, agent, agent_ref, connection, pass, take_all, take_seqs, tenant, visitor,
 };
 
 #[tokio::test(start_paused = true)]
@@ -37,11 +39,33 @@ async fn presence_that_failed_comes_back_with_its_watchers() {
     node.system.tenant(&tenant()).presence.actor().unwrap().kill();
     pass(Duration::from_secs(1)).await;
     take_all(&mut client);
-    presence.alive(&tenant(), crate::testing::agent_ref(1).id);
-    let chosen = switchboard_domain::presence::Status::Busy;
-    presence.set_status(&tenant(), &crate::testing::agent_ref(1), chosen).await.unwrap();
+    presence.alive(&tenant(), agent_ref(1).id);
+    let chosen = Status::Busy;
+    presence.set_status(&tenant(), &agent_ref(1), chosen).await.unwrap();
     let told = take_all(&mut client);
     assert!(matches!(&told[..], [Delivery::Presence { snapshot: false, .. }]), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn presence_that_failed_knows_who_is_connected() {
+    let node = Node::start().await;
+    let presence = node.system.presence();
+    let (stays, leaves) = (agent_ref(1), agent_ref(2));
+    for (connection, agent) in [(10, &stays), (20, &leaves)] {
+        let name = agent.name.clone();
+        let profile = Profile { name, role: Role::Agent, departments: Arc::default() };
+        presence.connected(&tenant(), agent.id, connection, profile).await.unwrap();
+    }
+    node.system.tenant(&tenant()).presence.actor().unwrap().kill();
+    // Nobody is there to hear it.
+    presence.disconnected(&tenant(), leaves.id, 20);
+    pass(Duration::from_secs(1)).await;
+    let online = |it: AgentPresence| it.effective == Status::Online;
+    let found = presence.get(&tenant(), stays.id).await.unwrap();
+    assert!(found.is_some_and(online), "still connected");
+    let found = presence.get(&tenant(), leaves.id).await.unwrap();
+    assert!(!found.is_some_and(online), "left meanwhile");
+    assert!(presence.anybody_online(&tenant()));
 }
 
 #[tokio::test(start_paused = true)]
