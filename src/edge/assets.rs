@@ -21,7 +21,7 @@ pub async fn serve(State(doors): State<Arc<Doors>>, request: Request) -> Respons
     if page == Some(Page::Demo) && !doors.demo {
         return Problem::new(Code::NotFound).into_response();
     }
-    let Some(asset) = switchboard_web::find(page.map_or(path, Page::path)) else {
+    let Some(asset) = switchboard_web::find(page.map_or(path, |page| page.path())) else {
         return Problem::new(Code::NotFound).into_response();
     };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
