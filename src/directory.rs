@@ -4,10 +4,10 @@
 //! be reached from another (P10). Changes are conditional on the version read; a few records of
 //! each kind are kept after reading.
 
-mod record;
-mod cache;
+pub(crate) mod record;
+pub(crate) mod cache;
 mod changes;
-mod text;
+pub(crate) mod text;
 pub mod tenant;
 pub mod number;
 pub mod origin;
@@ -37,7 +37,7 @@ pub use visitor::{Contact, Visitor};
 pub use widget::Widget;
 
 /// How often a change is tried again when somebody else changed the same record meanwhile.
-const TRIES_MAX: usize = 32;
+pub(crate) const TRIES_MAX: usize = 32;
 /// How many provisionings run side by side: callers of one key wait for each other.
 const STRIPES: usize = 64;
 /// Records on one page of a list at most.
@@ -133,7 +133,7 @@ impl Directory {
     }
 
     /// Reads a record, from memory if it was read lately.
-    async fn load<R: Record>(
+    pub(crate) async fn load<R: Record>(
         &self,
         tenant: &TenantId,
         id: &str,
@@ -154,7 +154,7 @@ impl Directory {
     }
 
     /// Reads a record as it is stored now.
-    async fn load_stored<R: Record>(
+    pub(crate) async fn load_stored<R: Record>(
         &self,
         tenant: &TenantId,
         id: &str,
@@ -164,7 +164,7 @@ impl Directory {
     }
 
     /// Writes a record durably, if what is stored is as expected.
-    async fn save<R: Record>(
+    pub(crate) async fn save<R: Record>(
         &self,
         tenant: &TenantId,
         id: &str,
@@ -184,7 +184,7 @@ impl Directory {
 
     /// Changes a record by a rule; tries again when another change came between, unless the
     /// caller named the version that it knows.
-    async fn change<R: Record + Clone>(
+    pub(crate) async fn change<R: Record + Clone>(
         &self,
         tenant: &TenantId,
         id: &str,
@@ -207,7 +207,7 @@ impl Directory {
     }
 
     /// Removes a record.
-    async fn remove<R: Record>(
+    pub(crate) async fn remove<R: Record>(
         &self,
         tenant: &TenantId,
         id: &str,
@@ -223,7 +223,7 @@ impl Directory {
     }
 
     /// A page of records of one kind, by id.
-    async fn page<R: Record>(
+    pub(crate) async fn page<R: Record>(
         &self,
         tenant: &TenantId,
         after: Option<&str>,
@@ -235,9 +235,14 @@ impl Directory {
         Ok(documents.iter().map(decode).collect::<Result<_, _>>()?)
     }
 
+    /// A fresh id.
+    pub(crate) fn fresh_id(&self) -> Uuid {
+        self.0.clock.fresh_id()
+    }
+
     /// The lock under which one key is provisioned, so that a crowd of first sights does the
     /// work once.
-    fn stripe(&self, tenant: &TenantId, key: &str) -> &tokio::sync::Mutex<()> {
+    pub(crate) fn stripe(&self, tenant: &TenantId, key: &str) -> &tokio::sync::Mutex<()> {
         let hash = xxhash_rust::xxh3::xxh3_64(format!("{tenant}\n{key}").as_bytes());
         let idx = usize::try_from(hash % 64).unwrap_or(0);
         &self.0.stripes[idx]
@@ -245,7 +250,7 @@ impl Directory {
 }
 
 /// Random bytes of the operating system.
-fn random<const N: usize>() -> Result<[u8; N], Error> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(Error::Random)?;
     Ok(bytes)

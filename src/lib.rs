@@ -7,6 +7,7 @@ pub mod phase;
 pub mod metrics;
 pub mod auth;
 pub mod directory;
+pub mod accounts;
 pub mod edge;
 pub mod node;
 pub mod cli;

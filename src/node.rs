@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use crate::accounts::Accounts;
 use crate::auth::{self, Authenticator, Keys};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Engine};
@@ -92,6 +93,8 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Node {
     address: SocketAddr,
+    /// Where the owner to be sets the tenant `default` up.
+    setup: Option<String>,
     lead: phase::Lead,
     doors: Arc<Doors>,
     ops_address: SocketAddr,
@@ -131,12 +134,23 @@ impl Node {
         let ops_address = local(&ops, config.server.ops_listen)?;
         let (asks, asked) = mpsc::channel(1);
         let admin = Admin { metrics: Arc::clone(&metrics), phase: phase.clone(), actors: asks };
+        let auth = Authenticator::new(keys, directory.clone(), Arc::clone(&clock));
+        let public_url = public_url(&config, address);
+        let setup = if config.server.demo { None } else { set_up(&directory, &public_url).await? };
+        let accounts = Accounts::new(
+            directory.clone(),
+            auth.clone(),
+            Arc::clone(&clock),
+            config.is_production(),
+            setup.is_some(),
+        );
         let doors = Arc::new(Doors {
             node: config.server.node.as_str().into(),
             production: config.is_production(),
-            auth: Authenticator::new(keys, directory.clone(), Arc::clone(&clock)),
+            auth,
+            accounts,
+            public_url: public_url.into(),
             origins: origins(&config, address),
-            public_url: public_url(&config, address).into(),
             directory,
             store,
             conversations: system.conversations(),
@@ -167,6 +181,7 @@ impl Node {
         let drain_within = config.server.drain_within();
         Ok(Self {
             address,
+            setup,
             ops_address,
             _ops_lead: ops_lead,
             lead,
@@ -182,6 +197,13 @@ impl Node {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The link with which the tenant `default` is set up, while it has no owner. A secret: to be
+    /// shown to whoever started the node, and not logged.
+    #[must_use]
+    pub fn setup(&self) -> Option<&str> {
+        self.setup.as_deref()
     }
 
     /// Where metrics and health are read.
@@ -361,10 +383,24 @@ fn public_url(config: &Config, address: SocketAddr) -> String {
     set.unwrap_or_else(|| format!("{scheme}://{address}"))
 }
 
-/// Pages that may call for every tenant: those of the public URL and of the server's own list.
+/// The link to set the tenant `default` up, while nobody owns it: a new one at each start.
+async fn set_up(directory: &Directory, public_url: &str) -> Result<Option<String>, Error> {
+    let made = directory.make_setup(&default_tenant(), None).await?;
+    Ok(made.map(|made| format!("{public_url}/console#setup={}", made.token)))
+}
+
+/// Pages that may call for every tenant: those of the public URL and of the server's own list. On
+/// this machine alone we are known by other names too.
 fn origins(config: &Config, address: SocketAddr) -> Vec<Pattern> {
     let own = public_url(config, address);
+    let is_here = config.server.public_url.is_none() && address.ip().is_loopback();
+    let (scheme, _) = own.split_once("://").unwrap_or(("http", ""));
+    let names = ["localhost", "127.0.0.1", "[::1]"].map(|name| match is_here {
+        true => Some(format!("{scheme}://{name}:{}", address.port())),
+        false => None,
+    });
     std::iter::once(own.as_str())
+        .chain(names.iter().flatten().map(String::as_str))
         .chain(config.server.allowed_origins.iter().map(String::as_str))
         .filter_map(|origin| match origin.parse() {
             Ok(pattern) => Some(pattern),

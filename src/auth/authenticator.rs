@@ -14,8 +14,10 @@ use uuid::Uuid;
 use super::claims::Claims;
 use super::keys::{Key, Keys};
 use super::revocation::{Registration, Revocations};
-use super::secret::{SecretDigest, VisitorToken};
+use super::secret::{SecretDigest, Token, VisitorToken};
 use super::{Flaw, Refused};
+use crate::accounts::credential::{SEEN_LAG_MS, SignIn};
+use crate::accounts::{SIGN_IN_PREFIX, sign_in};
 use crate::directory::person::{Change, Person, Sight};
 use crate::directory::visitor::Access;
 use crate::directory::{self, Directory, Versioned};
@@ -45,9 +47,27 @@ pub enum Via {
     Token,
     /// The secret of a visitor without an account.
     VisitorSecret,
+    /// The cookie of a browser that is signed in, or a ticket that it was given.
+    SignIn(Uuid),
 }
 
 impl Identity {
+    /// Somebody whose browser is signed in.
+    #[must_use]
+    pub fn signed_in(tenant: &TenantId, person: &Arc<Versioned<Person>>, sign_in: &SignIn) -> Self {
+        let author = Author {
+            principal: Principal::Agent(person.value.id),
+            name: Some(person.value.shown_name()),
+        };
+        Self {
+            tenant: tenant.clone(),
+            caller: Caller { author, role: person.value.role_in_effect() },
+            person: Some(Arc::clone(person)),
+            expires_at: Some(sign_in.ends_at()),
+            via: Via::SignIn(sign_in.id),
+        }
+    }
+
     /// Our id of whoever it is.
     #[must_use]
     pub fn id(&self) -> Uuid {
@@ -164,14 +184,21 @@ impl Authenticator {
     ) -> Result<Registration, AuthError> {
         let Shared { directory, revocations, .. } = &*self.0;
         let tenant = &identity.tenant;
-        let registration = revocations.register(tenant.clone(), identity.id(), outlet);
+        let sign_in = match identity.via {
+            Via::SignIn(id) => Some(id),
+            Via::Token | Via::VisitorSecret => None,
+        };
+        let registration = revocations.register(tenant.clone(), identity.id(), sign_in, outlet);
         // Asked after entering: whoever disables from now on finds the entry.
         let is_good = match &identity.person {
             Some(known) => {
                 let person = directory.person(tenant, known.value.id).await?;
                 person.is_some_and(|person| {
                     !person.value.disabled && person.value.role_max == known.value.role_max
-                })
+                }) && match sign_in {
+                    None => true,
+                    Some(id) => self.is_signed_in(tenant, known.value.id, id).await?,
+                }
             }
             None => {
                 let visitor = directory.visitor(tenant, VisitorId::new(identity.id())).await?;
@@ -198,6 +225,64 @@ impl Authenticator {
             self.0.revocations.revoke(tenant, id.uuid());
         }
         Ok(changed)
+    }
+
+    /// Who shows this cookie, and what their pages show with every change they ask for.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`].
+    pub async fn authenticate_cookie(&self, cookie: &str) -> Result<(Identity, String), AuthError> {
+        let Shared { directory, clock, .. } = &*self.0;
+        let secret = Token::parse(SIGN_IN_PREFIX, cookie);
+        let secret = secret.ok_or(AuthError::Invalid(Flaw::Shape))?;
+        let (tenant, id) = (&secret.tenant, AgentId::new(secret.owner));
+        let now = clock.now();
+        let credential = directory.credential(tenant, id).await?;
+        let sign_in = credential.as_ref().and_then(|it| it.value.sign_in(&secret, now));
+        let sign_in = sign_in.ok_or(AuthError::Invalid(Flaw::Secret))?;
+        let person = directory.person(tenant, id).await?;
+        let person = person.ok_or(AuthError::Invalid(Flaw::Secret))?;
+        if person.value.disabled || person.value.role_in_effect() < Role::Agent {
+            return Err(AuthError::Disabled);
+        }
+        let mut sign_in = sign_in.clone();
+        if now.ms_since(sign_in.seen_at) >= SEEN_LAG_MS {
+            sign_in.seen_at = now;
+            let touched = directory.change_credential(tenant, id, |credential| {
+                sign_in::touch(credential, sign_in.id, now);
+                Ok::<_, directory::Error>(())
+            });
+            // A store that takes no writes is no reason to sign people out.
+            if let Err(error) = touched.await {
+                tracing::debug!(%error, "a sign-in was not marked as used");
+            }
+        }
+        let csrf = sign_in::csrf(&secret);
+        Ok((Identity::signed_in(tenant, &person, &sign_in), csrf))
+    }
+
+    /// Closes the sockets of one sign-in.
+    pub fn end_sign_in(&self, tenant: &TenantId, person: AgentId, ended: Uuid) {
+        let is_ended = |of: Option<Uuid>| of == Some(ended);
+        self.0.revocations.revoke_where(tenant, person.uuid(), is_ended);
+    }
+
+    /// Closes the sockets of all sign-ins of a person but one.
+    pub fn end_sign_ins(&self, tenant: &TenantId, person: AgentId, kept: Option<Uuid>) {
+        let is_ended = |of: Option<Uuid>| of.is_some() && of != kept;
+        self.0.revocations.revoke_where(tenant, person.uuid(), is_ended);
+    }
+
+    async fn is_signed_in(
+        &self,
+        tenant: &TenantId,
+        person: AgentId,
+        id: Uuid,
+    ) -> Result<bool, directory::Error> {
+        let now = self.0.clock.now();
+        let credential = self.0.directory.credential(tenant, person).await?;
+        Ok(credential.is_some_and(|it| it.value.sign_in_named(id, now).is_some()))
     }
 
     /// Refuses a visitor's secret from now on, or takes it again; open connections are cut.

@@ -1,4 +1,5 @@
-//! Secrets of anonymous visitors: `sbv_<tenant>.<visitor>.<256 bit>`.
+//! Secrets that we give out: `<kind>_<tenant>.<owner>.<256 bit>`. Anonymous visitors have one
+//! (`sbv_`), and in the same shape come sign-ins, links and API keys.
 //!
 //! Only a digest is stored. A plain SHA-256 is enough: there is nothing to guess in 256 random
 //! bits. Digests are compared in constant time.
@@ -8,13 +9,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use switchboard_domain::ids::{TenantId, VisitorId};
+use uuid::Uuid;
 
-use crate::directory::tenant;
+use crate::directory::{self, random, tenant};
 
 /// Before every visitor token.
 const PREFIX: &str = "sbv_";
 const SECRET_BYTES: usize = 32;
-/// The longest visitor token, in bytes: prefix, tenant, UUID and secret have 147.
+/// The longest token, in bytes: prefix, tenant, UUID and secret have 147.
 const TOKEN_BYTES_MAX: usize = 160;
 
 /// The digest of a secret, as stored.
@@ -51,21 +53,14 @@ impl VisitorToken {
     /// Reads a token; `None` when it is not of this shape.
     #[must_use]
     pub fn parse(token: &str) -> Option<Self> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return None;
-        }
-        let mut parts = token.strip_prefix(PREFIX)?.splitn(3, '.');
-        let tenant = parts.next().filter(|name| tenant::is_name(name))?;
-        let visitor = parts.next().and_then(canonical_id)?;
-        let secret = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
-        Some(Self { tenant: TenantId(tenant.into()), visitor, secret })
+        let Token { tenant, owner, secret } = Token::parse(PREFIX, token)?;
+        Some(Self { tenant, visitor: VisitorId::new(owner), secret })
     }
 
     /// The token as text.
     #[must_use]
     pub fn reveal(&self) -> String {
-        let secret = URL_SAFE_NO_PAD.encode(self.secret);
-        format!("{PREFIX}{}.{}.{secret}", self.tenant, self.visitor)
+        write(PREFIX, &self.tenant, self.visitor.uuid(), &self.secret)
     }
 
     /// What is stored of it.
@@ -81,9 +76,77 @@ impl VisitorToken {
     }
 }
 
+/// A secret that says whose it is; what it opens depends on its prefix.
+pub struct Token {
+    /// Where its owner belongs.
+    pub tenant: TenantId,
+    /// Whom it is for: a person, or a key.
+    pub owner: Uuid,
+    secret: [u8; SECRET_BYTES],
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+impl Token {
+    /// A new one.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no random bytes.
+    pub fn fresh(tenant: TenantId, owner: Uuid) -> Result<Self, directory::Error> {
+        Ok(Self { tenant, owner, secret: random()? })
+    }
+
+    /// Reads a token; `None` when it is not of this shape.
+    #[must_use]
+    pub fn parse(prefix: &str, token: &str) -> Option<Self> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return None;
+        }
+        let mut parts = token.strip_prefix(prefix)?.splitn(3, '.');
+        let tenant = parts.next().filter(|name| tenant::is_name(name))?;
+        let owner = parts.next().and_then(canonical_id)?;
+        let secret = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
+        Some(Self { tenant: TenantId(tenant.into()), owner, secret })
+    }
+
+    /// The token as text.
+    #[must_use]
+    pub fn reveal(&self, prefix: &str) -> String {
+        write(prefix, &self.tenant, self.owner, &self.secret)
+    }
+
+    /// What is stored of it.
+    #[must_use]
+    pub fn digest(&self) -> SecretDigest {
+        Sha256::digest(self.secret).into()
+    }
+
+    /// Whether this is the secret of that digest.
+    #[must_use]
+    pub fn matches(&self, stored: &SecretDigest) -> bool {
+        self.digest().ct_eq(stored).into()
+    }
+
+    /// Another secret, made from this one for one purpose: who has it does not have this one.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> String {
+        let digest = Sha256::new().chain_update(purpose).chain_update(self.secret).finalize();
+        URL_SAFE_NO_PAD.encode(digest)
+    }
+}
+
+fn write(prefix: &str, tenant: &TenantId, owner: Uuid, secret: &[u8; SECRET_BYTES]) -> String {
+    format!("{prefix}{tenant}.{owner}.{}", URL_SAFE_NO_PAD.encode(secret))
+}
+
 /// An id in the one spelling that we give out.
-fn canonical_id(text: &str) -> Option<VisitorId> {
-    let id: VisitorId = text.parse().ok()?;
+fn canonical_id(text: &str) -> Option<Uuid> {
+    let id: Uuid = text.parse().ok()?;
     (id.to_string() == text).then_some(id)
 }
 

@@ -69,6 +69,9 @@ fn announce(config: &Config, node: &Node) -> io::Result<()> {
         writeln!(out, "demo page    {scheme}://{}/demo", node.address())?;
         writeln!(out, "console      {scheme}://{}/console", node.address())?;
     }
+    if let Some(setup) = node.setup() {
+        writeln!(out, "Set up Switchboard: {setup}")?;
+    }
     writeln!(out, "operations   http://{}/metrics", node.ops_address())?;
     out.flush()
 }

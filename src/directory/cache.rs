@@ -16,23 +16,25 @@ use super::person::{Accounts, Person};
 use super::record::Versioned;
 use super::visitor::Visitor;
 use super::widget::Widget;
+use crate::accounts::credential::Credential;
 
 /// Records of one kind kept at most: a few hundred bytes each.
 const RECORDS_MAX: usize = 8_192;
 
 /// All caches.
 #[derive(Debug, Default)]
-pub(super) struct Caches {
+pub(crate) struct Caches {
     pub(super) people: Cache<Person>,
     pub(super) accounts: Cache<Accounts>,
     pub(super) visitors: Cache<Visitor>,
     pub(super) widgets: Cache<Widget>,
     pub(super) departments: Cache<Department>,
+    pub(crate) credentials: Cache<Credential>,
 }
 
 /// Records of one kind.
 #[derive(Debug)]
-pub(super) struct Cache<R>(Mutex<Generations<R>>);
+pub(crate) struct Cache<R>(Mutex<Generations<R>>);
 
 #[derive(Debug)]
 struct Generations<R> {

@@ -52,7 +52,7 @@ pub struct Department {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct DepartmentForm {
+pub(crate) struct DepartmentForm {
     name: Arc<str>,
     routing: Option<Routing>,
 }

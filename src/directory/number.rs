@@ -25,7 +25,7 @@ pub(super) struct Blocks(tokio::sync::Mutex<HashMap<TenantId, Range<u64>>>);
 pub(super) struct Bearer(pub(super) Uuid);
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct BearerForm {
+pub(crate) struct BearerForm {
     id: u128,
 }
 

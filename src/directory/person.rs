@@ -41,6 +41,10 @@ pub struct Person {
     pub external_id: Arc<str>,
     /// The name to show.
     pub name: Option<Arc<str>>,
+    /// The name for visitors, where it is another than for colleagues.
+    pub display_name: Option<Arc<str>>,
+    /// The picture, by its address below `/v1/avatars/`.
+    pub avatar: Option<Arc<str>>,
     /// The given name, where the token tells it apart.
     pub given_name: Option<Arc<str>>,
     /// The family name, where the token tells it apart.
@@ -102,9 +106,14 @@ pub enum Source {
 pub struct Change {
     /// The name to show.
     pub name: Option<String>,
+    /// The name for visitors; empty removes it.
+    pub display_name: Option<String>,
+    /// The picture; `Some(None)` removes it.
+    pub avatar: Option<Option<Arc<str>>>,
     /// The mail address; empty removes it.
     pub email: Option<String>,
-    /// The highest role allowed; `Some(None)` lifts the bound.
+    /// The role: what an own sign-in gets, and the highest that tokens get; `Some(None)` lifts
+    /// the bound.
     pub role_max: Option<Option<Role>>,
     /// Whether every token is refused.
     pub disabled: Option<bool>,
@@ -132,6 +141,12 @@ impl Person {
     /// The name that others read; made from the number when none was told.
     #[must_use]
     pub fn shown_name(&self) -> Arc<str> {
+        self.display_name.clone().unwrap_or_else(|| self.full_name())
+    }
+
+    /// The name that colleagues know; made from the number when none was told.
+    #[must_use]
+    pub fn full_name(&self) -> Arc<str> {
         self.told_name().unwrap_or_else(|| format!("Agent {}", self.number.0).into())
     }
 
@@ -145,6 +160,18 @@ impl Person {
     #[must_use]
     pub fn effective_role(&self, claimed: Role) -> Role {
         self.role_max.map_or(claimed, |role_max| claimed.min(role_max))
+    }
+
+    /// The role of an own sign-in.
+    #[must_use]
+    pub fn role_in_effect(&self) -> Role {
+        self.effective_role(self.role)
+    }
+
+    /// Whether this person owns the tenant and may come in.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.role_in_effect() == Role::Owner && !self.disabled
     }
 
     fn take_over(&mut self, profile: &Profile, role: Role, issued_at: Timestamp) {
@@ -168,12 +195,20 @@ impl Person {
         if let Some(name) = &change.name {
             self.name = line("name", name, NAME_BYTES_MAX)?;
         }
+        if let Some(name) = &change.display_name {
+            self.display_name = line("display_name", name, NAME_BYTES_MAX)?;
+        }
+        if let Some(avatar) = &change.avatar {
+            self.avatar.clone_from(avatar);
+        }
         if let Some(email) = &change.email {
             self.email = line("email", email, EMAIL_BYTES_MAX)?;
             self.email.as_deref().map_or(Ok(()), check_email)?;
         }
         if let Some(role_max) = change.role_max {
             self.role_max = role_max;
+            // Who signs in here has no token that says more.
+            self.role = role_max.unwrap_or(self.role);
         }
         if let Some(disabled) = change.disabled {
             self.disabled = disabled;
@@ -209,10 +244,12 @@ impl Person {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct PersonForm {
+pub(crate) struct PersonForm {
     number: u64,
     external_id: Arc<str>,
     name: Option<Arc<str>>,
+    display_name: Option<Arc<str>>,
+    avatar: Option<Arc<str>>,
     given_name: Option<Arc<str>>,
     family_name: Option<Arc<str>>,
     email: Option<Arc<str>>,
@@ -230,7 +267,8 @@ pub(super) struct PersonForm {
 
 impl Record for Person {
     const KIND: &'static str = "person";
-    const VERSION: u8 = 1;
+    // 2: display name and avatar, which older forms do not have.
+    const VERSION: u8 = 2;
     type Form = PersonForm;
 
     fn form(&self) -> PersonForm {
@@ -238,6 +276,8 @@ impl Record for Person {
             number: self.number.0,
             external_id: Arc::clone(&self.external_id),
             name: self.name.clone(),
+            display_name: self.display_name.clone(),
+            avatar: self.avatar.clone(),
             given_name: self.given_name.clone(),
             family_name: self.family_name.clone(),
             email: self.email.clone(),
@@ -264,6 +304,8 @@ impl Record for Person {
             number: Number(form.number),
             external_id: form.external_id,
             name: form.name,
+            display_name: form.display_name,
+            avatar: form.avatar,
             given_name: form.given_name,
             family_name: form.family_name,
             email: form.email,
@@ -421,6 +463,25 @@ impl Directory {
         role: Role,
         change: &Change,
     ) -> Result<Arc<Versioned<Person>>, Error> {
+        self.create_own_person(tenant, None, Some(external_id), role, change).await
+    }
+
+    /// Creates a person whose id, without an external one, is the external one too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Directory::create_person`].
+    pub(crate) async fn create_own_person(
+        &self,
+        tenant: &TenantId,
+        id: Option<AgentId>,
+        external_id: Option<&str>,
+        role: Role,
+        change: &Change,
+    ) -> Result<Arc<Versioned<Person>>, Error> {
+        let own_id = id.unwrap_or_else(|| AgentId::new(self.fresh_id()));
+        let own_name = own_id.to_string();
+        let external_id = external_id.unwrap_or(&own_name);
         check_external_id(external_id)?;
         // Checked on a draft, before anything is stored.
         let mut draft = self.draft(AgentId::from_u128(0), Number(0), external_id, role);
@@ -437,7 +498,7 @@ impl Directory {
             }
             Some([_, ..]) => return Err(Error::Exists),
             Some([]) | None => {
-                let id: AgentId = AgentId::new(self.0.clock.fresh_id());
+                let id = own_id;
                 let account = Account { source: Source::Anyone, person: id.uuid().as_u128() };
                 let expect = accounts.map_or(Expect::Absent, |a| Expect::Version(a.version));
                 let saved = self.save(tenant, external_id, expect, Accounts(vec![account])).await;
@@ -595,6 +656,8 @@ impl Directory {
             number,
             external_id: external_id.into(),
             name: None,
+            display_name: None,
+            avatar: None,
             given_name: None,
             family_name: None,
             email: None,

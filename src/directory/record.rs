@@ -22,7 +22,7 @@ pub struct Versioned<R> {
 }
 
 /// A kind of record in the store's documents.
-pub(super) trait Record: Sized + Send + Sync + 'static {
+pub(crate) trait Record: Sized + Send + Sync + 'static {
     /// The kind of document.
     const KIND: &'static str;
     /// The newest stored form; [`Record::form`] is of this version.
@@ -76,11 +76,11 @@ pub(super) fn decode<R: Record>(document: &Document) -> Result<Arc<Versioned<R>>
 }
 
 /// Reads a form; what does not fit is damaged.
-pub(super) fn parse<R: Record, F: DeserializeOwned>(id: &str, bytes: &[u8]) -> Result<F, Fault> {
+pub(crate) fn parse<R: Record, F: DeserializeOwned>(id: &str, bytes: &[u8]) -> Result<F, Fault> {
     rmp_serde::from_slice(bytes).map_err(|error| damaged::<R>(id, &error.to_string()))
 }
 
 /// A record that cannot be read.
-pub(super) fn damaged<R: Record>(id: &str, why: &str) -> Fault {
+pub(crate) fn damaged<R: Record>(id: &str, why: &str) -> Fault {
     Fault::Damaged { what: format!("{} {id}: {why}", R::KIND).into() }
 }

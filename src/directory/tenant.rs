@@ -1,38 +1,45 @@
 //! Tenants: which there are, and what each begins with.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use switchboard_domain::ids::{TenantId, Timestamp};
 use switchboard_store::{Expect, Fault};
 
 use super::record::{Record, parse};
-use super::{Directory, Error, PAGE_MAX, random};
+use super::{Directory, Error, PAGE_MAX, Versioned, random};
 
 /// The tenant that the secret in the environment signs for.
 pub const DEFAULT: &str = "default";
 
 /// A customer account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tenant {
-    created_at: Timestamp,
+pub struct Tenant {
+    /// What its people call it; `None` for its id.
+    pub name: Option<Arc<str>>,
+    /// Since when.
+    pub created_at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct TenantForm {
+pub(crate) struct TenantForm {
+    name: Option<Arc<str>>,
     created_at: i64,
 }
 
 impl Record for Tenant {
     const KIND: &'static str = "tenant";
-    const VERSION: u8 = 1;
+    // 2: a name, which older forms do not have.
+    const VERSION: u8 = 2;
     type Form = TenantForm;
 
     fn form(&self) -> TenantForm {
-        TenantForm { created_at: self.created_at.0 }
+        TenantForm { name: self.name.clone(), created_at: self.created_at.0 }
     }
 
     fn read(_version: u8, id: &str, bytes: &[u8]) -> Result<Self, Fault> {
         let form: TenantForm = parse::<Self, _>(id, bytes)?;
-        Ok(Self { created_at: Timestamp(form.created_at) })
+        Ok(Self { name: form.name, created_at: Timestamp(form.created_at) })
     }
 }
 
@@ -83,11 +90,20 @@ impl Directory {
         }
         self.seed_departments(tenant).await?;
         // Last, so that a start that was cut short seeds again.
-        let new = Tenant { created_at: self.0.clock.now() };
+        let new = Tenant { name: None, created_at: self.0.clock.now() };
         match self.save(&server(), &tenant.0, Expect::Absent, new).await {
             Ok(_) | Err(Error::Changed) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// A tenant.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn tenant(&self, id: &TenantId) -> Result<Option<Arc<Versioned<Tenant>>>, Error> {
+        self.load_stored(&server(), &id.0).await
     }
 
     /// All tenants.

@@ -8,7 +8,7 @@ use super::Error;
 
 /// A text on one line: control characters stripped, trimmed, at most so many bytes. Empty is
 /// none.
-pub(super) fn line(
+pub(crate) fn line(
     field: &'static str,
     text: &str,
     bytes_max: usize,
@@ -26,7 +26,7 @@ pub(super) fn line(
 
 /// Checks that a text of several lines holds no control characters but line ends and tabs, and
 /// at most so many bytes.
-pub(super) fn check_lines(field: &'static str, text: &str, bytes_max: usize) -> Result<(), Error> {
+pub(crate) fn check_lines(field: &'static str, text: &str, bytes_max: usize) -> Result<(), Error> {
     if text.len() > bytes_max {
         return Err(Error::Invalid { field, why: "is too long" });
     }
@@ -37,7 +37,7 @@ pub(super) fn check_lines(field: &'static str, text: &str, bytes_max: usize) -> 
 }
 
 /// Checks that a text looks like a mail address.
-pub(super) fn check_email(text: &str) -> Result<(), Error> {
+pub(crate) fn check_email(text: &str) -> Result<(), Error> {
     if is_mail_address(text) {
         return Ok(());
     }
@@ -45,7 +45,7 @@ pub(super) fn check_email(text: &str) -> Result<(), Error> {
 }
 
 /// Whether a text is a short name: 1 to 64 of a–z, 0–9, - and _, not beginning with a sign.
-pub(super) fn is_short_name(text: &str) -> bool {
+pub(crate) fn is_short_name(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     text.len() <= 64
         && text.bytes().next().is_some_and(is_plain)
@@ -53,5 +53,5 @@ pub(super) fn is_short_name(text: &str) -> bool {
 }
 
 /// The words for a name that is not short.
-pub(super) const SHORT_NAME: &str =
+pub(crate) const SHORT_NAME: &str =
     "must be 1 to 64 characters of a-z, 0-9, - and _, beginning with a letter or digit";

@@ -90,7 +90,7 @@ pub struct Visitor {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct VisitorForm {
+pub(crate) struct VisitorForm {
     number: u64,
     name: Option<Arc<str>>,
     email: Option<Arc<str>>,

@@ -14,6 +14,7 @@ use tokio::time::{Duration, Instant};
 use super::connections::Connections;
 use super::limits::{self, PerAddress, Rate};
 use super::problem::{Code, Problem};
+use crate::accounts::Accounts;
 use crate::auth::Authenticator;
 use crate::directory::Directory;
 use crate::directory::origin::{Origin, Pattern};
@@ -31,6 +32,8 @@ pub struct Doors {
     pub clock: Arc<dyn Clock>,
     /// Who comes in.
     pub auth: Authenticator,
+    /// Own accounts.
+    pub accounts: Accounts,
     /// Where clients find us, without a slash at its end: for links and embed code.
     pub public_url: Box<str>,
     /// Pages that may call for every tenant: the public URL and the server's own list.
@@ -99,6 +102,14 @@ impl Doors {
             self.origins.iter().any(|pattern| pattern.allows(&origin))
                 || self.directory.allows_origin(tenant, &origin)
         })
+    }
+
+    /// Whether an origin is one of our own pages: the only ones that may act by a cookie.
+    #[must_use]
+    pub fn is_own_origin(&self, origin: &str) -> bool {
+        origin
+            .parse::<Origin>()
+            .is_ok_and(|origin| self.origins.iter().any(|pattern| pattern.allows(&origin)))
     }
 
     /// Whether pages of an origin may call for any tenant: all that can be said before the caller

@@ -71,6 +71,31 @@ impl Bucket {
         enough
     }
 
+    /// How long until there is one; zero when there is.
+    #[must_use]
+    pub fn wait(&mut self, rate: Rate, now: Instant) -> Duration {
+        self.fill(rate, now);
+        let missing = (1.0 - self.left).max(0.0);
+        if missing > 0.0 {
+            // A hair more, for what rounding takes.
+            Duration::from_secs_f32(missing / rate.per_second) + Duration::from_millis(1)
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Gives one back that was taken.
+    pub fn give_back(&mut self, rate: Rate) {
+        self.left = (self.left + 1.0).min(rate.burst);
+    }
+
+    /// Whether nothing was taken, or all of it came back.
+    #[must_use]
+    pub fn is_full(&mut self, rate: Rate, now: Instant) -> bool {
+        self.fill(rate, now);
+        self.left >= rate.burst
+    }
+
     fn fill(&mut self, rate: Rate, now: Instant) {
         let passed = now.saturating_duration_since(self.filled_at).as_secs_f32();
         self.left = (self.left + passed * rate.per_second).min(rate.burst);

@@ -12,6 +12,8 @@ pub mod openapi;
 pub mod conversations;
 pub mod actions;
 pub mod messages;
+pub mod cookies;
+pub mod auth;
 pub mod agents;
 pub mod departments;
 pub mod widgets;

@@ -16,6 +16,7 @@ use switchboard_store::Fault;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::accounts;
 use crate::auth::AuthError;
 use crate::directory;
 
@@ -31,6 +32,12 @@ pub enum Code {
     UnknownRole,
     IdentityRequired,
     OriginRefused,
+    Csrf,
+    BadCredentials,
+    TooManyAttempts,
+    LinkUsed,
+    LinkExpired,
+    LastOwner,
     NotFound,
     NoMessage,
     WidgetDisabled,
@@ -67,7 +74,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the table.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 46] = [
         Self::BadRequest,
         Self::BadFrame,
         Self::UnknownType,
@@ -76,6 +83,12 @@ impl Code {
         Self::UnknownRole,
         Self::IdentityRequired,
         Self::OriginRefused,
+        Self::Csrf,
+        Self::BadCredentials,
+        Self::TooManyAttempts,
+        Self::LinkUsed,
+        Self::LinkExpired,
+        Self::LastOwner,
         Self::NotFound,
         Self::NoMessage,
         Self::WidgetDisabled,
@@ -130,6 +143,20 @@ impl Code {
             Self::OriginRefused => {
                 ("origin_refused", S::FORBIDDEN, "Pages of this origin may not call here")
             }
+            Self::Csrf => (
+                "csrf",
+                S::FORBIDDEN,
+                "A change with a cookie needs X-Switchboard-CSRF and an Origin of ours",
+            ),
+            Self::BadCredentials => {
+                ("bad_credentials", S::UNAUTHORIZED, "The mail address or the password is wrong")
+            }
+            Self::TooManyAttempts => {
+                ("too_many_attempts", S::TOO_MANY_REQUESTS, "Too many wrong passwords; wait")
+            }
+            Self::LinkUsed => ("link_used", S::GONE, "The link was used or replaced"),
+            Self::LinkExpired => ("link_expired", S::GONE, "The link has expired"),
+            Self::LastOwner => ("last_owner", S::CONFLICT, "Somebody has to own the tenant"),
             Self::NotFound => ("not_found", S::NOT_FOUND, "There is no such thing"),
             Self::NoMessage => ("no_message", S::NOT_FOUND, "There is no message at that position"),
             Self::WidgetDisabled => ("widget_disabled", S::NOT_FOUND, "The widget is switched off"),
@@ -419,6 +446,26 @@ impl From<AuthError> for Problem {
             AuthError::Invalid(_) | AuthError::Disabled => Code::Unauthenticated.into(),
             AuthError::UnknownRole => Code::UnknownRole.into(),
             AuthError::Directory(error) => error.into(),
+        }
+    }
+}
+
+impl From<accounts::Error> for Problem {
+    fn from(error: accounts::Error) -> Self {
+        match error {
+            accounts::Error::BadCredentials => Code::BadCredentials.into(),
+            accounts::Error::TooManyAttempts { retry_after_ms } => {
+                Self { retry_after_ms: Some(retry_after_ms), ..Self::new(Code::TooManyAttempts) }
+            }
+            accounts::Error::LinkUsed => Code::LinkUsed.into(),
+            accounts::Error::LinkExpired => Code::LinkExpired.into(),
+            accounts::Error::NoAccount => Code::Forbidden.into(),
+            accounts::Error::Busy => Self { retry_after_ms: Some(1_000), ..Code::Busy.into() },
+            accounts::Error::Directory(error) => error.into(),
+            accounts::Error::Hash(error) => {
+                tracing::error!(%error, "a password could not be hashed");
+                Code::Internal.into()
+            }
         }
     }
 }

@@ -14,3 +14,5 @@ mod hostile;
 mod openapi;
 mod matrix;
 mod strangers;
+mod browser;
+mod accounts;

@@ -60,6 +60,24 @@ fn table() -> Vec<Row> {
         open("getPublicWidget", 200, none()),
         // Without the origin it is a bad request, to everybody.
         open("checkWidget", 400, none()),
+        open("getStanding", 200, none()),
+        open(
+            "setUp",
+            410,
+            json!({"token": "x", "name": "Eve", "email": "e@example.com",
+                                  "password": "correct horse"}),
+        ),
+        open("logIn", 401, json!({"email": "e@example.com", "password": "correct horse"})),
+        open("acceptInvitation", 410, json!({"token": "x", "password": "correct horse"})),
+        row("getSignedIn", [401, 403, 403, 200, 200, 200], none()),
+        // Nobody here came with a cookie: there is nothing to end, and no password.
+        row("logOut", [401, 403, 403, 204, 204, 204], none()),
+        row(
+            "changePassword",
+            [401, 403, 403, 403, 403, 403],
+            json!({"current": "correct horse", "new": "battery staple"}),
+        ),
+        row("createStreamTicket", [401, 201, 201, 201, 201, 201], none()),
         open("demoSignIn", 200, json!({"as": "ben"})),
         // Without the upgrade it is a bad request, to everybody.
         open("openStream", 400, none()),

@@ -59,7 +59,7 @@ impl Agent {
             id: person.id.uuid(),
             number: person.number.0,
             external_id: (*person.external_id).to_owned(),
-            name: (*person.shown_name()).to_owned(),
+            name: (*person.full_name()).to_owned(),
             email: person.email.as_deref().map(str::to_owned),
             role: role::word(person.role_max.map_or(person.role, |max| person.role.min(max))),
             disabled: person.disabled,
@@ -250,9 +250,8 @@ pub async fn patch(
         email: patch.email,
         role_max,
         disabled: patch.disabled,
-        capacity: None,
-        skills: None,
         departments: patch.departments,
+        ..Change::default()
     };
     let tenant = &identity.tenant;
     let changed = doors.auth.change_person(tenant, person.value.id, version, &change).await?;

@@ -8,21 +8,32 @@ use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query as AxumQuery, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use switchboard_domain::ids::ConversationId;
 
+use super::cookies;
 use crate::auth::Identity;
 use crate::edge::doors::{Doors, bearer};
 use crate::edge::listener::Peer;
 use crate::edge::problem::{Code, Problem};
 
-/// An authenticated caller.
+/// Where pages show that a change is theirs.
+const CSRF_HEADER: &str = "x-switchboard-csrf";
+
+/// An authenticated caller, by token or by cookie.
 #[derive(Clone, Debug)]
 pub struct Caller(pub Arc<Identity>);
 
-/// A caller, or nobody: for what is open to strangers. A bad token is not nobody.
+/// An authenticated caller, and what its pages show with every change they ask for; `None` for
+/// one who came with a token.
+#[derive(Clone, Debug)]
+pub struct Csrf(pub Arc<Identity>, pub Option<String>);
+
+/// A caller by token, or nobody: for what is open to strangers. A bad token is not nobody, and a
+/// cookie is not looked at: pages of ours in other sites' frames send it without meaning it.
 #[derive(Clone, Debug)]
 pub struct MaybeCaller(pub Option<Arc<Identity>>);
 
@@ -49,10 +60,7 @@ impl FromRequestParts<Arc<Doors>> for MaybeCaller {
             return Ok(Self(None));
         }
         let Address(address) = Address::from_request_parts(parts, doors).await?;
-        let refused = |problem: Problem| match doors.charge(&doors.budgets.refusals, address) {
-            Ok(()) => problem,
-            Err(limited) => limited,
-        };
+        let refused = |problem| refused(doors, address, problem);
         let token = bearer(&parts.headers).ok_or_else(|| refused(Code::Unauthenticated.into()))?;
         let identity =
             doors.auth.authenticate(token).await.map_err(|error| refused(error.into()))?;
@@ -63,20 +71,63 @@ impl FromRequestParts<Arc<Doors>> for MaybeCaller {
                 return Err(Code::OriginRefused.into());
             }
         }
-        if let Some(agent) = identity.caller.author.principal.agent() {
-            doors.presence.alive(&identity.tenant, agent);
-        }
-        Ok(Self(Some(Arc::new(identity))))
+        Ok(Self(Some(alive(doors, identity))))
     }
+}
+
+/// A refused credential is paid for.
+fn refused(doors: &Doors, address: IpAddr, problem: Problem) -> Problem {
+    match doors.charge(&doors.budgets.refusals, address) {
+        Ok(()) => problem,
+        Err(limited) => limited,
+    }
+}
+
+/// Whatever an agent asks shows that the agent is there.
+fn alive(doors: &Doors, identity: Identity) -> Arc<Identity> {
+    if let Some(agent) = identity.caller.author.principal.agent() {
+        doors.presence.alive(&identity.tenant, agent);
+    }
+    Arc::new(identity)
 }
 
 impl FromRequestParts<Arc<Doors>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Problem> {
-        let MaybeCaller(caller) = MaybeCaller::from_request_parts(parts, doors).await?;
-        caller.map(Self).ok_or_else(|| Code::Unauthenticated.into())
+        let Csrf(caller, _) = Csrf::from_request_parts(parts, doors).await?;
+        Ok(Self(caller))
     }
+}
+
+impl FromRequestParts<Arc<Doors>> for Csrf {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Problem> {
+        let MaybeCaller(caller) = MaybeCaller::from_request_parts(parts, doors).await?;
+        if let Some(caller) = caller {
+            return Ok(Self(caller, None));
+        }
+        let Address(address) = Address::from_request_parts(parts, doors).await?;
+        let cookie = cookies::sign_in(&parts.headers).ok_or(Code::Unauthenticated)?;
+        let found = doors.auth.authenticate_cookie(cookie).await;
+        let (identity, csrf) = found.map_err(|error| refused(doors, address, error.into()))?;
+        check_page(doors, parts, &csrf)?;
+        Ok(Self(alive(doors, identity), Some(csrf)))
+    }
+}
+
+/// Whether a request with a cookie was meant by a page of ours: browsers send cookies along
+/// whoever asks, so a change has to name its origin and show what only our pages can read.
+fn check_page(doors: &Doors, parts: &Parts, csrf: &str) -> Result<(), Problem> {
+    let origin = parts.headers.get(header::ORIGIN).map(|value| value.to_str().unwrap_or_default());
+    let is_ours = origin.is_some_and(|origin| doors.is_own_origin(origin));
+    if parts.method.is_safe() {
+        return if origin.is_none() || is_ours { Ok(()) } else { Err(Code::OriginRefused.into()) };
+    }
+    let shown = parts.headers.get(CSRF_HEADER).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_shown: bool = shown.ct_eq(csrf.as_bytes()).into();
+    if is_ours && is_shown { Ok(()) } else { Err(Code::Csrf.into()) }
 }
 
 /// A conversation by its path. A text that is no id names nothing.

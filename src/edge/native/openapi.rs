@@ -14,7 +14,9 @@ use utoipa::openapi::path::{
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     Content, Header, InfoBuilder, KnownFormat, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
     Response, ResponseBuilder, SchemaFormat,
@@ -23,7 +25,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::wire::card::Card;
 use super::wire::person::Person;
-use super::{actions, agents, conversations, demo, departments, messages, widgets};
+use super::{actions, agents, auth, conversations, demo, departments, messages, widgets};
 use crate::edge::problem::ProblemBody;
 
 const JSON: &str = "application/json";
@@ -278,6 +280,62 @@ fn operations() -> Vec<Operation> {
         )
         .takes::<conversations::Position>()
         .answers_nothing(204),
+        Op::new(
+            Get,
+            "/v1/auth",
+            "getStanding",
+            Anybody,
+            "How things stand for a page that was just loaded: who is signed in, if anybody.",
+        )
+        .answers::<auth::Standing>(200),
+        Op::new(Get, "/v1/auth/me", "getSignedIn", Agents, "Who is signed in.")
+            .answers::<auth::Me>(200),
+        Op::new(
+            Post,
+            "/v1/auth/setup",
+            "setUp",
+            Anybody,
+            "Makes the owner of a tenant, by the link that the server or another owner gave.",
+        )
+        .takes::<auth::SetUp>()
+        .answers::<auth::Me>(200),
+        Op::new(
+            Post,
+            "/v1/auth/login",
+            "logIn",
+            Anybody,
+            "Signs a browser in: the cookie is in the answer.",
+        )
+        .takes::<auth::LogIn>()
+        .answers::<auth::Me>(200),
+        Op::new(Post, "/v1/auth/accept", "acceptInvitation", Anybody, "Sets a password by a link.")
+            .takes::<auth::Accept>()
+            .answers::<auth::Me>(200),
+        Op::new(
+            Post,
+            "/v1/auth/logout",
+            "logOut",
+            Agents,
+            "Ends the caller's sign-in and its sockets.",
+        )
+        .answers_nothing(204),
+        Op::new(
+            Put,
+            "/v1/auth/password",
+            "changePassword",
+            Agents,
+            "Changes the caller's password and ends their other sign-ins.",
+        )
+        .takes::<auth::ChangePassword>()
+        .answers_nothing(204),
+        Op::new(
+            Post,
+            "/v1/stream/tickets",
+            "createStreamTicket",
+            Everybody,
+            "A ticket that opens one socket within 30 seconds.",
+        )
+        .answers::<auth::Ticket>(201),
         Op::new(Get, "/v1/agents", "listAgents", Agents, "People who answer.")
             .query(&[CURSOR, LIMIT])
             .answers::<agents::Page>(200),
@@ -577,11 +635,17 @@ pub fn document() -> OpenApi {
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("A signed token, or the secret of an anonymous visitor."))
         .build();
+    let cookie = ApiKeyValue::with_description(
+        "__Host-switchboard",
+        "A browser that signed in. Changes also need an `Origin` of ours and \
+         `X-Switchboard-CSRF`.",
+    );
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
         .response("Problem", problem())
         .response("MethodNotAllowed", method_not_allowed())
         .security_scheme("token", SecurityScheme::Http(bearer))
+        .security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)))
         .build();
     let info = InfoBuilder::new()
         .title("Switchboard")
@@ -626,14 +690,14 @@ fn describe(row: &Operation) -> utoipa::openapi::path::Operation {
             .required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
-    let securities: &[bool] = match row.who {
-        Who::Anybody => &[false],
-        Who::AnybodyOrVisitor => &[false, true],
-        Who::Everybody | Who::Agents | Who::Admins => &[true],
+    let securities: &[Option<&str>] = match row.who {
+        Who::Anybody => &[None],
+        Who::AnybodyOrVisitor => &[None, Some("token")],
+        Who::Everybody | Who::Agents | Who::Admins => &[Some("token"), Some("cookie")],
     };
-    let securities = securities.iter().map(|token| match token {
-        true => SecurityRequirement::new("token", Vec::<String>::new()),
-        false => SecurityRequirement::default(),
+    let securities = securities.iter().map(|scheme| match scheme {
+        Some(scheme) => SecurityRequirement::new(*scheme, Vec::<String>::new()),
+        None => SecurityRequirement::default(),
     });
     operation
         .securities(Some(securities.collect::<Vec<_>>()))

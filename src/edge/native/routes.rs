@@ -12,7 +12,7 @@ use axum::routing::{get, patch, post, put};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    actions, agents, conversations, demo, departments, messages, openapi, stream, widgets,
+    actions, agents, auth, conversations, demo, departments, messages, openapi, stream, widgets,
 };
 use crate::edge::assets;
 use crate::edge::doors::Doors;
@@ -38,6 +38,14 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .route(&conversation("/read"), post(conversations::read))
         .route(&conversation("/received"), post(conversations::received))
         .merge(actions::router())
+        .route("/v1/auth", get(auth::standing))
+        .route("/v1/auth/me", get(auth::me))
+        .route("/v1/auth/setup", post(auth::set_up))
+        .route("/v1/auth/login", post(auth::log_in))
+        .route("/v1/auth/accept", post(auth::accept))
+        .route("/v1/auth/logout", post(auth::log_out))
+        .route("/v1/auth/password", put(auth::change_password))
+        .route("/v1/stream/tickets", post(auth::ticket))
         .route("/v1/agents", get(agents::list).post(agents::create))
         .route("/v1/agents/me", get(agents::me))
         .route("/v1/agents/me/status", put(agents::set_status))
@@ -122,7 +130,8 @@ fn preflight() -> Response {
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match",
+            "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, \
+             X-Switchboard-CSRF",
         ),
         (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS),
     ] {

@@ -14,6 +14,8 @@ use super::{
     Answer, Connection, Deadlines, EXPIRY_GRACE, Frame, HELLO_WITHIN, Identity, Incoming, Limits,
     PING_EVERY, Person, TEXT_BYTES_MAX, UNACKED_MAX,
 };
+use crate::accounts::stream_ticket;
+use crate::auth::{AuthError, Flaw};
 use crate::edge::doors::Doors;
 use crate::edge::limits::Bucket;
 use crate::edge::native::connection::writer::close_of;
@@ -116,7 +118,12 @@ async fn admit(
     origin: Option<&str>,
     address: IpAddr,
 ) -> Result<Identity, Problem> {
-    let identity = match doors.auth.authenticate(token).await {
+    let found = match stream_ticket::is_ticket(token) {
+        // What it opens may have ended since; that is asked when the connection is entered.
+        true => doors.accounts.tickets().redeem(token, Instant::now()).ok_or(UNKNOWN_TICKET),
+        false => doors.auth.authenticate(token).await,
+    };
+    let identity = match found {
         Ok(identity) => identity,
         Err(error) => {
             doors.charge(&doors.budgets.refusals, address)?;
@@ -190,6 +197,9 @@ fn expiry(doors: &Doors, identity: &Identity, now: Instant) -> Option<Instant> {
     // A token for many years must not overflow the timer.
     now.checked_add(left.min(YEAR)).map(|at| at + EXPIRY_GRACE)
 }
+
+/// A ticket that was used, is too old, or never was.
+const UNKNOWN_TICKET: AuthError = AuthError::Invalid(Flaw::Secret);
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
