@@ -17,7 +17,7 @@ use std::{env, fs, io};
 use sha2::{Digest, Sha256};
 
 /// What the build in `OUT_DIR` reads. A change of anything else rebuilds nothing.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "build.mjs",
     "client",
     "console",
@@ -25,6 +25,7 @@ const SOURCES: [&str; 13] = [
     "demo",
     "demo.html",
     "loader",
+    "locales",
     "package-lock.json",
     "package.json",
     "ui",
