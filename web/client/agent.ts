@@ -2,14 +2,28 @@
 
 import { signal } from '@preact/signals-core';
 import { Client } from './client.ts';
-import type { AgentPresence, Card, ServerFrame, ViewQuery, ViewSort } from './frames.ts';
+import type {
+  AgentPresence,
+  AgentRef,
+  Card,
+  PageFrame,
+  ServerFrame,
+  ViewQuery,
+  ViewSort,
+} from './frames.ts';
 import { View } from './views.ts';
 
 export class AgentClient extends Client {
   /** Agents by id. */
   readonly agents = signal<ReadonlyMap<string, AgentPresence>>(new Map());
 
+  /** Who else has a conversation open, by conversation. */
+  readonly viewers = signal<ReadonlyMap<string, readonly AgentRef[]>>(new Map());
+  /** Where the visitor of a conversation went last, since this page is open. */
+  readonly pages = signal<ReadonlyMap<string, PageFrame>>(new Map());
+
   readonly #views = new Set<View>();
+  #viewing: string | null = null;
 
   watch(query: ViewQuery, sort: ViewSort, limit: number): View {
     const view = new View({
@@ -35,7 +49,16 @@ export class AgentClient extends Client {
     this.cards.put(card);
   }
 
+  /** Tells colleagues which conversation is open here. */
+  viewing(conversation: string | null): void {
+    if (conversation === this.#viewing) return;
+    this.#viewing = conversation;
+    this.transmit({ type: 'viewing', conversation });
+  }
+
   protected override ready(): void {
+    this.viewers.value = new Map();
+    if (this.#viewing !== null) this.transmit({ type: 'viewing', conversation: this.#viewing });
     for (const view of this.#views) view.watch();
   }
 
@@ -44,6 +67,10 @@ export class AgentClient extends Client {
       for (const view of this.#views) if (view.ref === frame.ref) view.take(frame);
     } else if (frame.type === 'presence') {
       this.#present(frame.agents ?? [], frame.snapshot === true);
+    } else if (frame.type === 'viewing') {
+      this.viewers.value = new Map(this.viewers.peek()).set(frame.conversation, frame.agents);
+    } else if (frame.type === 'page') {
+      this.pages.value = new Map(this.pages.peek()).set(frame.conversation, frame);
     }
   }
 

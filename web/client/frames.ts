@@ -29,7 +29,8 @@ export interface Card {
   priority?: Priority;
   skills?: string[];
   tags?: string[];
-  visitor: { id: string; name?: string | null; email?: string | null };
+  /** `verified` when the site vouches for who they are; agents only. */
+  visitor: { id: string; name?: string | null; email?: string | null; verified?: boolean };
   agent: AgentRef | null;
   created_at: string;
   last_at: string;
@@ -221,6 +222,22 @@ export interface PresenceFrame {
   online?: boolean | null;
 }
 
+/** To agents who follow the conversation: who else has it open. */
+export interface ViewingFrame {
+  type: 'viewing';
+  conversation: string;
+  agents: AgentRef[];
+}
+
+/** To agents who follow the conversation: where the visitor went. */
+export interface PageFrame {
+  type: 'page';
+  conversation: string;
+  url: string;
+  title?: string | null;
+  at: string;
+}
+
 export type ServerFrame =
   | ReadyFrame
   | SubscribedFrame
@@ -235,6 +252,8 @@ export type ServerFrame =
   | ViewFrame
   | QueueFrame
   | PresenceFrame
+  | ViewingFrame
+  | PageFrame
   | { type: 'drain'; reconnect_in_ms: number }
   | { type: 'error'; code: string }
   | { type: 'ping' }
@@ -269,6 +288,7 @@ export type ClientFrame =
     }
   | { type: 'received' | 'read'; conversation: string; seq: number }
   | { type: 'typing'; conversation: string; on: boolean }
+  | { type: 'viewing'; conversation: string | null }
   | {
       type: 'fetch';
       conversation: string;

@@ -19,11 +19,14 @@ export class View {
   /** How many there are, which may be more than the list holds. */
   readonly total: ReadonlySignal<number>;
   readonly loaded: ReadonlySignal<boolean>;
+  /** Grows with each frame: for readers who sort when they find the time. */
+  readonly news: ReadonlySignal<number>;
 
   readonly #options: ViewOptions;
   readonly #ids = signal<ReadonlySet<string>>(new Set());
   readonly #total = signal(0);
   readonly #loaded = signal(false);
+  readonly #news = signal(0);
   #ref: string | null = null;
   #version = 0;
 
@@ -31,14 +34,20 @@ export class View {
     this.#options = options;
     this.total = this.#total;
     this.loaded = this.#loaded;
+    this.news = this.#news;
     this.rows = computed(() => {
       const cards: Card[] = [];
       for (const id of this.#ids.value) {
         const card = options.cards.of(id).value;
         if (card !== null) cards.push(card);
       }
-      return cards.sort(options.sort === 'waiting' ? byWait : byRecency);
+      return cards.sort(ORDERS[options.sort]);
     });
+  }
+
+  /** The conversations in it, in no order. */
+  get ids(): ReadonlySet<string> {
+    return this.#ids.peek();
   }
 
   get ref(): string | null {
@@ -72,6 +81,7 @@ export class View {
     }
     this.#version = frame.version;
     this.#total.value = frame.total;
+    this.#news.value = this.#news.peek() + 1;
   }
 
   #change(changes: readonly ({ put: Card } | { drop: string })[]): void {
@@ -87,6 +97,12 @@ export class View {
     this.#ids.value = ids;
   }
 }
+
+/** How lists are sorted. */
+export const ORDERS: Record<ViewSort, (a: Card, b: Card) => number> = {
+  waiting: byWait,
+  recent: byRecency,
+};
 
 /** Longest waiting first. */
 function byWait(a: Card, b: Card): number {

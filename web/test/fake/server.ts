@@ -4,7 +4,7 @@
  * networks do: lose, double and reorder frames and cut connections, from a seed.
  */
 
-import type { ClientFrame, Event, ServerFrame, Stream } from '../../client/frames.ts';
+import type { ClientFrame, Event, Principal, ServerFrame, Stream } from '../../client/frames.ts';
 import { STREAM_OF } from '../../client/frames.ts';
 import type { OpenSocket, SocketEvents } from '../../client/ports.ts';
 import type { FakeClock } from './ports.ts';
@@ -102,8 +102,12 @@ export class FakeServer {
   }
 
   /** Somebody writes. */
-  write(conversation: string, text: string, stream: Stream = 'public'): void {
-    const from = { kind: 'visitor', id: 'v', name: 'Vi' } as const;
+  write(
+    conversation: string,
+    text: string,
+    stream: Stream = 'public',
+    from: Principal = { kind: 'visitor', id: 'v', name: 'Vi' },
+  ): void {
     const kind = stream === 'public' ? 'message' : 'note';
     this.#append(conversation, stream, { kind, from, body: { text } } as Partial<Event>);
   }
