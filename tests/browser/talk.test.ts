@@ -56,7 +56,7 @@ test('visitor and agent talk both ways', async () => {
   await ada.button('Resolve').click();
   await visitor.chat.getByRole('button', { name: 'Start a new chat' }).click();
   await visitor.say('One more thing');
-  await ada.page.getByRole('tab', { name: /Waiting/ }).click();
+  await ada.filter('Unassigned').click();
   await ada.accept('One more thing');
   await ada.sees('One more thing');
 });
@@ -175,13 +175,13 @@ test('who accepts too late is told who was first', async () => {
   await visitor.openChat();
   await visitor.say('Anybody?');
   const ben = await Agent.open(office, server.address, 'Ben');
-  const accept = ben.row('Anybody?').getByRole('button', { name: /Accept/ });
+  const accept = ben.row('Anybody?').getByRole('button', { name: /Assign to me/ });
   await accept.waitFor();
   hold = true;
   const ada = await Agent.open(await profile(), server.address, 'Ada');
   await ada.accept('Anybody?');
   await accept.click();
-  await ben.page.getByText(/^Ada.* has already taken this conversation\.$/).waitFor();
+  await ben.page.getByText(/Ada.* has already taken it\.$/).waitFor();
   await picture(ben.page, 'accept-too-late');
 });
 
@@ -192,14 +192,14 @@ test('of two who accept at the same moment one gets it', async () => {
   const ada = await Agent.open(await profile(), server.address, 'Ada');
   const ben = await Agent.open(await profile(), server.address, 'Ben');
   const buttons = [ada, ben].map((one) =>
-    one.row('Quick!').getByRole('button', { name: /Accept/ }),
+    one.row('Quick!').getByRole('button', { name: /Assign to me/ }),
   );
   for (const button of buttons) await button.waitFor();
   await Promise.all(
     buttons.map((button) => button.click({ timeout: 2_000 }).catch(() => undefined)),
   );
   await visitor.log.getByText(/joined the chat/).waitFor();
-  const owners = [ada, ben].map((one) => one.page.getByRole('tab', { name: 'Mine 1' }));
+  const owners = [ada, ben].map((one) => one.filter('Mine 1'));
   await expect
     .poll(async () => (await Promise.all(owners.map((tab) => tab.count()))).sort())
     .toEqual([0, 1]);
@@ -238,16 +238,13 @@ test('a transfer reaches the other agent with its reason, which the visitor does
   const ben = await Agent.open(await profile(), server.address, 'Ben');
   await ada.accept('Where is my parcel?');
   await ada.button('Transfer').click();
-  const dialog = ada.page.getByRole('dialog');
-  const to = dialog.getByRole('combobox', { name: 'To' });
-  const option = await to.locator('option', { hasText: 'Ben' }).getAttribute('value');
-  await to.selectOption(option);
-  await dialog.getByRole('textbox').fill('Knows the depot');
+  await ada.dialog.getByRole('radio', { name: /Ben/ }).check();
+  await ada.dialog.getByRole('textbox').fill('Knows the depot');
   await picture(ada.page, 'transfer');
-  await dialog.getByRole('button', { name: 'Hand over' }).click();
-  await dialog.waitFor({ state: 'hidden' });
-  await ben.page.getByRole('tab', { name: 'Mine 1' }).click();
-  await ben.row('Where is my parcel?').getByRole('link').click();
+  await ada.dialog.getByRole('button', { name: 'Hand over' }).click();
+  await ada.dialog.waitFor({ state: 'hidden' });
+  await ben.filter('Mine 1').click();
+  await ben.open('Where is my parcel?');
   await ben.sees('Knows the depot');
   await ben.say('It is in Leeds');
   await visitor.sees('It is in Leeds');
@@ -305,11 +302,10 @@ test('the visitor sees whether anybody is there, and the switch survives a reloa
   await visitor.say('I leave a message');
   const ada = await Agent.open(await profile(), server.address, 'Ada');
   await visitor.chat.getByText('We are online').waitFor();
-  const status = ada.page.getByRole('combobox', { name: 'Your status' });
-  await status.selectOption('away');
+  await ada.status('Away');
   await visitor.chat.getByText('Nobody is here right now. Leave a message').waitFor();
   await ada.page.reload();
-  await expect.poll(() => status.inputValue()).toBe('away');
-  await status.selectOption('online');
+  await expect.poll(() => ada.me.getAttribute('aria-label')).toMatch(/Away$/);
+  await ada.status('Online');
   await visitor.chat.getByText('We are online').waitFor();
 });

@@ -2,16 +2,29 @@
 
 import type { ReadonlySignal } from '@preact/signals';
 import type { JSX } from 'preact';
+import { useEffect, useMemo } from 'preact/hooks';
+import { browserClock } from '../client/browser.ts';
+import { Hotkeys } from '../ui/hotkeys.ts';
 import { lazy, Patience } from '../ui/lazy.tsx';
+import { Splitter } from '../ui/splitter.tsx';
 import { ToastStack } from '../ui/toasts.tsx';
-import { ConversationPane } from './conversation.tsx';
+import { type Command, commandsOf } from './commands.ts';
+import { ContextPane } from './context.tsx';
+import type { Desk } from './desk.ts';
 import { Frame } from './frame.tsx';
+import { contextShown, showContext, toggleContext } from './layout.ts';
 import { ListPane } from './list.tsx';
-import type { Desk } from './model.ts';
+import { focusOn, panel } from './panels.ts';
+import { Panels } from './panels.tsx';
 import { SETTINGS, type Shell } from './shell.ts';
+import { TalkPane } from './talk.tsx';
 
 const Auth = lazy(async () => (await import('./auth/auth.tsx')).Auth);
 const Settings = lazy(async () => (await import('./settings/settings.tsx')).Settings);
+
+/** Widths between which a pane can be moved. */
+const LIST = { min: 280, max: 560 };
+const CONTEXT = { min: 240, max: 480 };
 
 interface AppProps {
   shell: Shell;
@@ -28,7 +41,7 @@ export function App({ shell, desk }: AppProps): JSX.Element {
 }
 
 function Page({ shell, desk }: AppProps): JSX.Element {
-  const { session, router } = shell;
+  const { session } = shell;
   const state = session.state.value;
   if (state === 'unreachable') {
     return (
@@ -44,19 +57,114 @@ function Page({ shell, desk }: AppProps): JSX.Element {
   // An invitation or a set-up link is for whoever follows it, signed in or not.
   if (state === 'out' || shell.secret.value !== null) return <Auth shell={shell} />;
   if (state === 'asking' || desk.value === null) return <Patience />;
-  const inSettings = router.path.value.startsWith(SETTINGS);
+  return <Work key={desk.value.me.id} shell={shell} desk={desk.value} />;
+}
+
+function Work({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
+  const commands = useMemo(
+    () =>
+      commandsOf({
+        shell,
+        desk,
+        focus: focusOn,
+        toggleContext: () => toggleContext(shell.prefs),
+        open: (next) => {
+          panel.value = next;
+        },
+      }),
+    [],
+  );
+  useKeys(shell, commands);
+  const inSettings = shell.router.path.value.startsWith(SETTINGS);
   return (
-    <Frame shell={shell} desk={desk.value}>
-      {inSettings ? <Settings shell={shell} /> : <Inbox desk={desk.value} />}
+    <Frame shell={shell} desk={desk}>
+      {inSettings ? (
+        <Settings shell={shell} />
+      ) : (
+        <Inbox shell={shell} desk={desk} commands={commands} />
+      )}
+      <Panels shell={shell} desk={desk} commands={commands} />
     </Frame>
   );
 }
 
-function Inbox({ desk }: { desk: Desk }): JSX.Element {
+interface InboxProps {
+  shell: Shell;
+  desk: Desk;
+  commands: readonly Command[];
+}
+
+function Inbox({ shell, desk, commands }: InboxProps): JSX.Element {
+  const { prefs } = shell;
+  const card = desk.card;
+  const context = contextShown(prefs).value;
   return (
-    <main class="panes">
-      <ListPane desk={desk} />
-      <ConversationPane desk={desk} />
+    <main
+      class={card !== null && context ? 'panes with-context' : 'panes'}
+      style={{ '--list': `${prefs.listPx.value}px`, '--context': `${prefs.contextPx.value}px` }}
+    >
+      <ListPane desk={desk} prefs={prefs} />
+      <Splitter
+        label="Width of the list"
+        px={prefs.listPx.value}
+        min={LIST.min}
+        max={LIST.max}
+        pane="before"
+        onResize={(px) => {
+          prefs.listPx.value = px;
+        }}
+      />
+      <TalkPane desk={desk} prefs={prefs} commands={commands} />
+      {card !== null && context && (
+        <>
+          <Splitter
+            label="Width of the context pane"
+            px={prefs.contextPx.value}
+            min={CONTEXT.min}
+            max={CONTEXT.max}
+            pane="after"
+            onResize={(px) => {
+              prefs.contextPx.value = px;
+            }}
+          />
+          <ContextPane
+            key={card.id}
+            desk={desk}
+            card={card}
+            onClose={() => {
+              showContext(prefs, false);
+              focusOn('heading');
+            }}
+          />
+        </>
+      )}
     </main>
   );
+}
+
+/** Keys go to commands unless something is open above the page. */
+function useKeys(shell: Shell, commands: readonly Command[]): void {
+  useEffect(() => {
+    const bindings = commands.flatMap(({ keys, run, when }) =>
+      keys.map((one) => ({ keys: one, run, when: when ?? (() => true) })),
+    );
+    const hotkeys = new Hotkeys(browserClock, () => bindings);
+    const press = (event: KeyboardEvent) => {
+      hotkeys.singles = shell.prefs.singleKeys.peek();
+      if (event.defaultPrevented || isCovered()) return;
+      if (hotkeys.press(event, isWriting(event.target))) event.preventDefault();
+    };
+    document.addEventListener('keydown', press);
+    return () => document.removeEventListener('keydown', press);
+  }, [commands]);
+}
+
+function isCovered(): boolean {
+  return document.querySelector('dialog[open], [popover]:popover-open') !== null;
+}
+
+function isWriting(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement) return !['checkbox', 'radio'].includes(target.type);
+  return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
 }

@@ -2,6 +2,7 @@
 
 import type { JSX } from 'preact';
 import type { Card } from '../client/frames.ts';
+import { Glyph } from '../ui/icons.tsx';
 
 export function StatusBadge({ card }: { card: Card }): JSX.Element {
   const [tone, text] = statusOf(card);
@@ -11,11 +12,11 @@ export function StatusBadge({ card }: { card: Card }): JSX.Element {
 function statusOf(card: Card): [string, string] {
   switch (card.status) {
     case 'waiting':
-      return card.offline ? ['warn', 'Left a message'] : ['warn', 'Waiting'];
+      return ['waiting', card.offline ? 'Left a message' : 'Waiting'];
     case 'active':
       return card.transferred ? ['brand', 'Handed over'] : ['good', 'Active'];
     case 'closed':
-      return card.resolution === 'resolved' ? ['calm', 'Resolved'] : ['calm', 'Closed'];
+      return ['calm', card.resolution === 'resolved' ? 'Resolved' : 'Closed'];
     case 'archived':
       return ['calm', 'Archived'];
   }
@@ -26,4 +27,18 @@ export function PriorityBadge({ card }: { card: Card }): JSX.Element | null {
   if (card.priority === 'urgent') return <span class="badge bad">Urgent</span>;
   if (card.priority === 'high') return <span class="badge warn">High</span>;
   return null;
+}
+
+/** Whether the site vouches for who this is. */
+export function Verified({ verified }: { verified: boolean }): JSX.Element {
+  return verified ? (
+    <span class="verified" title="The site vouches for who this is">
+      <Glyph name="verified" />
+      <span class="sr">verified</span>
+    </span>
+  ) : (
+    <span class="badge calm" title="What they typed themselves">
+      Unverified
+    </span>
+  );
 }

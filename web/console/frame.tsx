@@ -1,20 +1,14 @@
 /** The rail at the side of every page: places on top, the person at the bottom. */
 
 import type { ComponentChildren, JSX } from 'preact';
-import type { PresenceStatus } from '../client/frames.ts';
 import { Glyph, type GlyphName } from '../ui/icons.tsx';
 import { Menu } from '../ui/menu.tsx';
 import { Avatar } from '../ui/parts.tsx';
+import type { Desk } from './desk.ts';
 import { Mark } from './mark.tsx';
-import type { Desk } from './model.ts';
+import { panel } from './panels.ts';
+import { STATUSES, statusText } from './people.tsx';
 import { INBOX, SETTINGS, type Shell } from './shell.ts';
-
-export const STATUSES: [PresenceStatus, string][] = [
-  ['online', 'Online'],
-  ['away', 'Away'],
-  ['busy', 'Busy'],
-  ['offline', 'Offline'],
-];
 
 interface FrameProps {
   shell: Shell;
@@ -30,7 +24,13 @@ export function Frame({ shell, desk, children }: FrameProps): JSX.Element {
     <div class={open ? 'frame open' : 'frame'}>
       <nav class="rail" aria-label="Places">
         <Mark />
-        <Place href={INBOX} text="Inbox" icon="inbox" current={!settings} />
+        <Place
+          href={INBOX}
+          text="Inbox"
+          icon="inbox"
+          current={!settings}
+          unread={desk.unread.value}
+        />
         <Place
           href={`${SETTINGS}/preferences`}
           text="Settings"
@@ -38,9 +38,23 @@ export function Frame({ shell, desk, children }: FrameProps): JSX.Element {
           current={settings}
         />
         <span class="grow" />
+        <button
+          type="button"
+          class="place keys-button"
+          aria-label="Keys"
+          title="Keys  ?"
+          onClick={() => {
+            panel.value = { name: 'keys' };
+          }}
+        >
+          <Glyph name="keyboard" />
+        </button>
         <Person shell={shell} desk={desk} />
       </nav>
-      {children}
+      <div class="page">
+        <Bars shell={shell} desk={desk} />
+        {children}
+      </div>
     </div>
   );
 }
@@ -50,20 +64,27 @@ interface PlaceProps {
   text: string;
   icon: GlyphName;
   current: boolean;
+  unread?: number;
 }
 
-function Place({ href, text, icon, current }: PlaceProps): JSX.Element {
+function Place({ href, text, icon, current, unread = 0 }: PlaceProps): JSX.Element {
   return (
     <a class="place" href={href} title={text} aria-current={current ? 'page' : undefined}>
       <Glyph name={icon} />
       <span class="place-text">{text}</span>
+      {unread > 0 && (
+        <span class="unread">
+          {unread > 99 ? '99+' : unread}
+          <span class="sr"> unread</span>
+        </span>
+      )}
     </a>
   );
 }
 
 function Person({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
   const status = desk.status.value;
-  const said = STATUSES.find(([name]) => name === status)?.[1] ?? 'connecting';
+  const said = status === null ? 'connecting' : statusText(status);
   return (
     <Menu
       class="person"
@@ -91,5 +112,43 @@ function Person({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
       <Avatar name={desk.me.name} />
       <span class={`lamp ${status ?? ''}`} aria-hidden="true" />
     </Menu>
+  );
+}
+
+/** Thin lines about the state of the whole console. */
+function Bars({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
+  const { blocked } = shell.speaker;
+  return (
+    <div class="bars">
+      <div role="status">
+        {desk.reconnecting.value && (
+          <p class="bar">Reconnecting… What you write is sent when you are back.</p>
+        )}
+        {desk.signedOut.value && (
+          <p class="bar">
+            You were signed out.
+            <button type="button" class="link" onClick={() => void shell.session.signOut()}>
+              Sign in again
+            </button>
+          </p>
+        )}
+        {shell.outdated.value && (
+          <p class="bar calm">
+            There is a new version.
+            <button type="button" class="link" onClick={() => location.reload()}>
+              Reload to update
+            </button>
+          </p>
+        )}
+        {blocked.value && (
+          <p class="bar">
+            The browser blocks sounds.
+            <button type="button" class="link" onClick={() => void shell.speaker.unblock()}>
+              Click to enable
+            </button>
+          </p>
+        )}
+      </div>
+    </div>
   );
 }

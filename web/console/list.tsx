@@ -1,110 +1,246 @@
-/** The three lists. */
+/** The lists of conversations. */
 
-import { signal } from '@preact/signals';
+import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import type { Card } from '../client/frames.ts';
-import { Avatar, Icon } from '../ui/parts.tsx';
-import { Tabs } from '../ui/tabs.tsx';
-import { duration } from '../ui/time.ts';
-import { PriorityBadge, StatusBadge } from './badges.tsx';
-import { type Desk, type ListName, visitorName } from './model.ts';
+import { useEffect, useRef } from 'preact/hooks';
+import { Glyph } from '../ui/icons.tsx';
+import { Patience } from '../ui/lazy.tsx';
+import { type VirtualHandle, VirtualList } from '../ui/virtual.tsx';
+import { FILTER_NAMES } from './commands.ts';
+import type { Desk } from './desk.ts';
+import { FILTERS, type FilterName } from './inbox.ts';
+import { panel } from './panels.ts';
+import type { Prefs } from './prefs.ts';
+import { ROW_PX, Row } from './row.tsx';
+import { pathOf } from './shell.ts';
 
-/** Now, often enough for waiting times. */
-export const now = signal(Date.now());
-
-const NAMES: Record<ListName, string> = { waiting: 'Waiting', mine: 'Mine', all: 'All' };
-const EMPTY: Record<ListName, string> = {
-  waiting: 'Nobody is waiting.',
-  mine: 'You have no open conversations. Accept one from Waiting.',
-  all: 'No conversations yet. They appear here as soon as a visitor writes.',
+const EMPTY: Record<FilterName, [string, string]> = {
+  all: ['No conversations yet', 'They appear here as soon as a visitor writes.'],
+  unassigned: ['Nobody is waiting', 'New conversations ring here first.'],
+  active: ['Nobody is in a conversation', 'Those that somebody answers are here.'],
+  mine: ['You have no open conversations', 'Accept one from Unassigned.'],
+  closed: ['Nothing is closed yet', 'What you resolve is kept here.'],
 };
 
-export function ListPane({ desk }: { desk: Desk }): JSX.Element {
-  const list = desk.list.value;
-  const view = desk.lists[list];
-  const rows = view.rows.value;
+export function ListPane({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
+  const searching = desk.search.text.value.trim() !== '';
   return (
-    <nav class="list" aria-label="Conversations">
-      <Tabs
-        label="Lists"
-        id="list"
-        tabs={(Object.keys(NAMES) as ListName[]).map((name) => ({
-          name,
-          text: NAMES[name],
-          count: desk.lists[name].total.value,
-        }))}
-        selected={list}
-        onSelect={(name) => {
-          desk.list.value = name;
+    <section class="list" aria-label="Conversations">
+      <ListHead desk={desk} />
+      {!searching && <Filters desk={desk} />}
+      <Rows key={searching ? 'found' : desk.inbox.filter.value} desk={desk} prefs={prefs} />
+    </section>
+  );
+}
+
+function ListHead({ desk }: { desk: Desk }): JSX.Element {
+  const waiting = desk.inbox.count('unassigned');
+  return (
+    <header class="list-head">
+      <div class="list-title">
+        <h1>Inbox</h1>
+        <p class="sr" role="status">{`${waiting} waiting`}</p>
+        <span class="grow" />
+        {waiting > 0 && (
+          <button type="button" class="quiet slim" onClick={() => void desk.takeNext()}>
+            Accept next
+          </button>
+        )}
+        <button
+          type="button"
+          class="plain"
+          aria-label="New chat"
+          title="New chat"
+          onClick={() => {
+            panel.value = { name: 'new-chat' };
+          }}
+        >
+          <Glyph name="plus" />
+        </button>
+      </div>
+      <SearchBox desk={desk} />
+    </header>
+  );
+}
+
+function SearchBox({ desk }: { desk: Desk }): JSX.Element {
+  const { search } = desk;
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: the element is too new for screen readers.
+    <div class="search" role="search">
+      <Glyph name="search" />
+      <input
+        type="search"
+        class="search-field"
+        data-place="search"
+        aria-label="Search conversations"
+        placeholder="Search name, email, number…"
+        autocomplete="off"
+        value={search.text.value}
+        onInput={(event) => search.look(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === 'Escape' && search.text.peek() !== '') {
+            event.preventDefault();
+            event.stopPropagation();
+            search.look('');
+          } else if (event.key === 'ArrowDown') {
+            event.preventDefault();
+            document.querySelector<HTMLElement>('[data-place="list"]')?.focus();
+          }
         }}
       />
-      <div class="rows" role="tabpanel" id="list-panel" aria-labelledby={`list-${list}`}>
-        {rows.length === 0 ? (
-          <p class="empty">{view.loaded.value ? EMPTY[list] : 'Loading…'}</p>
-        ) : (
-          <ul>
-            {rows.map((card) => (
-              <Row key={card.id} desk={desk} card={card} />
-            ))}
-          </ul>
-        )}
-      </div>
+      {search.text.value !== '' && (
+        <button
+          type="button"
+          class="plain"
+          aria-label="Clear the search"
+          onClick={() => search.look('')}
+        >
+          <Glyph name="close" />
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Filters({ desk }: { desk: Desk }): JSX.Element {
+  const { inbox } = desk;
+  const now = inbox.filter.value;
+  return (
+    <nav class="filters" aria-label="Filters">
+      {FILTERS.map((name) => (
+        <button
+          key={name}
+          type="button"
+          class="filter"
+          aria-pressed={name === now}
+          onClick={() => inbox.choose(name)}
+        >
+          {FILTER_NAMES[name]}
+          {name !== 'closed' && inbox.count(name) > 0 && (
+            <span class={name === 'unassigned' ? 'count waiting' : 'count'}>
+              {short(inbox.count(name))}
+            </span>
+          )}
+        </button>
+      ))}
     </nav>
   );
 }
 
-function Row({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
-  const name = visitorName(card);
-  const open = desk.selected.value === card.id;
+function Rows({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
+  const { inbox, search } = desk;
+  const handle = useRef<VirtualHandle>(null);
+  const found = search.found.value;
+  const searching = search.text.value.trim() !== '';
+  const keys = searching ? (found ?? []) : inbox.order.value;
+  const selected = desk.selected.value;
+  const cursor = useSignal<string | null>(null);
+  const at = Math.max(0, keys.indexOf(cursor.value ?? selected ?? ''));
+  useEffect(() => {
+    cursor.value = null;
+    const idx = selected === null ? -1 : inbox.order.peek().indexOf(selected);
+    if (idx >= 0) handle.current?.reveal(idx);
+  }, [selected]);
+  const move = (to: number) => {
+    const key = keys[Math.max(0, Math.min(keys.length - 1, to))];
+    if (key === undefined) return;
+    cursor.value = key;
+    handle.current?.reveal(keys.indexOf(key));
+    requestAnimationFrame(() => {
+      document.querySelector<HTMLElement>(`.row a[href="${pathOf(key)}"]`)?.focus();
+    });
+  };
   return (
-    <li class={open ? 'row open' : 'row'}>
-      <a href={`/console/c/${card.id}`} aria-current={open ? 'true' : undefined}>
-        <Avatar name={name} />
-        <span class="what">
-          <span class="top-line">
-            <strong>{name}</strong>
-            <span class="ago">{ageOf(card)}</span>
-          </span>
-          <span class="last">{lastOf(card)}</span>
-          <span class="badges">
-            <StatusBadge card={card} />
-            <PriorityBadge card={card} />
-            {card.agent !== null && (
-              <span class="owner">{card.agent.id === desk.me.id ? 'You' : card.agent.name}</span>
-            )}
-            {card.unread > 0 && (
-              <span class="unread">
-                {card.unread}
-                <span class="sr"> unread</span>
-              </span>
-            )}
-          </span>
-        </span>
-      </a>
-      {card.status === 'waiting' && (
+    // biome-ignore lint/a11y/noStaticElementInteractions: it only watches who is in it, and moves the focus.
+    <div
+      class="rows"
+      onPointerEnter={() => inbox.hold(true)}
+      onPointerLeave={() => inbox.hold(false)}
+      onFocusIn={() => inbox.hold(true)}
+      onFocusOut={(event) => {
+        const to = event.relatedTarget;
+        if (!(to instanceof Node && event.currentTarget.contains(to))) inbox.hold(false);
+      }}
+      onKeyDown={(event) => {
+        const steps: Record<string, number> = {
+          ArrowDown: at + 1,
+          ArrowUp: at - 1,
+          PageDown: at + 10,
+          PageUp: at - 10,
+          Home: 0,
+          End: keys.length - 1,
+        };
+        const to = steps[event.key];
+        if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+        event.preventDefault();
+        move(to);
+      }}
+    >
+      {inbox.fresh.value > 0 && !searching && (
         <button
           type="button"
-          class="quiet accept"
-          aria-label={`Accept ${name}`}
-          disabled={desk.busy.value.has(card.id)}
-          onClick={() => void desk.accept(card)}
+          class="pill"
+          onClick={() => {
+            inbox.show();
+            handle.current?.toTop();
+          }}
         >
-          <Icon name="check" />
-          Accept
+          {`${inbox.fresh.value} new`}
         </button>
       )}
-    </li>
+      {keys.length === 0 ? (
+        <Nothing desk={desk} searching={searching} />
+      ) : (
+        <VirtualList
+          label={searching ? 'Found' : FILTER_NAMES[inbox.filter.value]}
+          keys={keys}
+          rowPx={ROW_PX[prefs.density.value]}
+          handle={handle}
+          onNearEnd={() => {
+            if (!searching) void inbox.more();
+          }}
+          row={(id, idx) => (
+            <Row key={id} desk={desk} id={id} place={idx + 1} of={keys.length} stop={idx === at} />
+          )}
+        />
+      )}
+    </div>
   );
 }
 
-function ageOf(card: Card): string {
-  const waits = card.status === 'waiting' && card.waiting_since != null;
-  const age = duration(now.value - Date.parse(waits ? (card.waiting_since ?? '') : card.last_at));
-  return waits && age !== 'now' ? `waits ${age}` : age;
+function Nothing({ desk, searching }: { desk: Desk; searching: boolean }): JSX.Element {
+  const { inbox, search } = desk;
+  if (searching) {
+    if (search.state.value === 'failed') {
+      return (
+        <div class="nothing" role="alert">
+          <h2>The search did not work</h2>
+          <button type="button" class="quiet" onClick={() => void search.again()}>
+            Try again
+          </button>
+        </div>
+      );
+    }
+    if (search.state.value === 'asking') return <Patience rows={6} />;
+    return (
+      <div class="nothing" role="status">
+        <h2>Nothing found</h2>
+        <p>Try a name, an email address, a number or a tag.</p>
+      </div>
+    );
+  }
+  if (!inbox.loaded.value) return <Patience rows={8} />;
+  const [title, text] = EMPTY[inbox.filter.value];
+  return (
+    <div class="nothing">
+      <Glyph name="inbox" />
+      <h2>{title}</h2>
+      <p>{text}</p>
+    </div>
+  );
 }
 
-function lastOf(card: Card): string {
-  if (card.last === null) return card.subject ?? 'No message yet';
-  const who = card.last.from.kind === 'visitor' ? '' : `${card.last.from.name ?? 'Support'}: `;
-  return who + card.last.text;
+function short(count: number): string {
+  return count < 1_000 ? String(count) : `${Math.floor(count / 1_000)}k`;
 }

@@ -13,8 +13,9 @@ import { Router } from '../ui/router.ts';
 import { Toasts } from '../ui/toasts.tsx';
 import { request } from './api.ts';
 import { App } from './app.tsx';
-import { now } from './list.tsx';
-import { Desk } from './model.ts';
+import { now } from './clock.ts';
+import { Desk } from './desk.ts';
+import { watchOutside, watchVersion } from './outside.ts';
 import { openPrefs, type Prefs } from './prefs.ts';
 import { type Me, Session } from './session.ts';
 import {
@@ -27,6 +28,7 @@ import {
   SIGN_IN,
   secretIn,
 } from './shell.ts';
+import { Speaker } from './sounds.ts';
 
 const CLOCK_MS = 15_000;
 const SIGNED_IN = 'switchboard:console:signed-in';
@@ -64,6 +66,7 @@ async function sitDown(shell: Shell, me: Me): Promise<Desk> {
     session: shell.session,
     me,
     toasts: shell.toasts,
+    prefs: shell.prefs,
   });
 }
 
@@ -76,26 +79,36 @@ async function start(root: HTMLElement): Promise<void> {
     set: (signedIn: boolean) =>
       signedIn ? localStorage.setItem(SIGNED_IN, '1') : localStorage.removeItem(SIGNED_IN),
   };
+  const outdated = signal(false);
   const shell: Shell = {
     session: new Session(request, sessionStorage, hint, Date.now),
     router: new Router(window, INBOX),
     toasts: new Toasts(browserClock),
     prefs,
+    speaker: new Speaker(),
+    outdated,
     secret: signal(secret),
   };
   const desk = signal<Desk | null>(null);
   let wanted: string | null = null;
+  const ends: (() => void)[] = [];
   effect(() => {
     const me = shell.session.me.value;
     const id = me?.principal.id ?? null;
     if (id === wanted) return;
     wanted = id;
     desk.peek()?.close();
+    for (const end of ends.splice(0)) end();
     desk.value = null;
     if (me === null) return;
     void sitDown(shell, me).then((opened) => {
-      if (wanted === id) desk.value = opened;
-      else opened.close();
+      if (wanted !== id) {
+        opened.close();
+        return;
+      }
+      opened.selected.value = conversationIn(shell.router.path.peek());
+      desk.value = opened;
+      ends.push(watchOutside(shell, opened), watchVersion(opened, outdated));
     });
   });
   // The address says which conversation is open, and opening one changes the address.

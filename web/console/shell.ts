@@ -1,16 +1,20 @@
 /** What every page of the console is given. */
 
-import type { Signal } from '@preact/signals-core';
+import type { ReadonlySignal, Signal } from '@preact/signals-core';
 import type { Router } from '../ui/router.ts';
 import type { Toasts } from '../ui/toasts.tsx';
 import type { Prefs } from './prefs.ts';
 import type { Session } from './session.ts';
+import type { Speaker } from './sounds.ts';
 
 export interface Shell {
   session: Session;
   router: Router;
   toasts: Toasts;
   prefs: Prefs;
+  speaker: Speaker;
+  /** The server has newer pages than these. */
+  outdated: ReadonlySignal<boolean>;
   /** The one-time token the address carried behind `#` at the start; whoever uses it empties it. */
   secret: Signal<Secret | null>;
 }

@@ -2,9 +2,12 @@
 
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Card } from '../client/frames.ts';
-import { type Desk, visitorName } from './model.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { Glyph } from '../ui/icons.tsx';
+import type { Desk } from './desk.ts';
+import { byRoom, Face, loadOf } from './people.tsx';
+import { visitorName } from './words.ts';
 
 interface TransferProps {
   desk: Desk;
@@ -13,63 +16,88 @@ interface TransferProps {
 }
 
 export function TransferDialog({ desk, card, onClose }: TransferProps): JSX.Element {
-  const dialog = useRef<HTMLDialogElement>(null);
   /** `agent/<id>` or `department/<id>`. */
   const target = useSignal('');
   const reason = useSignal('');
-  useLayoutEffect(() => dialog.current?.showModal(), []);
   const ready = target.value !== '' && reason.value.trim() !== '';
-  const transfer = async () => {
-    const [kind = '', id = ''] = target.value.split('/');
-    const args = { [kind]: id, reason: reason.value.trim() };
-    if (await desk.act(card.id, 'transfer', args, 'Handed over.')) dialog.current?.close();
-  };
-  const agents = desk.colleagues.value.filter(({ agent }) => agent.id !== card.agent?.id);
+  const agents = desk.colleagues.value
+    .filter(({ agent }) => agent.id !== card.agent?.id)
+    .sort(byRoom);
   const departments = desk.departments.value.filter(({ id }) => id !== card.department);
+  const transfer = () => {
+    const agent = agents.find((one) => target.peek() === `agent/${one.agent.id}`)?.agent;
+    const department = departments.find(({ id }) => target.peek() === `department/${id}`)?.id;
+    const to = agent !== undefined ? { agent } : department !== undefined ? { department } : null;
+    if (to === null) return;
+    onClose();
+    void desk.acts.transfer(card, to, reason.peek().trim());
+  };
+  const choose = (value: string) => () => {
+    target.value = value;
+  };
   return (
-    <dialog ref={dialog} aria-labelledby="transfer-title" onClose={onClose}>
+    <Dialog title={`Hand over ${visitorName(card)}`} onClose={onClose}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (ready) void transfer();
+          if (ready) transfer();
         }}
       >
-        <h2 id="transfer-title">Hand over {visitorName(card)}</h2>
-        <label>
-          To
-          <select
-            required
-            value={target.value}
-            onChange={(event) => {
-              target.value = event.currentTarget.value;
-            }}
-          >
-            <option value="">Choose…</option>
-            {agents.length > 0 && (
-              <optgroup label="Agents">
-                {agents.map(({ agent, status }) => (
-                  <option key={agent.id} value={`agent/${agent.id}`}>
-                    {`${agent.name} (${status})`}
-                  </option>
-                ))}
-              </optgroup>
-            )}
-            {departments.length > 0 && (
-              <optgroup label="Departments">
-                {departments.map(({ id, name }) => (
-                  <option key={id} value={`department/${id}`}>
-                    {name}
-                  </option>
-                ))}
-              </optgroup>
-            )}
-          </select>
-        </label>
-        <label>
+        {agents.length === 0 && departments.length === 0 && (
+          <p class="soft">There is nobody else, and no other department.</p>
+        )}
+        {agents.length > 0 && (
+          <fieldset class="targets">
+            <legend>Agents</legend>
+            {agents.map((presence, idx) => (
+              <label key={presence.agent.id} class="target">
+                <input
+                  type="radio"
+                  name="target"
+                  data-focus={idx === 0 || undefined}
+                  checked={target.value === `agent/${presence.agent.id}`}
+                  onChange={choose(`agent/${presence.agent.id}`)}
+                />
+                <Face presence={presence} />
+                <span class="target-text">
+                  <bdi>{presence.agent.name}</bdi>
+                  <small>{loadOf(presence)}</small>
+                </span>
+                <meter
+                  aria-label={`Load of ${presence.agent.name}`}
+                  min={0}
+                  max={Math.max(1, presence.capacity)}
+                  value={presence.active}
+                />
+              </label>
+            ))}
+          </fieldset>
+        )}
+        {departments.length > 0 && (
+          <fieldset class="targets">
+            <legend>Departments</legend>
+            {departments.map(({ id, name }) => (
+              <label key={id} class="target">
+                <input
+                  type="radio"
+                  name="target"
+                  checked={target.value === `department/${id}`}
+                  onChange={choose(`department/${id}`)}
+                />
+                <Glyph name="building" />
+                <span class="target-text">
+                  <bdi>{name}</bdi>
+                </span>
+              </label>
+            ))}
+          </fieldset>
+        )}
+        <label class="field">
           Why, for your colleagues only
           <textarea
             required
             rows={3}
+            dir="auto"
             value={reason.value}
             onInput={(event) => {
               reason.value = event.currentTarget.value;
@@ -77,14 +105,14 @@ export function TransferDialog({ desk, card, onClose }: TransferProps): JSX.Elem
           />
         </label>
         <div class="buttons">
-          <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
+          <button type="button" class="quiet" onClick={onClose}>
             Cancel
           </button>
-          <button type="submit" class="primary" disabled={!ready || desk.busy.value.has(card.id)}>
+          <button type="submit" class="primary" disabled={!ready}>
             Hand over
           </button>
         </div>
       </form>
-    </dialog>
+    </Dialog>
   );
 }

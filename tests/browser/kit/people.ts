@@ -34,7 +34,7 @@ export class Profile {
   readonly context: BrowserContext;
   /** Errors on the console, uncaught ones, and breaches of a content security policy. */
   readonly problems: string[] = [];
-  #expected: RegExp[] = [];
+  #expected: RegExp[] = [/\/v1\/conversations\/[^/]+\/context\b/];
 
   static async open(browser: Browser, options: { width?: number } = {}): Promise<Profile> {
     const viewport = { width: options.width ?? 1280, height: 800 };
@@ -131,7 +131,7 @@ export class Agent {
     const page = await profile.context.newPage();
     await page.goto(`${server}/console`);
     await page.getByRole('button', { name: new RegExp(`Continue as ${name}`) }).click();
-    await page.getByRole('tab', { name: /Waiting/ }).waitFor();
+    await page.getByRole('heading', { name: 'Inbox' }).waitFor();
     return new Agent(page);
   }
 
@@ -153,16 +153,54 @@ export class Agent {
       .getByRole('button', { name });
   }
 
+  get list(): Locator {
+    return this.page.getByRole('region', { name: 'Conversations' });
+  }
+
+  /** A filter of the list, with its count. */
+  filter(name: string): Locator {
+    return this.list.getByRole('button', { name: new RegExp(`^${name}`) });
+  }
+
   /** The row of the list whose last line is `text`. */
   row(text: string): Locator {
-    return this.page.getByRole('listitem').filter({ hasText: text });
+    return this.list.getByRole('listitem').filter({ hasText: text });
   }
 
   async accept(text: string): Promise<void> {
     await this.row(text)
-      .getByRole('button', { name: /Accept/ })
+      .getByRole('button', { name: /Assign to me/ })
       .click();
     await this.reply.waitFor();
+    await this.leaveList();
+  }
+
+  /** The list keeps its order while the pointer is in it. */
+  async leaveList(): Promise<void> {
+    await this.page.mouse.move(760, 300);
+  }
+
+  /** Opens a conversation by its last line. */
+  async open(text: string): Promise<void> {
+    await this.row(text).getByRole('link').click();
+    await this.leaveList();
+  }
+
+  /** Sets the own status. */
+  async status(name: 'Online' | 'Away' | 'Busy' | 'Offline'): Promise<void> {
+    await this.me.click();
+    await this.page.getByRole('menuitemradio', { name }).click();
+  }
+
+  /** The button of the person, named with their status. */
+  get me(): Locator {
+    return this.page
+      .getByRole('navigation', { name: 'Places' })
+      .getByRole('button', { name: /, / });
+  }
+
+  get dialog(): Locator {
+    return this.page.getByRole('dialog');
   }
 
   async say(text: string): Promise<void> {

@@ -1,8 +1,18 @@
 /** How the console looks and behaves for one person in this browser. */
 
-import type { Signal } from '@preact/signals';
+import { type Signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import type { Advance, Density, Theme } from '../prefs.ts';
+import { Glyph } from '../../ui/icons.tsx';
+import {
+  type Advance,
+  type AlertEvent,
+  type Density,
+  EVENTS,
+  type Prefs,
+  SOUNDS,
+  type Sound,
+  type Theme,
+} from '../prefs.ts';
 import type { Shell } from '../shell.ts';
 
 interface ChoicesProps<Value extends string> {
@@ -86,6 +96,133 @@ export function Preferences({ shell }: { shell: Shell }): JSX.Element {
           </span>
         </label>
       </section>
+      <AlertsPanel shell={shell} />
     </>
+  );
+}
+
+const EVENT_NAMES: Record<AlertEvent, string> = {
+  waiting: 'Somebody new is waiting',
+  assigned: 'A conversation is given to you',
+  reply: 'A visitor writes in your conversation',
+};
+
+const SOUND_NAMES: Record<Sound | 'none', string> = {
+  none: 'No sound',
+  chime: 'Chime',
+  pluck: 'Pluck',
+  bell: 'Bell',
+  knock: 'Knock',
+  drop: 'Drop',
+};
+
+function AlertsPanel({ shell }: { shell: Shell }): JSX.Element {
+  const { prefs, speaker } = shell;
+  const permission = useSignal(
+    typeof Notification === 'undefined' ? 'missing' : Notification.permission,
+  );
+  const allow = async () => {
+    permission.value = await Notification.requestPermission();
+  };
+  return (
+    <section class="panel" aria-labelledby="alerts-title">
+      <h3 id="alerts-title">Sounds and notifications</h3>
+      <label class="field">
+        Volume
+        <input
+          type="range"
+          min="0"
+          max="1"
+          step="0.05"
+          value={prefs.volume.value}
+          aria-valuetext={`${Math.round(prefs.volume.value * 100)} %`}
+          onInput={(event) => {
+            prefs.volume.value = event.currentTarget.valueAsNumber;
+          }}
+        />
+      </label>
+      {EVENTS.map((event) => (
+        <AlertRow
+          key={event}
+          event={event}
+          prefs={prefs}
+          mayNotify={permission.value === 'granted'}
+          onTest={(sound) => void speaker.test(sound, prefs.volume.peek())}
+        />
+      ))}
+      {speaker.blocked.value && (
+        <p class="wrong" role="alert">
+          The browser blocks sounds on this page. Allow them beside its address.
+        </p>
+      )}
+      {permission.value === 'default' && (
+        <div>
+          <button type="button" class="quiet" onClick={() => void allow()}>
+            Allow desktop notifications
+          </button>
+        </div>
+      )}
+      {permission.value === 'denied' && (
+        <p class="soft">
+          The browser does not let this page notify you. Allow it beside the address, then reload.
+        </p>
+      )}
+    </section>
+  );
+}
+
+interface AlertRowProps {
+  event: AlertEvent;
+  prefs: Prefs;
+  mayNotify: boolean;
+  onTest(sound: Sound): void;
+}
+
+function AlertRow({ event, prefs, mayNotify, onTest }: AlertRowProps): JSX.Element {
+  const sound = prefs.sounds.value[event];
+  return (
+    <fieldset class="alert">
+      <legend>{EVENT_NAMES[event]}</legend>
+      <select
+        class="input"
+        aria-label={`Sound: ${EVENT_NAMES[event]}`}
+        value={sound}
+        onChange={(change) => {
+          const chosen = change.currentTarget.value as Sound | 'none';
+          prefs.sounds.value = { ...prefs.sounds.peek(), [event]: chosen };
+        }}
+      >
+        {(['none', ...SOUNDS] as const).map((name) => (
+          <option key={name} value={name}>
+            {SOUND_NAMES[name]}
+          </option>
+        ))}
+      </select>
+      <button
+        type="button"
+        class="quiet"
+        aria-label={`Test: ${EVENT_NAMES[event]}`}
+        disabled={sound === 'none'}
+        onClick={() => {
+          if (sound !== 'none') onTest(sound);
+        }}
+      >
+        <Glyph name="volume" />
+        Test
+      </button>
+      {mayNotify && (
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={prefs.desktop.value[event]}
+            onChange={(change) => {
+              const on = change.currentTarget.checked;
+              prefs.desktop.value = { ...prefs.desktop.peek(), [event]: on };
+            }}
+          />
+          <span>On the desktop, while you look elsewhere</span>
+        </label>
+      )}
+    </fieldset>
   );
 }

@@ -1,4 +1,4 @@
-/** An agent's desk: lists, the open conversation, what can be done with it. Without a DOM. */
+/** An agent's desk: the lists, the open conversation, what is written. Without a DOM. */
 
 import {
   batch,
@@ -7,22 +7,25 @@ import {
   type ReadonlySignal,
   type Signal,
   signal,
+  untracked,
 } from '@preact/signals-core';
 import { AgentClient } from '../client/agent.ts';
-import type { Outcome } from '../client/commands.ts';
 import type { Conversation } from '../client/conversation.ts';
 import { claimDevice } from '../client/device.ts';
-import type { AgentRef, Card, PresenceStatus, SendKind } from '../client/frames.ts';
+import type { AgentPresence, AgentRef, Card, PresenceStatus } from '../client/frames.ts';
 import type { Entry } from '../client/outbox.ts';
 import type { Cancel, Ports } from '../client/ports.ts';
-import type { View } from '../client/views.ts';
 import type { Toasts } from '../ui/toasts.tsx';
 import { type Item, transcript } from '../ui/transcript.ts';
+import { Acts } from './acts.ts';
+import { Contexts } from './contexts.ts';
+import { Drafts, type Mode } from './drafts.ts';
+import { Guard } from './guard.ts';
+import { Inbox } from './inbox.ts';
 import { agentLine } from './lines.ts';
+import type { Prefs } from './prefs.ts';
+import { Search } from './search.ts';
 import type { Me, Session } from './session.ts';
-
-export type ListName = 'waiting' | 'mine' | 'all';
-export type Mode = Extract<SendKind, 'message' | 'note'>;
 
 export interface Department {
   id: string;
@@ -31,45 +34,44 @@ export interface Department {
 
 export interface DeskOptions {
   ports: Ports;
-  session: Session;
+  session: Pick<Session, 'ask' | 'credentials'>;
   me: Me;
   toasts: Toasts;
+  prefs: Pick<Prefs, 'advance'>;
 }
 
-const LIST_MAX = 200;
 const TYPING_EVERY_MS = 3_000;
 const TYPING_PAUSE_MS = 4_000;
 /** A connection that comes back this soon is not worth a word. */
 const QUIET_MS = 1_500;
-
-/** What was written and not sent, per conversation. */
-interface Draft {
-  mode: Signal<Mode>;
-  texts: Record<Mode, Signal<string>>;
-}
+/** How many of those that wait are tried when others are quicker. */
+const TRIES_MAX = 5;
 
 export class Desk {
-  readonly me: Me['principal'];
+  readonly me: AgentRef & { role: Me['principal']['role'] };
   readonly client: AgentClient;
-  readonly lists: Record<ListName, View>;
-  readonly list = signal<ListName>('waiting');
-  readonly selected = signal<string | null>(null);
-  readonly conversation = signal<Conversation | null>(null);
+  readonly inbox: Inbox;
+  readonly acts: Acts;
+  readonly drafts: Drafts;
+  readonly guard: Guard;
+  readonly search: Search;
+  readonly contexts: Contexts;
+  readonly selected: Signal<string | null> = signal(null);
+  readonly conversation: Signal<Conversation | null> = signal(null);
   readonly items: ReadonlySignal<readonly Item[]>;
-  readonly departments = signal<readonly Department[]>([]);
+  readonly departments: Signal<readonly Department[]> = signal([]);
   readonly status: ReadonlySignal<PresenceStatus | null>;
-  /** Others who could take a conversation over. */
-  readonly colleagues: ReadonlySignal<readonly { agent: AgentRef; status: PresenceStatus }[]>;
+  /** Others who could take a conversation over, by name. */
+  readonly colleagues: ReadonlySignal<readonly AgentPresence[]>;
+  /** Unread messages in conversations of ours. */
+  readonly unread: ReadonlySignal<number>;
   readonly reconnecting = signal(false);
   /** The server will not have us back without a new sign-in. */
   readonly signedOut: ReadonlySignal<boolean>;
   /** Whether the person looks at the page. */
   readonly watching = signal(true);
-  /** Actions on their way, by conversation: their buttons wait. */
-  readonly busy = signal<ReadonlySet<string>>(new Set());
 
   readonly #options: DeskOptions;
-  readonly #drafts = new Map<string, Draft>();
   readonly #chosen = signal<PresenceStatus | null>(null);
   readonly #ends: Cancel[] = [];
   #typingUntil = 0;
@@ -79,26 +81,41 @@ export class Desk {
     const { ports } = options;
     const devices = await claimDevice(ports.store, ports.locks, ports.newId);
     const desk: Desk = new Desk(options, devices);
-    await desk.client.restore();
+    await Promise.all([desk.client.restore(), desk.drafts.restore()]);
     desk.#run();
     return desk;
   }
 
   private constructor(options: DeskOptions, devices: Awaited<ReturnType<typeof claimDevice>>) {
+    const { ports, session, toasts } = options;
     this.#options = options;
     this.me = options.me.principal;
     this.client = new AgentClient({
-      ports: options.ports,
+      ports,
       devices,
       side: 'agent',
-      credentials: () => options.session.credentials(),
-      onApplied: (conversation) => this.#confirm(conversation),
+      credentials: () => session.credentials(),
+      onApplied: (conversation) => this.#applied(conversation),
     });
-    this.lists = {
-      waiting: this.client.watch({ status: 'waiting' }, 'waiting', LIST_MAX),
-      mine: this.client.watch({ status: 'open', agent: 'me' }, 'recent', LIST_MAX),
-      all: this.client.watch({}, 'recent', LIST_MAX),
-    };
+    this.inbox = new Inbox({
+      client: this.client,
+      clock: ports.clock,
+      me: this.me.id,
+      older: async (query) =>
+        (await session.ask('GET', `/v1/conversations?${query}`)).body as never,
+    });
+    this.search = new Search({
+      client: this.client,
+      clock: ports.clock,
+      find: async (text) =>
+        (await session.ask('GET', `/v1/conversations?q=${encodeURIComponent(text)}`)).body as never,
+    });
+    this.contexts = new Contexts(
+      async (id) => (await session.ask('GET', `/v1/conversations/${id}/context`)).body as never,
+    );
+    this.acts = new Acts({ client: this.client, toasts, me: this.me });
+    this.drafts = new Drafts(ports.store, ports.clock);
+    this.guard = new Guard({ client: this.client, drafts: this.drafts, me: this.me.id });
     this.items = computed(() => this.#transcript());
     this.status = computed(
       () => this.#chosen.value ?? this.client.agents.value.get(this.me.id)?.status ?? null,
@@ -108,33 +125,35 @@ export class Desk {
         .filter(({ agent }) => agent.id !== this.me.id)
         .sort((a, b) => a.agent.name.localeCompare(b.agent.name)),
     );
+    this.unread = computed(() =>
+      this.inbox.view('mine').rows.value.reduce((sum, card) => sum + card.unread, 0),
+    );
     this.signedOut = computed(() => this.client.link.value.state === 'stopped');
   }
 
   /** Leaves the desk. */
   close(): void {
     for (const end of this.#ends) end();
+    this.inbox.close();
     this.client.stop();
   }
 
-  draft(id: string): Draft {
-    let draft = this.#drafts.get(id);
-    if (draft === undefined) {
-      draft = { mode: signal<Mode>('message'), texts: { message: signal(''), note: signal('') } };
-      this.#drafts.set(id, draft);
-    }
-    return draft;
+  /** The card of the open conversation. */
+  get card(): Card | null {
+    return this.conversation.value?.card.value ?? null;
   }
 
   write(id: string, mode: Mode, text: string): void {
-    this.draft(id).texts[mode].value = text;
+    this.guard.writing(id, mode);
+    this.drafts.write(id, mode, text);
     if (mode === 'message' && text !== '') this.#typed(id, true);
   }
 
-  send(id: string, mode: Mode, text: string): void {
-    this.draft(id).texts[mode].value = '';
+  /** Sends unless a colleague was quicker, which the person is told first. Says whether it went. */
+  send(id: string, mode: Mode, text: string): boolean {
+    if (!this.guard.send(id, mode, text)) return false;
     if (mode === 'message') this.#typed(id, false);
-    this.client.send(id, mode, text);
+    return true;
   }
 
   retry(entry: Entry): void {
@@ -147,26 +166,48 @@ export class Desk {
     if (id !== null) this.client.outbox.discard(id, entry.id);
   }
 
-  /** Takes a waiting conversation and opens it; says who was quicker otherwise. */
-  async accept(card: Card): Promise<void> {
-    const outcome = await this.#do(card.id, 'accept', {});
-    if (outcome.ok) {
-      batch(() => {
-        this.selected.value = card.id;
-        this.list.value = 'mine';
-      });
-    } else if (outcome.code === 'already_accepted') {
-      this.toast(`${outcome.by?.name ?? 'A colleague'} has already taken this conversation.`, true);
-    } else {
-      this.toast(refusalText(outcome.code), true);
-    }
+  /** Takes a conversation and opens it. */
+  async take(card: Card): Promise<void> {
+    const outcome = await this.acts.take(card);
+    if (outcome.ok) this.selected.value = card.id;
   }
 
-  /** Any other action; `said` is shown when it is done. */
-  async act(id: string, action: string, args: object, said: string): Promise<boolean> {
-    const outcome = await this.#do(id, action, args);
-    this.toast(outcome.ok ? said : refusalText(outcome.code), !outcome.ok);
-    return outcome.ok;
+  /** Takes the one that waits longest; somebody quicker only leads to the next. */
+  async takeNext(): Promise<void> {
+    const waiting = this.inbox.view('unassigned').rows.peek();
+    const free = waiting.filter((card) => !this.acts.busy.peek().has(card.id));
+    for (const card of free.slice(0, TRIES_MAX)) {
+      const outcome = await this.acts.take(card);
+      if (outcome.ok) this.selected.value = card.id;
+      if (outcome.ok || outcome.code !== 'already_accepted') return;
+    }
+    if (free.length === 0) this.#options.toasts.say('Nobody is waiting.');
+  }
+
+  /** Ends a conversation and goes on to the one that the person likes to see then. */
+  async finish(card: Card, how: 'resolve' | 'close'): Promise<void> {
+    const { advance } = this.#options.prefs;
+    const step = advance.peek() === 'previous' ? -1 : 1;
+    const next =
+      this.inbox.neighbor(card.id, step) ?? this.inbox.neighbor(card.id, step === 1 ? -1 : 1);
+    const outcome = await (how === 'resolve' ? this.acts.resolve(card) : this.acts.close(card));
+    if (!outcome.ok || this.selected.peek() !== card.id) return;
+    this.selected.value = advance.peek() === 'list' || next === card.id ? null : next;
+  }
+
+  /** Goes to the conversation before or after the open one. */
+  step(by: 1 | -1): void {
+    const next = this.inbox.neighbor(this.selected.peek(), by);
+    if (next !== null) this.selected.value = next;
+  }
+
+  /** The same among one's own. */
+  stepMine(by: 1 | -1): void {
+    const mine = this.inbox.view('mine').rows.peek();
+    if (mine.length === 0) return;
+    const at = mine.findIndex((card) => card.id === this.selected.peek());
+    const next = at < 0 ? mine[0] : mine[(at + by + mine.length) % mine.length];
+    if (next !== undefined) this.selected.value = next.id;
   }
 
   /** Whether this person may hand the conversation on. */
@@ -179,13 +220,12 @@ export class Desk {
     try {
       await this.#options.session.ask('PUT', '/v1/agents/me/status', { body: { status } });
     } catch {
-      this.toast('Your status could not be changed. Please try again.', true);
       this.#chosen.value = null;
+      this.#options.toasts.say('Your status could not be changed.', {
+        bad: true,
+        action: { text: 'Retry', run: () => void this.setStatus(status) },
+      });
     }
-  }
-
-  toast(text: string, bad: boolean): void {
-    this.#options.toasts.say(text, { bad });
   }
 
   #run(): void {
@@ -216,7 +256,17 @@ export class Desk {
         const id = this.selected.value;
         if (followed !== null && followed !== id) this.client.unfollow(followed);
         followed = id;
-        this.conversation.value = id === null ? null : this.client.follow(id);
+        batch(() => {
+          this.conversation.value = id === null ? null : this.client.follow(id);
+        });
+        this.client.viewing(id);
+      }),
+      effect(() => {
+        const open = this.conversation.value;
+        if (open === null) return;
+        open.timeline.value;
+        this.client.outbox.rows(open.id).value;
+        untracked(() => this.guard.look(open));
       }),
       effect(() => {
         if (this.watching.value) this.conversation.value?.confirm(true);
@@ -234,16 +284,7 @@ export class Desk {
     }
   }
 
-  async #do(id: string, action: string, args: object): Promise<Outcome> {
-    this.busy.value = new Set(this.busy.peek()).add(id);
-    const outcome = await this.client.do(id, action, args);
-    const busy = new Set(this.busy.peek());
-    busy.delete(id);
-    this.busy.value = busy;
-    return outcome;
-  }
-
-  #confirm(conversation: Conversation): void {
+  #applied(conversation: Conversation): void {
     conversation.confirm(this.watching.peek() && conversation.id === this.selected.peek());
   }
 
@@ -272,27 +313,4 @@ export class Desk {
       line: (event) => agentLine(event, departments),
     });
   }
-}
-
-/** What a refusal means for the person who asked. */
-function refusalText(code: string): string {
-  switch (code) {
-    case 'at_capacity':
-      return 'You have as many conversations as you take. Close one first.';
-    case 'forbidden':
-      return 'You may not do that with this conversation.';
-    case 'not_found':
-      return 'This conversation is not there any more.';
-    case 'closed':
-      return 'This conversation is closed.';
-    case 'unknown':
-      return 'The server did not answer. Look at the conversation before you try again.';
-    default:
-      return `The server refused this (${code}).`;
-  }
-}
-
-/** How a visitor is called who gave no name. */
-export function visitorName(card: Card): string {
-  return card.visitor.name ?? `Visitor ${card.number}`;
 }

@@ -1,0 +1,246 @@
+/**
+ * What can be done with a conversation. It shows at once; when the server refuses, the card goes
+ * back to what it was and a notice says what and why, with a way to try again. Without a DOM.
+ */
+
+import { type Signal, signal } from '@preact/signals-core';
+import type { AgentClient } from '../client/agent.ts';
+import type { Outcome } from '../client/commands.ts';
+import type { AgentRef, Card, Priority } from '../client/frames.ts';
+import type { Toasts } from '../ui/toasts.tsx';
+import { visitorName } from './words.ts';
+
+interface Act {
+  action: string;
+  args: object;
+  /** What it is called when it fails: "Could not …". */
+  doing: string;
+  /** Said when it is done. */
+  said?: string;
+  undo?: { text: string; run(): void };
+  /** What of the card is different at once. */
+  change: Partial<Card>;
+}
+
+export interface ActsOptions {
+  client: AgentClient;
+  toasts: Toasts;
+  me: AgentRef;
+}
+
+export class Acts {
+  /** Actions on their way, by conversation: their buttons wait. */
+  readonly busy: Signal<ReadonlySet<string>> = signal(new Set());
+  /** What the person took, which is no news to them. */
+  readonly taken = new Set<string>();
+  readonly #options: ActsOptions;
+
+  constructor(options: ActsOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a conversation, from the queue or from a colleague. */
+  async take(card: Card): Promise<Outcome> {
+    const { me } = this.#options;
+    this.taken.add(card.id);
+    const taken: Partial<Card> = { status: 'active', agent: me, waiting_since: null };
+    if (card.status !== 'waiting') {
+      return this.#do(card, {
+        action: 'assign',
+        args: { agent: me.id },
+        doing: 'assign it to you',
+        change: { ...taken, transferred: false },
+      });
+    }
+    return this.#do(card, {
+      action: 'accept',
+      args: {},
+      doing: 'assign it to you',
+      change: taken,
+    });
+  }
+
+  assign(card: Card, agent: AgentRef): Promise<Outcome> {
+    return this.#do(card, {
+      action: 'assign',
+      args: { agent: agent.id },
+      doing: `assign it to ${agent.name}`,
+      said: `Assigned to ${agent.name}.`,
+      change: { status: 'active', agent, waiting_since: null },
+    });
+  }
+
+  unassign(card: Card): Promise<Outcome> {
+    return this.#do(card, {
+      action: 'unassign',
+      args: {},
+      doing: 'give it back',
+      said: 'Back in the queue.',
+      change: { status: 'waiting', agent: null },
+    });
+  }
+
+  transfer(card: Card, to: { agent: AgentRef } | { department: string }, reason: string) {
+    const agent = 'agent' in to ? to.agent : null;
+    return this.#do(card, {
+      action: 'transfer',
+      args: { ...('agent' in to ? { agent: to.agent.id } : to), reason },
+      doing: 'hand it over',
+      said: 'Handed over.',
+      change: { agent, transferred: true, status: agent === null ? 'waiting' : 'active' },
+    });
+  }
+
+  /** Gives back what a colleague handed over. */
+  refuse(card: Card): Promise<Outcome> {
+    return this.#do(card, {
+      action: 'refuse_transfer',
+      args: {},
+      doing: 'hand it back',
+      said: 'Handed back.',
+      change: { transferred: false },
+    });
+  }
+
+  resolve(card: Card): Promise<Outcome> {
+    return this.#do(card, {
+      action: 'resolve',
+      args: {},
+      doing: 'resolve it',
+      said: `Resolved ${visitorName(card)}.`,
+      undo: { text: 'Reopen', run: () => void this.reopen(this.#fresh(card)) },
+      change: { status: 'closed', resolution: 'resolved', waiting_since: null },
+    });
+  }
+
+  close(card: Card): Promise<Outcome> {
+    return this.#do(card, {
+      action: 'close',
+      args: {},
+      doing: 'close it',
+      said: `Closed ${visitorName(card)}.`,
+      undo: { text: 'Reopen', run: () => void this.reopen(this.#fresh(card)) },
+      change: { status: 'closed', resolution: 'none', waiting_since: null },
+    });
+  }
+
+  reopen(card: Card): Promise<Outcome> {
+    return this.#do(card, {
+      action: 'reopen',
+      args: {},
+      doing: 'reopen it',
+      change: { status: card.agent === null ? 'waiting' : 'active' },
+    });
+  }
+
+  prioritize(card: Card, priority: Priority): Promise<Outcome> {
+    return this.#do(card, {
+      action: 'priority',
+      args: { priority },
+      doing: 'change the priority',
+      change: { priority },
+    });
+  }
+
+  tag(card: Card, tags: string[]): Promise<Outcome> {
+    return this.#do(card, {
+      action: 'tag',
+      args: { tags },
+      doing: 'change the tags',
+      change: { tags },
+    });
+  }
+
+  file(card: Card, department: string | null): Promise<Outcome> {
+    return this.#do(card, {
+      action: 'department',
+      args: { department },
+      doing: 'change the department',
+      change: { department },
+    });
+  }
+
+  edit(card: Card, stream: 'public' | 'internal', seq: number, text: string): Promise<Outcome> {
+    return this.#do(card, {
+      action: 'edit',
+      args: { stream, seq, text },
+      doing: 'change the message',
+      change: {},
+    });
+  }
+
+  redact(card: Card, stream: 'public' | 'internal', seq: number): Promise<Outcome> {
+    return this.#do(card, {
+      action: 'redact',
+      args: { stream, seq },
+      doing: 'remove the message',
+      change: {},
+    });
+  }
+
+  async #do(card: Card, act: Act): Promise<Outcome> {
+    const { client, toasts } = this.#options;
+    const held = client.cards.of(card.id);
+    const before = held.peek() ?? card;
+    held.value = { ...before, ...act.change };
+    this.#wait(card.id, true);
+    const outcome = await client.do(card.id, act.action, act.args);
+    this.#wait(card.id, false);
+    if (outcome.ok) {
+      if (act.said !== undefined) toasts.say(act.said, act.undo ? { action: act.undo } : {});
+      return outcome;
+    }
+    const now = held.peek();
+    if (now !== null) held.value = undone(now, before, act.change);
+    // A refusal that no second try can change is told without one.
+    const final = outcome.code === 'already_accepted' || outcome.code === 'forbidden';
+    const action = { text: 'Retry', run: () => void this.#do(this.#fresh(card), act) };
+    toasts.say(`Could not ${act.doing}: ${refusalText(outcome)}`, {
+      bad: true,
+      ...(final ? {} : { action }),
+    });
+    return outcome;
+  }
+
+  #fresh(card: Card): Card {
+    return this.#options.client.cards.of(card.id).peek() ?? card;
+  }
+
+  #wait(id: string, on: boolean): void {
+    const busy = new Set(this.busy.peek());
+    if (on) busy.add(id);
+    else busy.delete(id);
+    this.busy.value = busy;
+  }
+}
+
+/** Takes back what we changed, but for what the server has changed since. */
+function undone(now: Card, before: Card, change: Partial<Card>): Card {
+  const back: Partial<Record<keyof Card, unknown>> = {};
+  for (const key of Object.keys(change) as (keyof Card)[]) {
+    if (now[key] === change[key]) back[key] = before[key];
+  }
+  return { ...now, ...back } as Card;
+}
+
+/** What a refusal means for the person who asked. */
+function refusalText(outcome: Extract<Outcome, { ok: false }>): string {
+  switch (outcome.code) {
+    case 'already_accepted':
+      return `${outcome.by?.name ?? 'a colleague'} has already taken it.`;
+    case 'at_capacity':
+      return 'there are as many conversations already as fit. Close one first.';
+    case 'forbidden':
+      return 'you may not do that here.';
+    case 'not_found':
+      return 'it is not there any more.';
+    case 'closed':
+      return 'it is closed.';
+    case 'too_late':
+      return 'it was too long ago.';
+    case 'unknown':
+      return 'the server did not answer in time.';
+    default:
+      return `the server refused it (${outcome.code}).`;
+  }
+}

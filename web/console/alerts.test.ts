@@ -1,0 +1,101 @@
+import { signal } from '@preact/signals-core';
+import { expect, test } from 'vitest';
+import type { Card } from '../client/frames.ts';
+import { card, FakeLists } from '../test/fake/cards.ts';
+import { FakeClock } from '../test/fake/ports.ts';
+import { type Notice, watchAlerts } from './alerts.ts';
+import type { Desk } from './desk.ts';
+import { Inbox } from './inbox.ts';
+import type { AlertEvent, Sound } from './prefs.ts';
+
+const WAITING = { status: 'waiting' } as const;
+const MINE = { status: 'open', agent: 'me' } as const;
+
+function make() {
+  const lists = new FakeLists();
+  const inbox = new Inbox({
+    client: lists.client,
+    clock: new FakeClock(),
+    me: 'me',
+    older: async () => ({ items: [] }),
+  });
+  const desk = {
+    inbox,
+    client: lists.client,
+    watching: signal(false),
+    selected: signal<string | null>(null),
+    acts: { taken: new Set<string>() },
+  };
+  const sounds: Record<AlertEvent, Sound | 'none'> = {
+    waiting: 'chime',
+    assigned: 'bell',
+    reply: 'drop',
+  };
+  const prefs = {
+    sounds: signal(sounds),
+    desktop: signal({ waiting: true, assigned: true, reply: true }),
+    volume: signal(0.5),
+  };
+  const rung: Sound[] = [];
+  const told: Notice[] = [];
+  const tabs = { leads: true };
+  const end = watchAlerts(desk as unknown as Desk, prefs, {
+    play: (sound) => rung.push(sound),
+    tell: (notice) => told.push(notice),
+    leads: () => tabs.leads,
+  });
+  return { lists, desk, prefs, rung, told, tabs, end };
+}
+
+const mine = (id: string, unread: number, changes: Partial<Card> = {}) =>
+  card(id, { status: 'active', agent: { id: 'me', name: 'Ada' }, unread, ...changes });
+
+test('what was there before is no news; what comes is', () => {
+  const { lists, rung, told } = make();
+  lists.snapshot(WAITING, [card('a')]);
+  expect(rung).toEqual([]);
+  lists.change(WAITING, [{ put: card('b') }]);
+  expect(rung).toEqual(['chime']);
+  expect(told).toEqual([
+    { title: 'Visitor b is waiting', text: 'No message yet', conversation: 'b' },
+  ]);
+});
+
+test('a reply rings unless one looks at it', () => {
+  const { lists, desk, rung, told } = make();
+  lists.snapshot(MINE, [mine('a', 0)]);
+  lists.change(MINE, [{ put: mine('a', 1) }]);
+  expect(rung).toEqual(['drop']);
+  desk.watching.value = true;
+  desk.selected.value = 'a';
+  lists.change(MINE, [{ put: mine('a', 2) }]);
+  expect(rung).toEqual(['drop']);
+  desk.selected.value = 'other';
+  lists.change(MINE, [{ put: mine('a', 3) }]);
+  expect(rung).toEqual(['drop', 'drop']);
+  // Who looks at the page needs no word on the desktop.
+  expect(told.length).toBe(1);
+});
+
+test('what one took oneself is no news', () => {
+  const { lists, desk, rung } = make();
+  lists.snapshot(MINE, []);
+  desk.acts.taken.add('a');
+  lists.change(MINE, [{ put: mine('a', 0) }, { put: mine('b', 0) }]);
+  expect(rung).toEqual(['bell']);
+});
+
+test('only one tab rings, and silence can be chosen', () => {
+  const { lists, prefs, tabs, rung, end } = make();
+  lists.snapshot(WAITING, []);
+  tabs.leads = false;
+  lists.change(WAITING, [{ put: card('a') }]);
+  tabs.leads = true;
+  prefs.sounds.value = { ...prefs.sounds.value, waiting: 'none' };
+  lists.change(WAITING, [{ put: card('b') }]);
+  expect(rung).toEqual([]);
+  prefs.sounds.value = { ...prefs.sounds.value, waiting: 'knock' };
+  end();
+  lists.change(WAITING, [{ put: card('c') }]);
+  expect(rung).toEqual([]);
+});

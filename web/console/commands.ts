@@ -1,0 +1,307 @@
+/**
+ * Everything a person can do, once: the palette lists it, keys run it, the help shows its keys.
+ * Without a DOM.
+ */
+
+import type { Card } from '../client/frames.ts';
+import type { Desk } from './desk.ts';
+import type { Mode } from './drafts.ts';
+import { FILTERS, type FilterName } from './inbox.ts';
+import type { Panel, Place } from './panels.ts';
+import { INBOX, SETTINGS, type Shell } from './shell.ts';
+
+export interface Command {
+  title: string;
+  group: 'Conversation' | 'List' | 'Write' | 'Go to' | 'Console';
+  /** All keys that run it; the first is shown in menus. */
+  keys: readonly string[];
+  /** Whether it applies now; without it always. */
+  when?(): boolean;
+  run(): void;
+  /** Keys only: a palette has no use for it. */
+  hidden?: boolean;
+}
+
+export interface CommandPorts {
+  shell: Shell;
+  desk: Desk;
+  open(panel: Panel): void;
+  focus(place: Place): void;
+  toggleContext(): void;
+}
+
+export const FILTER_NAMES: Record<FilterName, string> = {
+  all: 'All',
+  unassigned: 'Unassigned',
+  active: 'Active',
+  mine: 'Mine',
+  closed: 'Closed',
+};
+
+const FILTER_KEYS: Partial<Record<FilterName, string>> = { mine: 'g m', unassigned: 'g u' };
+
+export function commandsOf({ shell, desk, open, focus, toggleContext }: CommandPorts): Command[] {
+  const { prefs, router } = shell;
+  const card = () => desk.card;
+  const inInbox = () => !router.path.value.startsWith(SETTINGS);
+  const has = (fits: (card: Card) => boolean) => () => {
+    const now = card();
+    return inInbox() && now !== null && fits(now);
+  };
+  const isOpen = (now: Card) => now.status === 'waiting' || now.status === 'active';
+  const on = (run: (card: Card) => void) => () => {
+    const now = card();
+    if (now !== null) run(now);
+  };
+  const about = (name: Extract<Panel, { conversation: string }>['name']) =>
+    on((now) => open({ name, conversation: now.id }));
+  const write = (mode: Mode) =>
+    on((now) => {
+      desk.drafts.of(now.id).mode.value = mode;
+      focus('composer');
+    });
+  const mine = (now: Card) => now.agent?.id === desk.me.id;
+  return [
+    // Conversation
+    {
+      title: 'Assign to me',
+      group: 'Conversation',
+      keys: ['i'],
+      when: has((now) => isOpen(now) && !mine(now)),
+      run: on((now) => void desk.take(now)),
+    },
+    {
+      title: 'Assign to…',
+      group: 'Conversation',
+      keys: ['a'],
+      when: has((now) => isOpen(now) && desk.mayMove(now)),
+      run: about('assign'),
+    },
+    {
+      title: 'Transfer…',
+      group: 'Conversation',
+      keys: ['t'],
+      when: has((now) => isOpen(now) && desk.mayMove(now)),
+      run: about('transfer'),
+    },
+    {
+      title: 'Hand back',
+      group: 'Conversation',
+      keys: [],
+      when: has((now) => now.transferred && now.status === 'active' && mine(now)),
+      run: on((now) => void desk.acts.refuse(now)),
+    },
+    {
+      title: 'Return to the queue',
+      group: 'Conversation',
+      keys: [],
+      when: has((now) => now.status === 'active' && desk.mayMove(now)),
+      run: on((now) => void desk.acts.unassign(now)),
+    },
+    {
+      title: 'Resolve',
+      group: 'Conversation',
+      keys: ['e'],
+      when: has(isOpen),
+      run: on((now) => void desk.finish(now, 'resolve')),
+    },
+    {
+      title: 'Close without resolving',
+      group: 'Conversation',
+      keys: [],
+      when: has(isOpen),
+      run: on((now) => void desk.finish(now, 'close')),
+    },
+    {
+      title: 'Reopen',
+      group: 'Conversation',
+      keys: ['shift+e'],
+      when: has((now) => now.status === 'closed'),
+      run: on((now) => void desk.acts.reopen(now)),
+    },
+    {
+      title: 'Tags…',
+      group: 'Conversation',
+      keys: ['l'],
+      when: has((now) => now.status !== 'archived'),
+      run: about('tags'),
+    },
+    {
+      title: 'Priority…',
+      group: 'Conversation',
+      keys: ['p'],
+      when: has(isOpen),
+      run: about('priority'),
+    },
+    {
+      title: 'Department…',
+      group: 'Conversation',
+      keys: ['d'],
+      when: () => has(isOpen)() && desk.departments.value.length > 0,
+      run: about('department'),
+    },
+    {
+      title: 'Context pane',
+      group: 'Conversation',
+      keys: ['.'],
+      when: has(() => true),
+      run: toggleContext,
+    },
+    // Write
+    { title: 'Reply', group: 'Write', keys: ['r'], when: has(() => true), run: write('message') },
+    {
+      title: 'Internal note',
+      group: 'Write',
+      keys: ['n'],
+      when: has(() => true),
+      run: write('note'),
+    },
+    {
+      title: 'Send',
+      group: 'Write',
+      keys: ['mod+enter'],
+      hidden: true,
+      when: has(() => true),
+      run: on((now) => sendDraft(desk, now)),
+    },
+    {
+      title: 'Send and resolve',
+      group: 'Write',
+      keys: ['mod+shift+enter'],
+      hidden: true,
+      when: has((now) => now.status === 'active'),
+      run: on((now) => {
+        if (sendDraft(desk, now)) void desk.finish(now, 'resolve');
+      }),
+    },
+    // List
+    {
+      title: 'Next conversation',
+      group: 'List',
+      keys: ['j'],
+      when: inInbox,
+      run: () => desk.step(1),
+    },
+    {
+      title: 'Previous conversation',
+      group: 'List',
+      keys: ['k'],
+      when: inInbox,
+      run: () => desk.step(-1),
+    },
+    {
+      title: 'My next conversation',
+      group: 'List',
+      keys: [']', 'alt+arrowdown'],
+      when: inInbox,
+      run: () => desk.stepMine(1),
+    },
+    {
+      title: 'My previous conversation',
+      group: 'List',
+      keys: ['[', 'alt+arrowup'],
+      when: inInbox,
+      run: () => desk.stepMine(-1),
+    },
+    {
+      title: 'Accept next',
+      group: 'List',
+      keys: ['shift+a'],
+      when: () => inInbox() && desk.inbox.count('unassigned') > 0,
+      run: () => void desk.takeNext(),
+    },
+    {
+      title: 'New chat…',
+      group: 'List',
+      keys: ['c'],
+      run: () => open({ name: 'new-chat' }),
+    },
+    { title: 'Search', group: 'List', keys: ['/'], when: inInbox, run: () => focus('search') },
+    {
+      title: 'Back to the list',
+      group: 'List',
+      keys: ['escape'],
+      hidden: true,
+      when: () => inInbox() && desk.selected.value !== null,
+      run: () => {
+        desk.selected.value = null;
+        focus('list');
+      },
+    },
+    // Go to
+    { title: 'Inbox', group: 'Go to', keys: ['g i'], run: () => void router.go(INBOX) },
+    ...FILTERS.map((name, idx): Command => {
+      const keys = [FILTER_KEYS[name], `alt+${idx + 1}`].filter((one) => one !== undefined);
+      return {
+        title: FILTER_NAMES[name],
+        group: 'Go to',
+        keys,
+        run: () => {
+          if (!inInbox()) router.go(INBOX);
+          desk.inbox.choose(name);
+        },
+      };
+    }),
+    {
+      title: 'Settings',
+      group: 'Go to',
+      keys: ['g s'],
+      run: () => void router.go(`${SETTINGS}/preferences`),
+    },
+    // Console
+    {
+      title: 'All commands',
+      group: 'Console',
+      keys: ['mod+k'],
+      hidden: true,
+      run: () => open({ name: 'palette' }),
+    },
+    { title: 'Keys', group: 'Console', keys: ['?'], run: () => open({ name: 'keys' }) },
+    {
+      title: 'Light colors',
+      group: 'Console',
+      keys: [],
+      when: () => prefs.theme.value !== 'light',
+      run: () => {
+        prefs.theme.value = 'light';
+      },
+    },
+    {
+      title: 'Dark colors',
+      group: 'Console',
+      keys: [],
+      when: () => prefs.theme.value !== 'dark',
+      run: () => {
+        prefs.theme.value = 'dark';
+      },
+    },
+    {
+      title: 'Colors of the system',
+      group: 'Console',
+      keys: [],
+      when: () => prefs.theme.value !== 'system',
+      run: () => {
+        prefs.theme.value = 'system';
+      },
+    },
+    ...(['online', 'away', 'busy', 'offline'] as const).map(
+      (status): Command => ({
+        title: `Set me ${status}`,
+        group: 'Console',
+        keys: [],
+        when: () => desk.status.value !== status,
+        run: () => void desk.setStatus(status),
+      }),
+    ),
+    { title: 'Sign out', group: 'Console', keys: [], run: () => void shell.session.signOut() },
+  ];
+}
+
+/** Sends what is written, as what it is written as; says whether there was something. */
+function sendDraft(desk: Desk, card: Card): boolean {
+  const draft = desk.drafts.of(card.id);
+  const mode = draft.mode.peek();
+  const text = draft.texts[mode].peek().trim();
+  if (text === '' || (mode === 'message' && card.status !== 'active')) return false;
+  return desk.send(card.id, mode, text);
+}

@@ -1,0 +1,170 @@
+/** Where replies and notes are written. A note looks like nothing a visitor will ever see. */
+
+import type { JSX } from 'preact';
+import type { Card } from '../client/frames.ts';
+import { Glyph } from '../ui/icons.tsx';
+import { Keys } from '../ui/keys.tsx';
+import { Tabs } from '../ui/tabs.tsx';
+import { duration } from '../ui/time.ts';
+import { now } from './clock.ts';
+import type { Desk } from './desk.ts';
+import type { Mode } from './drafts.ts';
+import { focusOn } from './panels.ts';
+import { visitorName } from './words.ts';
+
+const MODES: { name: Mode; text: string }[] = [
+  { name: 'message', text: 'Reply' },
+  { name: 'note', text: 'Internal note' },
+];
+
+export function Compose({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
+  const draft = desk.drafts.of(card.id);
+  const mode = draft.mode.value;
+  const note = mode === 'note';
+  return (
+    <div class={note ? 'write noting' : 'write'}>
+      <HeldReply desk={desk} card={card} />
+      <Tabs
+        label="What to write"
+        id="write"
+        tabs={MODES}
+        selected={mode}
+        onSelect={(next) => {
+          draft.mode.value = next;
+        }}
+      />
+      <div role="tabpanel" id="write-panel" aria-labelledby={`write-${mode}`}>
+        {note || card.status === 'active' ? (
+          <Field key={mode} desk={desk} card={card} mode={mode} />
+        ) : (
+          <CannotReply desk={desk} card={card} />
+        )}
+      </div>
+    </div>
+  );
+}
+
+function CannotReply({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
+  const waiting = card.status === 'waiting';
+  const busy = desk.acts.busy.value.has(card.id);
+  return (
+    <div class="cannot">
+      <p>
+        {waiting
+          ? 'Nobody answers this yet. It is yours once you take it.'
+          : 'This conversation is closed. Reopen it to reply.'}
+      </p>
+      {card.status !== 'archived' && (
+        <button
+          type="button"
+          class="primary"
+          disabled={busy}
+          onClick={() => void (waiting ? desk.take(card) : desk.acts.reopen(card))}
+        >
+          {waiting ? 'Take and reply' : 'Reopen and reply'}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Field({ desk, card, mode }: { desk: Desk; card: Card; mode: Mode }): JSX.Element {
+  const note = mode === 'note';
+  const text = desk.drafts.of(card.id).texts[mode].value;
+  const bytesMax = desk.client.textBytes.value;
+  const tooLong = text.length * 3 > bytesMax && new TextEncoder().encode(text).length > bytesMax;
+  const empty = text.trim() === '';
+  const send = () => {
+    if (!empty && !tooLong) desk.send(card.id, mode, text.trim());
+  };
+  return (
+    <form
+      class="compose"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <textarea
+        data-place="composer"
+        aria-label={note ? 'Internal note' : 'Reply'}
+        aria-invalid={tooLong}
+        placeholder={note ? 'For your colleagues only…' : `Write to ${visitorName(card)}…`}
+        rows={2}
+        dir="auto"
+        value={text}
+        onInput={(event) => desk.write(card.id, mode, event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.isComposing) return;
+          if (event.key === 'Escape') {
+            event.stopPropagation();
+            event.currentTarget.blur();
+            focusOn('heading');
+            return;
+          }
+          const plain = !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey;
+          if (event.key !== 'Enter' || !plain) return;
+          event.preventDefault();
+          send();
+        }}
+      />
+      <div class="compose-foot">
+        <span class="hint">
+          {note ? (
+            <>
+              <Glyph name="lock" />
+              The visitor never sees notes
+            </>
+          ) : (
+            <>
+              <Keys keys="mod+shift+enter" />
+              <span>send and resolve</span>
+            </>
+          )}
+        </span>
+        <button
+          type="submit"
+          class={note ? 'primary noted' : 'primary'}
+          disabled={empty || tooLong}
+        >
+          {note ? 'Add note' : 'Send reply'}
+        </button>
+      </div>
+      {tooLong && (
+        <p class="too-long" role="alert">
+          This is longer than one message can be.
+        </p>
+      )}
+    </form>
+  );
+}
+
+/** A colleague was quicker, or is about to be. */
+function HeldReply({ desk, card }: { desk: Desk; card: Card }): JSX.Element | null {
+  const held = desk.guard.held.value;
+  if (held === null || held.conversation !== card.id) return null;
+  const ago = duration(Math.max(0, now.value - held.at));
+  return (
+    <div class="strip warn" role="alert">
+      <Glyph name="alert" />
+      <span class="grow">
+        {held.why === 'answered'
+          ? `${held.who} replied ${ago === 'now' ? 'just now' : `${ago} ago`}. Your reply was not sent.`
+          : `${held.who} is typing a reply right now. Yours was not sent.`}
+      </span>
+      <button
+        type="button"
+        class="quiet slim"
+        onClick={() => {
+          desk.guard.view();
+          focusOn('composer');
+        }}
+      >
+        {held.why === 'answered' ? 'View' : 'Wait'}
+      </button>
+      <button type="button" class="quiet slim" onClick={() => desk.guard.sendAnyway()}>
+        Send anyway
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,126 @@
+import { expect, test } from 'vitest';
+import type { Card } from '../client/frames.ts';
+import { card, FakeLists } from '../test/fake/cards.ts';
+import { FakeClock } from '../test/fake/ports.ts';
+import { Inbox, type OlderPage, SORT_MS } from './inbox.ts';
+
+const WAITING = { status: 'waiting' } as const;
+
+function at(seconds: number): string {
+  return new Date(Date.UTC(2026, 0, 1) + seconds * 1_000).toISOString();
+}
+
+function waiting(id: string, seconds: number): Card {
+  return card(id, { waiting_since: at(seconds), last_at: at(seconds) });
+}
+
+function make(older: (query: URLSearchParams) => Promise<OlderPage> = async () => ({ items: [] })) {
+  const lists = new FakeLists();
+  const clock = new FakeClock();
+  const inbox = new Inbox({ client: lists.client, clock, me: 'me', older });
+  return { lists, clock, inbox };
+}
+
+test('who waits longest is first, and the order follows within a moment', async () => {
+  const { lists, clock, inbox } = make();
+  lists.snapshot(WAITING, [waiting('b', 20), waiting('a', 10)]);
+  await clock.pass(SORT_MS);
+  expect(inbox.order.value).toEqual(['a', 'b']);
+  lists.change(WAITING, [{ drop: 'a' }, { put: waiting('c', 5) }]);
+  await clock.pass(SORT_MS);
+  expect(inbox.order.value).toEqual(['c', 'b']);
+});
+
+test('fifty changes a second are four sorts a second', async () => {
+  const { lists, clock, inbox } = make();
+  lists.snapshot(WAITING, [waiting('a', 1)]);
+  await clock.pass(SORT_MS);
+  let sorts = 0;
+  const end = inbox.order.subscribe(() => {
+    sorts += 1;
+  });
+  sorts = 0;
+  for (let change = 0; change < 50; change += 1) {
+    lists.change(WAITING, [{ put: waiting(`new ${change}`, 100 - change) }]);
+    await clock.pass(20);
+  }
+  end();
+  expect(sorts).toBeGreaterThanOrEqual(3);
+  expect(sorts).toBeLessThanOrEqual(5);
+});
+
+test('while somebody is in the list it stays, and says how many are new', async () => {
+  const { lists, clock, inbox } = make();
+  lists.snapshot(WAITING, [waiting('a', 10), waiting('b', 20)]);
+  await clock.pass(SORT_MS);
+  inbox.hold(true);
+  lists.change(WAITING, [{ drop: 'a' }, { put: waiting('c', 5) }, { put: waiting('d', 30) }]);
+  await clock.pass(1_000);
+  expect(inbox.order.value).toEqual(['a', 'b']);
+  expect(inbox.fresh.value).toBe(2);
+  inbox.show();
+  expect(inbox.order.value).toEqual(['c', 'b', 'd']);
+  expect(inbox.fresh.value).toBe(0);
+  lists.change(WAITING, [{ drop: 'c' }]);
+  inbox.hold(false);
+  await clock.pass(SORT_MS);
+  expect(inbox.order.value).toEqual(['b', 'd']);
+});
+
+test('an empty list fills even while it is held', async () => {
+  const { lists, clock, inbox } = make();
+  inbox.hold(true);
+  lists.snapshot(WAITING, [waiting('a', 10)]);
+  await clock.pass(SORT_MS);
+  expect(inbox.order.value).toEqual(['a']);
+});
+
+test('lists that nobody opened are only counted', () => {
+  const { lists, inbox } = make();
+  const limits = (query: object) =>
+    lists.views.filter((one) => JSON.stringify(one.query) === JSON.stringify(query));
+  expect(limits({ status: 'closed' }).map(({ limit }) => limit)).toEqual([0]);
+  lists.snapshot({ status: 'closed' }, [], 4_321);
+  expect(inbox.count('closed')).toBe(4_321);
+  inbox.choose('closed');
+  inbox.choose('all');
+  inbox.choose('closed');
+  expect(limits({ status: 'closed' }).map(({ limit }) => limit)).toEqual([0, 200]);
+});
+
+test('older conversations are fetched page by page, and end', async () => {
+  const asked: string[] = [];
+  const { lists, clock, inbox } = make(async (query) => {
+    asked.push(String(query));
+    const first = !query.has('cursor');
+    const items = first
+      ? [card('c', { last_at: at(3), status: 'closed' })]
+      : [card('b', { last_at: at(2), status: 'closed' })];
+    return { items, next: first ? 'there' : null };
+  });
+  inbox.choose('closed');
+  lists.snapshot({ status: 'closed' }, [card('d', { last_at: at(4), status: 'closed' })], 3);
+  await clock.pass(SORT_MS);
+  await inbox.more();
+  expect(inbox.order.value).toEqual(['d', 'c']);
+  await inbox.more();
+  expect(inbox.order.value).toEqual(['d', 'c', 'b']);
+  await inbox.more();
+  expect(asked).toEqual(['limit=100&status=closed', 'limit=100&status=closed&cursor=there']);
+  // What was opened again meanwhile does not belong here any more.
+  lists.learn(card('b', { last_at: at(9), status: 'active', head: 2 }));
+  lists.change({ status: 'closed' }, [{ put: card('d', { last_at: at(4), status: 'closed' }) }]);
+  await clock.pass(SORT_MS);
+  expect(inbox.order.value).toEqual(['d', 'c']);
+});
+
+test('neighbors are those of the list as it is shown', async () => {
+  const { lists, clock, inbox } = make();
+  lists.snapshot(WAITING, [waiting('a', 1), waiting('b', 2), waiting('c', 3)]);
+  await clock.pass(SORT_MS);
+  expect(inbox.neighbor('b', 1)).toBe('c');
+  expect(inbox.neighbor('b', -1)).toBe('a');
+  expect(inbox.neighbor('c', 1)).toBe(null);
+  expect(inbox.neighbor(null, 1)).toBe('a');
+  expect(inbox.neighbor('gone', -1)).toBe('a');
+});

@@ -1,0 +1,78 @@
+/** What the console shows outside its page: title, badge, desktop notifications. And its version. */
+
+import { effect, type Signal } from '@preact/signals';
+import { browserClock } from '../client/browser.ts';
+import { type Notice, watchAlerts } from './alerts.ts';
+import type { Desk } from './desk.ts';
+import { INBOX, pathOf, SETTINGS, type Shell } from './shell.ts';
+
+/** Runs until called off. */
+export function watchOutside(shell: Shell, desk: Desk): () => void {
+  let leads = false;
+  let step: (() => void) | null = null;
+  // The first tab of this person rings; when it goes, the next one has the lock.
+  const stay = new Promise<void>((resolve) => {
+    step = resolve;
+  });
+  void navigator.locks
+    ?.request(`switchboard:alerts:${desk.me.id}`, () => {
+      leads = true;
+      return stay;
+    })
+    .catch(() => null);
+  const endAlerts = watchAlerts(desk, shell.prefs, {
+    play: (sound, volume) => shell.speaker.play(sound, volume),
+    tell: (notice) => tell(notice, shell, desk),
+    leads: () => leads || navigator.locks === undefined,
+  });
+  const endTitle = effect(() => {
+    const unread = desk.unread.value;
+    const name = shell.router.path.value.startsWith(SETTINGS) ? 'Settings' : 'Inbox';
+    document.title = unread > 0 ? `(${unread}) ${name}` : name;
+    if (unread > 0) void navigator.setAppBadge?.(unread).catch(() => null);
+    else void navigator.clearAppBadge?.().catch(() => null);
+  });
+  return () => {
+    endAlerts();
+    endTitle();
+    step?.();
+  };
+}
+
+function tell({ title, text, conversation }: Notice, shell: Shell, desk: Desk): void {
+  if (typeof Notification === 'undefined' || Notification.permission !== 'granted') return;
+  const notification = new Notification(title, { body: text, tag: conversation });
+  notification.onclick = () => {
+    window.focus();
+    shell.router.go(pathOf(conversation));
+    desk.selected.value = conversation;
+    notification.close();
+  };
+}
+
+/** Between two looks at whether there is a newer version. */
+const LOOK_MS = 10 * 60_000;
+
+/** Sees by the document's tag that the server has newer pages: after each reconnect, and now and then. */
+export function watchVersion(desk: Desk, outdated: Signal<boolean>): () => void {
+  let first: string | null = null;
+  const look = async () => {
+    const response = await fetch(INBOX, { cache: 'no-cache' }).catch(() => null);
+    const tag = response?.ok ? response.headers.get('etag') : null;
+    if (tag == null) return;
+    first ??= tag;
+    if (tag !== first) outdated.value = true;
+  };
+  let next = browserClock.after(LOOK_MS, again);
+  function again() {
+    void look();
+    next = browserClock.after(LOOK_MS, again);
+  }
+  const end = effect(() => {
+    if (desk.client.link.value.state === 'ready') void look();
+  });
+  return () => {
+    next();
+    end();
+  };
+}

@@ -1,0 +1,20 @@
+/** What is open above the pages, and where the focus is wanted. */
+
+import { type Signal, signal } from '@preact/signals-core';
+
+export type Panel =
+  | { name: 'palette' | 'keys' | 'new-chat' }
+  /** About one conversation. */
+  | { name: 'transfer' | 'assign' | 'tags' | 'priority' | 'department'; conversation: string };
+
+/** Elements that commands put the focus on, by their `data-place`. */
+export type Place = 'composer' | 'search' | 'list' | 'heading';
+
+export const panel: Signal<Panel | null> = signal(null);
+
+/** Focuses a place as soon as it is drawn. */
+export function focusOn(place: Place): void {
+  requestAnimationFrame(() => {
+    document.querySelector<HTMLElement>(`[data-place="${place}"]`)?.focus();
+  });
+}

@@ -1,0 +1,101 @@
+/** One conversation in a list. */
+
+import type { JSX } from 'preact';
+import type { Card } from '../client/frames.ts';
+import { Avatar } from '../ui/parts.tsx';
+import { duration } from '../ui/time.ts';
+import { PriorityBadge, StatusBadge } from './badges.tsx';
+import { now } from './clock.ts';
+import type { Desk } from './desk.ts';
+import type { Density } from './prefs.ts';
+import { pathOf } from './shell.ts';
+import { lastLine, visitorName } from './words.ts';
+
+/** As in `list.css`. */
+export const ROW_PX: Record<Density, number> = { comfortable: 84, compact: 58 };
+
+interface RowProps {
+  desk: Desk;
+  id: string;
+  /** From 1, for who cannot see how long the list is. */
+  place: number;
+  of: number;
+  /** Whether the Tab key stops here. */
+  stop: boolean;
+}
+
+export function Row({ desk, id, place, of, stop }: RowProps): JSX.Element {
+  const card = desk.client.cards.of(id).value;
+  const open = desk.selected.value === id;
+  if (card === null) return <li class="row" aria-setsize={of} aria-posinset={place} />;
+  const name = visitorName(card);
+  const draft = desk.drafts.held.value.has(id);
+  return (
+    <li
+      class={`row${open ? ' open' : ''}${card.unread > 0 ? ' fresh' : ''}`}
+      aria-setsize={of}
+      aria-posinset={place}
+    >
+      <a
+        href={pathOf(id)}
+        data-place={stop ? 'list' : undefined}
+        tabIndex={stop ? 0 : -1}
+        aria-current={open ? 'true' : undefined}
+        draggable={false}
+      >
+        <Avatar name={name} />
+        <span class="what">
+          <span class="top-line">
+            <strong>{name}</strong>
+            <Age card={card} />
+          </span>
+          <span class="last" dir="auto">
+            {draft && <span class="draft-mark">Draft </span>}
+            {lastLine(card)}
+          </span>
+          <span class="badges">
+            <StatusBadge card={card} />
+            <PriorityBadge card={card} />
+            {(card.tags ?? []).slice(0, 2).map((tag) => (
+              <span key={tag} class="badge tag">
+                {tag}
+              </span>
+            ))}
+            <span class="owner">{ownerOf(desk, card)}</span>
+          </span>
+        </span>
+        {card.unread > 0 && (
+          <span class="unread">
+            {card.unread > 99 ? '99+' : card.unread}
+            <span class="sr"> unread</span>
+          </span>
+        )}
+      </a>
+      {card.status === 'waiting' && (
+        <button
+          type="button"
+          class="quiet slim take"
+          aria-label={`Assign to me: ${name}`}
+          tabIndex={stop ? 0 : -1}
+          disabled={desk.acts.busy.value.has(id)}
+          onClick={() => void desk.take(card)}
+        >
+          Assign to me
+        </button>
+      )}
+    </li>
+  );
+}
+
+/** A component of its own: time passes for it alone, not for its row. */
+function Age({ card }: { card: Card }): JSX.Element {
+  const waits = card.status === 'waiting' && card.waiting_since != null;
+  const since = Date.parse(waits ? (card.waiting_since ?? '') : card.last_at);
+  const age = duration(now.value - since);
+  return <span class="ago">{waits && age !== 'now' ? `waits ${age}` : age}</span>;
+}
+
+function ownerOf(desk: Desk, card: Card): string {
+  if (card.agent === null) return '';
+  return card.agent.id === desk.me.id ? 'You' : card.agent.name;
+}

@@ -1,0 +1,236 @@
+/** The open conversation. */
+
+import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import type { Conversation } from '../client/conversation.ts';
+import type { Card } from '../client/frames.ts';
+import { Glyph } from '../ui/icons.tsx';
+import { Patience } from '../ui/lazy.tsx';
+import { Menu, type MenuItem } from '../ui/menu.tsx';
+import { Avatar, TypingDots } from '../ui/parts.tsx';
+import { PriorityBadge, StatusBadge, Verified } from './badges.tsx';
+import type { Command } from './commands.ts';
+import { Compose } from './compose.tsx';
+import type { Desk } from './desk.ts';
+import { contextShown, toggleContext } from './layout.ts';
+import { Transcript } from './messages.tsx';
+import type { Prefs } from './prefs.ts';
+import { INBOX } from './shell.ts';
+import { visitorName } from './words.ts';
+
+interface TalkPaneProps {
+  desk: Desk;
+  prefs: Prefs;
+  commands: readonly Command[];
+}
+
+export function TalkPane({ desk, prefs, commands }: TalkPaneProps): JSX.Element {
+  const conversation = desk.conversation.value;
+  if (conversation === null) {
+    return (
+      <section class="talk" aria-label="Open conversation">
+        <div class="nothing">
+          <Glyph name="message" />
+          <h2>No conversation open</h2>
+          <p>Choose one from the list, or accept who waits longest.</p>
+        </div>
+      </section>
+    );
+  }
+  const refused = conversation.refused.value;
+  const card = conversation.card.value;
+  if (refused !== null) {
+    return (
+      <section class="talk" aria-label="Open conversation">
+        <div class="nothing" role="alert">
+          <Glyph name="lock" />
+          <h2>This conversation cannot be shown</h2>
+          <p>It does not exist, or you may not see it.</p>
+          <a class="quiet" href={INBOX}>
+            Back to the list
+          </a>
+        </div>
+      </section>
+    );
+  }
+  if (card === null) {
+    return (
+      <section class="talk" aria-label="Open conversation">
+        <Patience rows={6} />
+      </section>
+    );
+  }
+  return (
+    <Talk
+      key={conversation.id}
+      desk={desk}
+      prefs={prefs}
+      commands={commands}
+      conversation={conversation}
+      card={card}
+    />
+  );
+}
+
+interface TalkProps extends TalkPaneProps {
+  conversation: Conversation;
+  card: Card;
+}
+
+function Talk({ desk, prefs, commands, conversation, card }: TalkProps): JSX.Element {
+  const handed = card.transferred && card.status === 'active' && card.agent?.id === desk.me.id;
+  return (
+    <section class="talk" aria-label="Open conversation">
+      <Head desk={desk} prefs={prefs} commands={commands} card={card} />
+      {handed && <HandedOver desk={desk} card={card} />}
+      <Transcript desk={desk} conversation={conversation} card={card} />
+      <Typing desk={desk} conversation={conversation} card={card} />
+      <Compose desk={desk} card={card} />
+    </section>
+  );
+}
+
+function Typing({ desk, conversation, card }: Omit<TalkProps, 'prefs' | 'commands'>): JSX.Element {
+  const names = [...conversation.typing.value]
+    .filter(([id]) => id !== desk.me.id)
+    .map(([, name]) => name || visitorName(card));
+  return (
+    <div class="typing" role="status">
+      {names.length > 0 && (
+        <>
+          <TypingDots />
+          {`${names.join(', ')} ${names.length > 1 ? 'are' : 'is'} typing…`}
+        </>
+      )}
+    </div>
+  );
+}
+
+function HandedOver({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
+  return (
+    <div class="strip brand" role="status">
+      <Glyph name="transfer" />
+      <span class="grow">This was handed to you. Write to take it over, or hand it back.</span>
+      <button
+        type="button"
+        class="quiet slim"
+        disabled={desk.acts.busy.value.has(card.id)}
+        onClick={() => void desk.acts.refuse(card)}
+      >
+        Hand back
+      </button>
+    </div>
+  );
+}
+
+interface HeadProps extends TalkPaneProps {
+  card: Card;
+}
+
+/** What the buttons of the head do; everything else is in its menu. */
+const SHOWN = ['Assign to me', 'Transfer…', 'Resolve', 'Reopen'];
+
+function Head({ desk, prefs, commands, card }: HeadProps): JSX.Element {
+  const name = visitorName(card);
+  const heading = useRef<HTMLHeadingElement>(null);
+  // Opening a conversation is a change of place: the focus goes along, so that it is read out.
+  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  const busy = desk.acts.busy.value.has(card.id);
+  const can = commands.filter(({ group, when }) => group === 'Conversation' && (when?.() ?? true));
+  const rest = can.filter(({ title }) => !SHOWN.includes(title) && title !== 'Context pane');
+  return (
+    <header class="head">
+      <a class="plain back" href={INBOX} aria-label="Back to the list">
+        <Glyph name="back" />
+      </a>
+      <Avatar name={name} large />
+      <div class="title">
+        <h2 tabIndex={-1} ref={heading} data-place="heading">
+          <bdi>{name}</bdi>
+        </h2>
+        <p>
+          <StatusBadge card={card} />
+          <PriorityBadge card={card} />
+          {card.visitor.verified === true && <Verified verified />}
+          <span class="owner">{ownerOf(desk, card)}</span>
+          <span class="number">#{card.number}</span>
+          <Viewers desk={desk} card={card} />
+        </p>
+      </div>
+      <div class="actions">
+        {can
+          .filter(({ title }) => SHOWN.includes(title))
+          .map((command) => (
+            <button
+              key={command.title}
+              type="button"
+              class={isFirst(command, card) ? 'primary' : 'quiet'}
+              disabled={busy}
+              title={keysOf(command)}
+              onClick={() => command.run()}
+            >
+              {command.title}
+            </button>
+          ))}
+        <Menu
+          label="More for this conversation"
+          align="end"
+          groups={[
+            rest.map(
+              (command): MenuItem => ({
+                text: command.title,
+                keys: command.keys[0],
+                onSelect: () => command.run(),
+              }),
+            ),
+          ]}
+        >
+          <Glyph name="more" />
+        </Menu>
+        <button
+          type="button"
+          class="plain"
+          aria-label="Context pane"
+          aria-pressed={contextShown(prefs).value}
+          title="Context pane  ."
+          onClick={() => toggleContext(prefs)}
+        >
+          <Glyph name="panel" />
+        </button>
+      </div>
+    </header>
+  );
+}
+
+/** What one most likely wants next. */
+function isFirst({ title }: Command, card: Card): boolean {
+  return title === (card.status === 'waiting' ? 'Assign to me' : 'Resolve');
+}
+
+function keysOf({ keys }: Command): string | undefined {
+  return keys[0]?.replace('shift+', '⇧').toUpperCase();
+}
+
+/** Colleagues who have it open as well. */
+function Viewers({ desk, card }: { desk: Desk; card: Card }): JSX.Element | null {
+  const others = (desk.client.viewers.value.get(card.id) ?? []).filter(
+    ({ id }) => id !== desk.me.id,
+  );
+  if (others.length === 0) return null;
+  const names = others.map(({ name }) => name).join(', ');
+  return (
+    <span class="viewers" title={`${names} ${others.length > 1 ? 'are' : 'is'} viewing`}>
+      <Glyph name="eye" />
+      {others.slice(0, 3).map(({ id, name }) => (
+        <Avatar key={id} name={name} />
+      ))}
+      <span class="viewers-names">{`${names} viewing`}</span>
+    </span>
+  );
+}
+
+function ownerOf(desk: Desk, card: Card): string {
+  const department = desk.departments.value.find(({ id }) => id === card.department)?.name;
+  const owner = card.agent === null ? null : card.agent.id === desk.me.id ? 'You' : card.agent.name;
+  return [owner, department ?? card.department].filter(Boolean).join(' · ');
+}

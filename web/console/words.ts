@@ -1,0 +1,22 @@
+/** Names and texts that several parts show. Pure. */
+
+import type { Card, Priority } from '../client/frames.ts';
+
+/** How a visitor is called who gave no name. */
+export function visitorName(card: Card): string {
+  return card.visitor.name || `Visitor ${card.number}`;
+}
+
+export const PRIORITIES: readonly [Priority, string][] = [
+  ['urgent', 'Urgent'],
+  ['high', 'High'],
+  ['medium', 'Medium'],
+  ['low', 'Low'],
+];
+
+/** The last line of a conversation, and whose it is. */
+export function lastLine(card: Card): string {
+  if (card.last === null) return card.subject ?? 'No message yet';
+  const who = card.last.from.kind === 'visitor' ? '' : `${card.last.from.name ?? 'Support'}: `;
+  return who + card.last.text;
+}
