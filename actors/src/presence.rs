@@ -271,7 +271,10 @@ impl State {
         now: Timestamp,
     ) -> Result<Arc<str>, Refusal> {
         let found = self.agents.entry(agent.id).or_insert_with(|| Agent::named(&agent.name));
-        found.capacity.reserve(conversation, now)?;
+        let reserved = found.capacity.reserve(conversation, now);
+        if !self.world.config.sabotage.ignores_capacity() {
+            reserved?;
+        }
         Ok(Arc::clone(&found.name))
     }
 

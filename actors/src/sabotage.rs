@@ -14,6 +14,8 @@ struct Planted {
     no_dedupe: bool,
     seq_from_memory: bool,
     leak_notes: bool,
+    over_capacity: bool,
+    leak_cards: bool,
 }
 
 #[cfg(feature = "sabotage")]
@@ -33,6 +35,8 @@ impl Sabotage {
             no_dedupe: has("no_dedupe"),
             seq_from_memory: has("seq_from_memory"),
             leak_notes: has("leak_notes"),
+            over_capacity: has("over_capacity"),
+            leak_cards: has("leak_cards"),
         };
         if planted != Planted::default() {
             tracing::error!(?planted, "sabotaged: this node breaks its promises on purpose");
@@ -54,6 +58,16 @@ impl Sabotage {
     pub(crate) const fn leaks_notes(self) -> bool {
         self.planted.leak_notes
     }
+
+    /// A slot is given to whoever asks (breaks P11).
+    pub(crate) const fn ignores_capacity(self) -> bool {
+        self.planted.over_capacity
+    }
+
+    /// Cards stay in memory for ever (breaks P7).
+    pub(crate) const fn leaks_cards(self) -> bool {
+        self.planted.leak_cards
+    }
 }
 
 #[cfg(not(feature = "sabotage"))]
@@ -73,6 +87,14 @@ impl Sabotage {
     }
 
     pub(crate) const fn leaks_notes(self) -> bool {
+        false
+    }
+
+    pub(crate) const fn ignores_capacity(self) -> bool {
+        false
+    }
+
+    pub(crate) const fn leaks_cards(self) -> bool {
         false
     }
 }

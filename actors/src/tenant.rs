@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
+use switchboard_domain::card::Card;
 use switchboard_domain::conversation::{Conversation, Status};
 use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId};
 use switchboard_domain::person::Principal;
@@ -17,6 +18,7 @@ use crate::cards::{Cards, Concerns};
 use crate::delivery::Outlet;
 use crate::mailbox::Address;
 use crate::meter::{Kind, Meter};
+use crate::sabotage::Sabotage;
 use crate::supervisor::{self, Child, OnLimit};
 use crate::world::World;
 use crate::{inbox, presence, queue};
@@ -33,6 +35,7 @@ pub(crate) struct Tenant {
     pub(crate) presence: Address<presence::Message>,
     pub(crate) inbox: Address<inbox::Message>,
     pub(crate) queue: Address<queue::Message>,
+    sabotage: Sabotage,
     departments: RwLock<HashMap<AgentId, Arc<[DepartmentId]>>>,
     anybody_online: AtomicBool,
     /// How its departments route, as told; `None` for conversations without one.
@@ -52,6 +55,7 @@ impl Tenant {
             cards: Cards::new(id.clone()),
             id,
             meter: Arc::clone(&world.meter),
+            sabotage: world.config.sabotage,
             presence: Address::new(mailbox_max),
             inbox: Address::new(mailbox_max),
             queue: Address::new(mailbox_max),
@@ -71,6 +75,9 @@ impl Tenant {
 
     /// Takes in what a conversation is now and tells whom it concerns.
     pub(crate) fn put_card(&self, state: &Conversation) {
+        if self.sabotage.leaks_cards() {
+            std::mem::forget(Card::of(state));
+        }
         self.tell(self.cards.put(state));
     }
 

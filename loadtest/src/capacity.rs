@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::client::frame::Refusal;
 use crate::client::http::Http;
 use crate::client::{Connection, Encoding};
+use crate::kill::Sabotage;
 use crate::report::Report;
 use crate::rng::Rng;
 use crate::server::{Server, scratch};
@@ -30,6 +31,9 @@ pub struct Args {
     /// The seed of a run to repeat.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Run the server with this sabotage and demand that an agent gets above capacity.
+    #[arg(long)]
+    pub expect_red: Option<Sabotage>,
 }
 
 /// An agent with two connections, so that it can race itself.
@@ -88,6 +92,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let mut report = Report::new(format!("capacity: {} operations, seed {seed}", args.operations));
     let dir = scratch(&args.server)?;
     let mut server = Server::new(&args.server, dir.path())?;
+    server.set_environment(args.expect_red.map(Sabotage::environment).into_iter().collect());
     server.start().await?;
     let mut http = Http::new(server.public);
     let agents = [agent(&server, &mut http, "ada").await?, agent(&server, &mut http, "ben").await?];
@@ -103,6 +108,11 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     }
     let tally = &campaign.tally;
     let facts = format!("{} accepted, {} at capacity", tally.accepted, tally.at_capacity);
+    if let Some(red) = args.expect_red {
+        report.check(&format!("red by {}", red.name()), !tally.odd.is_empty(), facts);
+        server.kill().await?;
+        return report.finish();
+    }
     report.check("nobody accepts above capacity", tally.odd.is_empty(), facts);
     for line in tally.odd.iter().take(5) {
         report.note(line);

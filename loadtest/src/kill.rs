@@ -59,6 +59,10 @@ pub enum Sabotage {
     LeakNotes,
     /// The engine does not sync.
     NoFsync,
+    /// Agents are given slots that they do not have.
+    OverCapacity,
+    /// Cards are never given back.
+    LeakCards,
 }
 
 impl Sabotage {
@@ -71,10 +75,13 @@ impl Sabotage {
             Self::SeqFromMemory => "seq_from_memory",
             Self::LeakNotes => "leak_notes",
             Self::NoFsync => "no_fsync",
+            Self::OverCapacity => "over_capacity",
+            Self::LeakCards => "leak_cards",
         }
     }
 
-    /// The findings of which one proves that the checker saw it.
+    /// The findings of which one proves that the checker of histories saw it; none for what a history
+    /// does not show.
     #[must_use]
     pub const fn proves(self) -> &'static [Fault] {
         match self {
@@ -90,6 +97,7 @@ impl Sabotage {
                 Fault::LiveRepeat,
             ],
             Self::LeakNotes => &[Fault::NoteLeaked],
+            Self::OverCapacity | Self::LeakCards => &[],
         }
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::client::http::Http;
+use crate::kill::Sabotage;
 use crate::report::Report;
 use crate::server::{Server, scratch};
 
@@ -44,6 +45,9 @@ pub struct Args {
     /// Open conversations at the second mark.
     #[arg(long, default_value_t = 10_000)]
     pub open_to: u32,
+    /// Run the server with this sabotage and demand that closed conversations cost memory.
+    #[arg(long)]
+    pub expect_red: Option<Sabotage>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,12 +67,19 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     ));
     let dir = scratch(&args.server)?;
     let mut server = Server::new(&args.server, dir.path())?;
-    server.set_environment(vec![("SWITCHBOARD_ACTORS_IDLE_MS".to_owned(), IDLE_MS.to_owned())]);
+    let idle = ("SWITCHBOARD_ACTORS_IDLE_MS".to_owned(), IDLE_MS.to_owned());
+    let sabotage = args.expect_red.map(Sabotage::environment);
+    server.set_environment(std::iter::once(idle).chain(sabotage).collect());
     server.start().await?;
 
     let closed = slope(&server, args.closed_from, args.closed_to, End::Closed, &report).await?;
     let noise = NOISE_KIB * 1024.0 / f64::from(args.closed_to - args.closed_from);
     let facts = format!("{closed:.1} bytes, at most {noise:.1} count as zero");
+    if let Some(red) = args.expect_red {
+        report.check(&format!("red by {}", red.name()), closed > noise, facts);
+        server.kill().await?;
+        return report.finish();
+    }
     report.check("slope per closed conversation", closed <= noise, facts);
 
     let open = slope(&server, args.open_from, args.open_to, End::StaysOpen, &report).await?;

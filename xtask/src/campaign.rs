@@ -28,6 +28,7 @@ const PLANTED: &[&[&str]] = &[
     &["kill", "--kills", "2", "--expect-red", "leak_notes"],
     &["powercut", "--cuts", "10", "--expect-red", "no_fsync"],
     &["fsync", "--expect-red", "no_fsync"],
+    &["capacity", "--operations", "200", "--expect-red", "over_capacity"],
 ];
 
 /// Runs one campaign in the form that `args` ask for; whether it passed.
