@@ -6,11 +6,19 @@ import { Problem } from '../client/http.ts';
 export class Refusal extends Problem {
   /** What is wrong, for people; empty when the server did not say. */
   readonly detail: string;
+  /** The field of the request that is wrong, when the answer names one. */
+  readonly field: string | null;
+  /** Who changed it meanwhile, when the answer says so. */
+  readonly by: string | null;
   readonly retryAfterS: number | null;
 
-  constructor(status: number, code: string, detail: string, retryAfterS: number | null) {
-    super(status, code);
-    this.detail = detail;
+  /** `said` is the answer: a problem document, or whatever else came. */
+  constructor(status: number, said: unknown, retryAfterS: number | null) {
+    super(status, textIn(said, 'code') ?? (status === 0 ? 'unreachable' : 'unknown'));
+    this.detail = textIn(said, 'detail') ?? textIn(said, 'title') ?? '';
+    // Our problems quote the field first: "`name` is empty".
+    this.field = textIn(said, 'field') ?? /^`([^`]+)`/.exec(this.detail)?.[1] ?? null;
+    this.by = textIn(partIn(said, 'by'), 'name');
     this.retryAfterS = retryAfterS;
   }
 }
@@ -59,23 +67,21 @@ export async function request<Body>(
     init.body = JSON.stringify(body);
   }
   const response = await fetch(path, init).catch(() => {
-    throw new Refusal(0, 'unreachable', '', null);
+    throw new Refusal(0, null, null);
   });
   const answer: unknown = await response.json().catch(() => null);
   if (!response.ok) {
     const wait = Number.parseInt(response.headers.get('retry-after') ?? '', 10);
-    throw new Refusal(
-      response.status,
-      textIn(answer, 'code') ?? 'unknown',
-      textIn(answer, 'detail') ?? textIn(answer, 'title') ?? '',
-      Number.isNaN(wait) ? null : wait,
-    );
+    throw new Refusal(response.status, answer, Number.isNaN(wait) ? null : wait);
   }
   return { body: answer as Body, etag: response.headers.get('etag') };
 }
 
+function partIn(answer: unknown, name: string): unknown {
+  return typeof answer === 'object' && answer !== null ? Reflect.get(answer, name) : undefined;
+}
+
 function textIn(answer: unknown, name: string): string | null {
-  if (typeof answer !== 'object' || answer === null) return null;
-  const value: unknown = Reflect.get(answer, name);
+  const value = partIn(answer, name);
   return typeof value === 'string' ? value : null;
 }

@@ -20,6 +20,7 @@ import { SETTINGS, type Shell } from './shell.ts';
 import { TalkPane } from './talk.tsx';
 
 const Auth = lazy(async () => (await import('./auth/auth.tsx')).Auth);
+const SignInAgain = lazy(async () => (await import('./auth/again.tsx')).SignInAgain);
 const Settings = lazy(async () => (await import('./settings/settings.tsx')).Settings);
 
 /** Widths between which a pane can be moved. */
@@ -35,6 +36,7 @@ export function App({ shell, desk }: AppProps): JSX.Element {
   return (
     <>
       <Page shell={shell} desk={desk} />
+      {shell.session.state.value === 'expired' && <SignInAgain shell={shell} />}
       <ToastStack toasts={shell.toasts} />
     </>
   );

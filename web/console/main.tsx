@@ -31,7 +31,6 @@ import {
 import { Speaker } from './sounds.ts';
 
 const CLOCK_MS = 15_000;
-const SIGNED_IN = 'switchboard:console:signed-in';
 
 /** What stands behind `#` may be a secret: it is taken out of the address before anything else. */
 function takeSecret(): Secret | null {
@@ -74,14 +73,9 @@ async function start(root: HTMLElement): Promise<void> {
   const secret = takeSecret();
   const prefs = await openPrefs(localStore('switchboard:console:'));
   dress(prefs);
-  const hint = {
-    get: () => localStorage.getItem(SIGNED_IN) !== null,
-    set: (signedIn: boolean) =>
-      signedIn ? localStorage.setItem(SIGNED_IN, '1') : localStorage.removeItem(SIGNED_IN),
-  };
   const outdated = signal(false);
   const shell: Shell = {
-    session: new Session(request, sessionStorage, hint, Date.now),
+    session: new Session(request, sessionStorage, Date.now),
     router: new Router(window, INBOX),
     toasts: new Toasts(browserClock),
     prefs,
@@ -126,6 +120,13 @@ async function start(root: HTMLElement): Promise<void> {
     const { value } = shell.session.state;
     const path = shell.router.path.peek();
     if (value === 'in' && path === SIGN_IN) shell.router.go(INBOX, 'replace');
+  });
+  // The end of the sign-in is told by whoever learns of it first; coming back connects again.
+  effect(() => {
+    if (desk.value?.signedOut.value) shell.session.expired();
+  });
+  effect(() => {
+    if (shell.session.renewals.value > 0) desk.peek()?.client.connect();
   });
   document.addEventListener('click', (event) => shell.router.follow(event));
   onWake(() => desk.peek()?.client.wake());

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { FakeServer } from '../../test/fake/transport.ts';
-import { Refusal } from '../auth/refusal.ts';
-import { Session } from '../auth/session.ts';
+import { FakeServer } from '../../test/fake/api.ts';
+import { Refusal } from '../api.ts';
+import { Session } from '../session.ts';
 import { Collection, everyPage, folded } from './collection.ts';
 
 interface Person {
@@ -73,9 +73,9 @@ test('what was taken out comes back in its place when refused', async () => {
 
 test('a list is read to its last page', async () => {
   const server = new FakeServer()
-    .on('GET /v1/agents?limit=100', () => ({ value: { items: [PEOPLE[0]], next: '1' } }))
-    .on('GET /v1/agents?limit=100&cursor=1', () => ({ value: { items: [PEOPLE[1]] } }));
+    .on('GET /v1/agents?limit=100', () => ({ body: { items: [PEOPLE[0]], next: '1' } }))
+    .on('GET /v1/agents?limit=100&cursor=1', () => ({ body: { items: [PEOPLE[1]] } }));
   const storage = { getItem: () => null, setItem: () => {}, removeItem: () => {} };
-  const session = new Session({ transport: server.transport, storage, now: Date.now });
+  const session = new Session(server.request, storage, Date.now);
   expect(await everyPage(session, '/v1/agents')).toEqual([PEOPLE[0], PEOPLE[1]]);
 });

@@ -1,8 +1,9 @@
 /** A list of things of the server: loaded whole, searched here, changed before the server agrees. */
 
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals-core';
-import { inWords, Refusal } from '../auth/refusal.ts';
-import type { Session } from '../auth/session.ts';
+import { Refusal } from '../api.ts';
+import { inWords } from '../auth/words.ts';
+import type { Session } from '../session.ts';
 import type { Loading } from './editing.ts';
 
 /** Pages asked for at most: 5,000 things are more than a person looks through. */
@@ -111,9 +112,9 @@ export async function everyPage<Item>(session: Session, path: string): Promise<I
   let cursor: string | null = null;
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const query = new URLSearchParams({ limit: String(PAGE), ...(cursor && { cursor }) });
-    const { value } = await session.request<Page<Item>>('GET', `${path}?${query}`);
-    items.push(...value.items);
-    cursor = value.next ?? null;
+    const { body } = await session.ask<Page<Item>>('GET', `${path}?${query}`);
+    items.push(...body.items);
+    cursor = body.next ?? null;
     if (cursor === null) break;
   }
   return items;

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { Refusal } from '../auth/refusal.ts';
-import type { Reply } from '../auth/transport.ts';
+import { type Answer, Refusal } from '../api.ts';
 import { differences, Editing, same } from './editing.ts';
 
 interface Thing {
@@ -19,10 +18,9 @@ function refusal(status: number, code: string, more: object = {}): Refusal {
 function makeServer(thing: Thing = THING) {
   const kept = { thing, version: 1, by: null as string | null };
   const saves: { changed: Partial<Thing>; etag: string | null }[] = [];
-  const reply = (): Reply<Thing> => ({
-    status: 200,
+  const reply = (): Answer<Thing> => ({
     etag: `"${kept.version}"`,
-    value: kept.thing,
+    body: kept.thing,
   });
   const editing = new Editing<Thing>({
     load: async () => reply(),
@@ -116,6 +114,18 @@ test('a conflict says who, and mine goes on top of theirs', async () => {
   expect(editing.conflict.peek()).toBe(null);
 });
 
+test('a conflict that is put off keeps what is written, and comes again', async () => {
+  const { editing, other } = makeServer();
+  await editing.load();
+  editing.set('name', 'Mine');
+  other({ name: 'Theirs' }, null);
+  await editing.save();
+  editing.postpone();
+  expect(editing.draft.peek()?.name).toBe('Mine');
+  expect(await editing.save()).toBe(false);
+  expect(editing.conflict.peek()).not.toBe(null);
+});
+
 test('a conflict can be given up for what the other saved', async () => {
   const { editing, other } = makeServer();
   await editing.load();
@@ -130,7 +140,7 @@ test('a conflict can be given up for what the other saved', async () => {
 
 test('a server that is gone changes nothing and keeps what is written', async () => {
   const editing = new Editing<Thing>({
-    load: async () => ({ status: 200, etag: null, value: THING }),
+    load: async () => ({ etag: null, body: THING }),
     save: async () => {
       throw refusal(0, 'unreachable');
     },
@@ -148,7 +158,7 @@ test('a thing that cannot be loaded says why', async () => {
     load: async () => {
       throw refusal(403, 'forbidden');
     },
-    save: async () => ({ status: 200, etag: null, value: THING }),
+    save: async () => ({ etag: null, body: THING }),
   });
   await editing.load();
   expect(editing.state.peek()).toBe('failed');

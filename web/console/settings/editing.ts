@@ -4,8 +4,8 @@
  */
 
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals-core';
-import { fieldTrouble, inWords, Refusal } from '../auth/refusal.ts';
-import { isConflict, type Reply } from '../auth/transport.ts';
+import { type Answer, Refusal } from '../api.ts';
+import { fieldTrouble, inWords, isConflict } from '../auth/words.ts';
 
 export interface Change<Thing> {
   field: keyof Thing & string;
@@ -22,9 +22,9 @@ export interface Conflict<Thing> {
 }
 
 export interface EditingOptions<Thing> {
-  load(): Promise<Reply<Thing>>;
+  load(): Promise<Answer<Thing>>;
   /** Saves the whole, of which these fields differ. */
-  save(thing: Thing, changed: Partial<Thing>, etag: string | null): Promise<Reply<Thing>>;
+  save(thing: Thing, changed: Partial<Thing>, etag: string | null): Promise<Answer<Thing>>;
   /** What is wrong with what is written, by field; asked before saving. */
   check?(thing: Thing): Record<string, string>;
 }
@@ -66,8 +66,8 @@ export class Editing<Thing extends object> {
       this.trouble.value = null;
     });
     try {
-      const { value, etag } = await this.#options.load();
-      this.#take(value, etag);
+      const { body, etag } = await this.#options.load();
+      this.#take(body, etag);
     } catch (error) {
       batch(() => {
         this.state.value = 'failed';
@@ -111,8 +111,8 @@ export class Editing<Thing extends object> {
       this.trouble.value = null;
     });
     try {
-      const { value, etag } = await this.#options.save(draft, changed, this.#etag);
-      this.#take(value, etag);
+      const { body, etag } = await this.#options.save(draft, changed, this.#etag);
+      this.#take(body, etag);
       return true;
     } catch (error) {
       if (isConflict(error)) await this.#compare(error instanceof Refusal ? error.by : null);
@@ -127,6 +127,11 @@ export class Editing<Thing extends object> {
   takeTheirs(): void {
     const conflict = this.conflict.peek();
     if (conflict !== null) this.#take(conflict.theirs, conflict.etag);
+  }
+
+  /** After a conflict: nothing is decided yet; the next save asks again. */
+  postpone(): void {
+    this.conflict.value = null;
   }
 
   /** After a conflict: what was changed here goes on top of what the other saved. */
@@ -146,8 +151,8 @@ export class Editing<Thing extends object> {
   }
 
   /** Something else that answers with the thing changed it. */
-  replaced({ value, etag }: Reply<Thing>): void {
-    this.#take(value, etag);
+  replaced({ body, etag }: Answer<Thing>): void {
+    this.#take(body, etag);
   }
 
   /** The version that the person looks at. */
@@ -169,8 +174,8 @@ export class Editing<Thing extends object> {
 
   async #compare(by: string | null): Promise<void> {
     try {
-      const { value, etag } = await this.#options.load();
-      this.conflict.value = { theirs: value, etag, by };
+      const { body, etag } = await this.#options.load();
+      this.conflict.value = { theirs: body, etag, by };
     } catch (error) {
       this.trouble.value = inWords(error);
     }

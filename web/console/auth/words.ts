@@ -1,37 +1,7 @@
-/** What the server said no with (RFC 9457), and what that means in words. */
+/** What the server said no with, in words for people. */
 
 import { Problem } from '../../client/http.ts';
-
-/** A problem with what else its document says. */
-export class Refusal extends Problem {
-  /** In words for a developer. */
-  readonly detail: string;
-  /** The field of the request that is wrong, when the answer names one. */
-  readonly field: string | null;
-  /** Who changed it meanwhile, when the answer says so. */
-  readonly by: string | null;
-  readonly retryAfterS: number | null;
-
-  constructor(status: number, document: unknown, retryAfter: string | null) {
-    super(status, text(document, 'code') ?? (status === 0 ? 'unreachable' : 'unknown'));
-    this.detail = text(document, 'detail') ?? text(document, 'title') ?? '';
-    // Our problems quote the field first: "`name` is empty".
-    this.field = text(document, 'field') ?? /^`([^`]+)`/.exec(this.detail)?.[1] ?? null;
-    this.by = text(part(document, 'by'), 'name');
-    const seconds = Number(retryAfter);
-    this.retryAfterS = retryAfter !== null && Number.isFinite(seconds) ? seconds : null;
-  }
-}
-
-function part(document: unknown, name: string): unknown {
-  if (typeof document !== 'object' || document === null) return undefined;
-  return (document as Record<string, unknown>)[name];
-}
-
-function text(document: unknown, name: string): string | null {
-  const value = part(document, name);
-  return typeof value === 'string' ? value : null;
-}
+import { Refusal } from '../api.ts';
 
 /** What the field is wrong about, without its name: "is empty" becomes "Is empty". */
 export function fieldTrouble(refusal: Refusal): string {
@@ -80,4 +50,9 @@ function waitText(error: Problem): string {
   if (seconds === null) return 'later';
   if (seconds < 90) return `in ${Math.max(1, Math.ceil(seconds))} seconds`;
   return `in ${Math.ceil(seconds / 60)} minutes`;
+}
+
+/** Whether the error says that another wrote meanwhile. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof Problem && error.status === 412;
 }

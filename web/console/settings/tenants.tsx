@@ -1,0 +1,184 @@
+/** Tenants: customers kept apart on this server. For owners of the first one alone. */
+
+import { useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect, useMemo } from 'preact/hooks';
+import { Dialog } from '../../ui/dialog.tsx';
+import { Glyph } from '../../ui/icons.tsx';
+import { inWords } from '../auth/words.ts';
+import type { Session } from '../session.ts';
+import { Collection, everyPage } from './collection.ts';
+import { TextField } from './fields.tsx';
+import { Copy, Loaded, PageHead, Search, when } from './parts.tsx';
+import type { PageProps } from './settings.tsx';
+import { isShortName, shortName } from './widget.ts';
+
+interface Tenant {
+  id: string;
+  name: string;
+}
+
+interface Created extends Tenant {
+  setup: { link: string; expires_at: string };
+}
+
+export function Tenants({ shell }: PageProps): JSX.Element {
+  const { session } = shell;
+  const tenants = useMemo(
+    () =>
+      new Collection<Tenant>(
+        () => everyPage<Tenant>(session, '/v1/tenants'),
+        ({ id, name }) => `${id} ${name}`,
+      ),
+    [],
+  );
+  const adding = useSignal(false);
+  const created = useSignal<Created | null>(null);
+  useEffect(() => void tenants.load(), []);
+  return (
+    <>
+      <PageHead
+        title="Tenants"
+        text="Each has people, widgets and conversations of its own, and sees nothing of the others."
+      >
+        <button
+          type="button"
+          class="primary"
+          onClick={() => {
+            adding.value = true;
+          }}
+        >
+          <Glyph name="plus" />
+          Add a tenant
+        </button>
+      </PageHead>
+      <Loaded
+        state={tenants.state.value}
+        refusal={tenants.refusal.value}
+        trouble={tenants.trouble.value}
+        onRetry={() => void tenants.load()}
+      >
+        <Search collection={tenants} label="Search tenants" />
+        <ul class="things" aria-label="Tenants">
+          {tenants.found.value.map(({ id, name }) => (
+            <li key={id} class="thing">
+              <span class="thing-icon">
+                <Glyph name="globe" />
+              </span>
+              <div class="thing-main">
+                <strong class="thing-name" dir="auto">
+                  {name}
+                </strong>
+              </div>
+              <code class="thing-more">{id}</code>
+            </li>
+          ))}
+        </ul>
+      </Loaded>
+      {adding.value && (
+        <AddDialog
+          session={session}
+          onAdded={(tenant) => {
+            tenants.put({ id: tenant.id, name: tenant.name });
+            adding.value = false;
+            created.value = tenant;
+          }}
+          onClose={() => {
+            adding.value = false;
+          }}
+        />
+      )}
+      {created.value !== null && (
+        <Dialog
+          title={`Give ${created.value.name} this link`}
+          onClose={() => {
+            created.value = null;
+          }}
+        >
+          <p class="soft">
+            Whoever opens it first becomes the owner. It works once, until{' '}
+            {when(created.value.setup.expires_at)}. At sign-in they write the tenant’s short name:{' '}
+            <code>{created.value.id}</code>.
+          </p>
+          <Copy label="Set-up link" text={created.value.setup.link} />
+          <div class="buttons">
+            <button
+              type="button"
+              class="primary"
+              onClick={() => {
+                created.value = null;
+              }}
+            >
+              Done
+            </button>
+          </div>
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+interface AddProps {
+  session: Session;
+  onAdded(tenant: Created): void;
+  onClose(): void;
+}
+
+function AddDialog({ session, onAdded, onClose }: AddProps): JSX.Element {
+  const name = useSignal('');
+  /** `null` as long as it follows the name. */
+  const written = useSignal<string | null>(null);
+  const trouble = useSignal<string | null>(null);
+  const id = written.value ?? shortName(name.value);
+  const ready = name.value.trim() !== '' && isShortName(id);
+  const add = async () => {
+    if (!ready) return;
+    try {
+      const body = { id, name: name.value.trim() };
+      onAdded((await session.ask<Created>('POST', '/v1/tenants', { body })).body);
+    } catch (error) {
+      trouble.value = inWords(error);
+    }
+  };
+  return (
+    <Dialog title="Add a tenant" onClose={onClose}>
+      <form
+        class="form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void add();
+        }}
+      >
+        <TextField
+          label="Name"
+          value={name.value}
+          focus
+          onValue={(value) => {
+            name.value = value;
+          }}
+        />
+        <TextField
+          label="Short name"
+          hint="It stands in the names of its widgets, and never changes."
+          ltr
+          value={id}
+          wrong={id === '' || isShortName(id) ? null : 'Only a–z, 0–9, - and _.'}
+          onValue={(value) => {
+            written.value = value;
+          }}
+        />
+        <p role="alert" class="wrong">
+          {trouble.value}
+        </p>
+        <div class="buttons">
+          <button type="button" class="quiet" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="primary" disabled={!ready}>
+            Add
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
