@@ -17,18 +17,20 @@ export class Server {
   #process: ChildProcess | null = null;
   #said = '';
 
-  static async start(): Promise<Server> {
+  /** With the demo's people, widget and shop; or as it comes, without anybody. */
+  static async start(options: { demo: boolean } = { demo: true }): Promise<Server> {
     const folder = await mkdtemp(join(tmpdir(), 'switchboard-browser-'));
     const [listen, ops] = await freePorts(2);
-    const server = new Server(folder, `127.0.0.1:${listen}`, `127.0.0.1:${ops}`);
+    const server = new Server(folder, `127.0.0.1:${listen}`, `127.0.0.1:${ops}`, options.demo);
     await server.run();
     return server;
   }
 
-  private constructor(folder: string, listen: string, ops: string) {
+  private constructor(folder: string, listen: string, ops: string, demo: boolean) {
     this.#folder = folder;
     this.address = `http://${listen}`;
-    this.#args = ['serve', '--demo', '--listen', listen, '--ops-listen', ops, '--data-dir', folder];
+    const where = ['--listen', listen, '--ops-listen', ops, '--data-dir', folder];
+    this.#args = demo ? ['serve', '--demo', ...where] : ['serve', ...where];
   }
 
   /** Starts it and waits until it serves pages. */
@@ -56,6 +58,14 @@ export class Server {
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
+  }
+
+  /** The link that makes the first owner, as the server printed it at its last start. */
+  setupLink(): string {
+    const links = [...this.#said.matchAll(/Set up Switchboard: (\S+)/g)];
+    const link = links.at(-1)?.[1];
+    if (link === undefined) throw new Error(`the server printed no set-up link:\n${this.#said}`);
+    return link;
   }
 
   /** `kill -9`: nothing is flushed, nobody is told. */
@@ -87,7 +97,7 @@ export class Server {
 
   async #answers(): Promise<boolean> {
     try {
-      return (await fetch(`${this.address}/demo`)).ok;
+      return (await fetch(`${this.address}/console`)).ok;
     } catch {
       return false;
     }

@@ -35,7 +35,7 @@ export interface Person {
 
 export const CAPACITY_MIN = 1;
 export const CAPACITY_MAX = 20;
-export const SKILLS_MAX = 32;
+export const SKILLS_MAX = 16;
 
 export const ROLES: readonly (readonly [Role, string, string])[] = [
   ['agent', 'Agent', 'answers conversations'],

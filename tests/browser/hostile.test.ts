@@ -1,0 +1,308 @@
+/**
+ * Hostile strings through every field that a visitor, an agent or an administrator can set, shown
+ * in the widget, the console and its notices: none executes. A careless page for each proves that
+ * an execution would be seen.
+ */
+
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { carelessPage, type Hostile, hostileStrings } from './kit/hostile.ts';
+import { Agent, launch, Profile, Visitor } from './kit/people.ts';
+import { Server } from './kit/server.ts';
+import { Site } from './kit/site.ts';
+
+/** Of the careless pages, at least this share must execute. */
+const CONTROL_MIN = 0.8;
+const NAME_BYTES_MAX = 200;
+const LABEL_BYTES_MAX = 64;
+
+let browser: Browser;
+let server: Server;
+/** Whatever asks it for anything was made to by a hostile string. */
+let canary: Site;
+const asked: string[] = [];
+let strings: Hostile[] = [];
+
+beforeAll(async () => {
+  canary = await Site.open((path) => {
+    asked.push(path);
+    return '';
+  });
+  [browser, server] = await Promise.all([launch(), Server.start()]);
+  strings = hostileStrings(canary.address);
+});
+
+afterAll(async () => {
+  await Promise.all([browser.close(), server.stop(), canary.close()]);
+});
+
+/** Counts executions in every frame of a profile, by the number of the string. */
+async function watch(profile: Profile): Promise<Set<number>> {
+  const hits = new Set<number>();
+  await profile.context.exposeFunction('hit', (id: unknown) => void hits.add(Number(id)));
+  profile.context.on('page', (page) => {
+    page.on('dialog', (dialog) => {
+      hits.add(-1);
+      void dialog.dismiss();
+    });
+  });
+  return hits;
+}
+
+test('there are at least 300, all different', () => {
+  expect(strings.length).toBeGreaterThanOrEqual(300);
+  expect(new Set(strings.map(({ text }) => text)).size).toBe(strings.length);
+});
+
+test('a careless page executes them, and the harness sees it', async () => {
+  const site = await Site.open(() => '<main></main>');
+  const context = await browser.newContext();
+  const hits = new Set<number>();
+  await context.exposeFunction('hit', (id: unknown) => void hits.add(Number(id)));
+  const page = await context.newPage();
+  await page.goto(site.address);
+  asked.length = 0;
+  for (let first = 0; first < strings.length; first += 50) {
+    const pages = strings.slice(first, first + 50).map(carelessPage);
+    await page.evaluate(async (documents) => {
+      const main = document.querySelector('main') as HTMLElement;
+      main.replaceChildren();
+      const frames = documents.map((text) => {
+        const frame = document.createElement('iframe');
+        frame.srcdoc = text;
+        return frame;
+      });
+      const loaded = frames.map((frame) => {
+        return new Promise((resolve) => {
+          frame.onload = resolve;
+          setTimeout(resolve, 3_000);
+        });
+      });
+      main.append(...frames);
+      await Promise.all(loaded);
+      for (const frame of frames) {
+        for (const element of frame.contentDocument?.querySelectorAll('*') ?? []) {
+          for (const name of ['mouseover', 'pointerdown', 'focus']) {
+            element.dispatchEvent(new Event(name));
+          }
+          if (element instanceof (frame.contentWindow as typeof window & Window).HTMLElement) {
+            element.click();
+          }
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }, pages);
+  }
+  for (const path of asked) hits.add(Number(/^\/frame\/(\d+)$/.exec(path)?.[1] ?? Number.NaN));
+  await context.close();
+  await site.close();
+  asked.length = 0;
+  const share = strings.filter(({ id }) => hits.has(id)).length / strings.length;
+  const missed = strings.filter(({ id }) => !hits.has(id)).map(({ text }) => text);
+  expect(share, `not executed: ${missed.slice(0, 20).join('\n')}`).toBeGreaterThanOrEqual(
+    CONTROL_MIN,
+  );
+}, 120_000);
+
+/** What a page must not contain, whatever it was given. */
+async function carefullyMade(page: Page): Promise<void> {
+  for (const frame of page.frames()) {
+    const bad = await frame.evaluate(() => {
+      const isBad = (element: Element) =>
+        [...element.attributes].some(({ name }) => /^on/i.test(name)) ||
+        (element instanceof HTMLAnchorElement &&
+          !['https:', 'http:', 'mailto:', 'tel:', ''].includes(element.protocol)) ||
+        (element instanceof HTMLScriptElement && !element.src.startsWith(location.origin));
+      return [...document.querySelectorAll('*')].filter(isBad).map(({ outerHTML }) => outerHTML);
+    });
+    expect(bad, frame.url()).toEqual([]);
+  }
+}
+
+type Call = (
+  method: string,
+  path: string,
+  body: object,
+  headers?: Record<string, string>,
+) => Promise<{
+  status: number;
+  body: { [name: string]: unknown };
+  etag: string | null;
+}>;
+
+/** Calls as Ada, an admin of the demo. */
+async function asAda(): Promise<Call> {
+  let token = '';
+  const call: Call = async (method, path, body, headers = {}) => {
+    const response = await fetch(server.address + path, {
+      method,
+      headers: {
+        'content-type': 'application/json',
+        ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      ...(method === 'GET' ? {} : { body: JSON.stringify(body) }),
+    });
+    const answer = await response.json().catch(() => ({}));
+    return { status: response.status, body: answer, etag: response.headers.get('etag') };
+  };
+  token = String((await call('POST', '/v1/demo/sign-in', { as: 'ada' })).body.token);
+  return call;
+}
+
+function bytes(text: string): number {
+  return Buffer.byteLength(text);
+}
+
+/** Begins a conversation as a visitor whose every field is the string. */
+async function begin({ id, text }: Hostile): Promise<string> {
+  const ask = async (contact: object, page: string) => {
+    const response = await fetch(`${server.address}/v1/conversations`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        // A header takes neither line ends nor what is beyond Latin.
+        'user-agent': text.replaceAll(/[^\x20-\x7e]/g, '?'),
+      },
+      body: JSON.stringify({
+        widget: 'demo',
+        subject: text,
+        contact,
+        context: { page, referrer: page, title: text, locale: text },
+        fields: { [`f${id}`]: text, [text.slice(0, 60)]: text },
+        message: { text: `m${id}: ${text}` },
+      }),
+    });
+    return { status: response.status, body: (await response.json()) as { id: string } };
+  };
+  // What the server does not take as an address it refuses; the rest must still be shown.
+  const contacts = [
+    { name: text, email: `${text}@x.example`, phone: text },
+    { name: text, email: `${text}@x.example` },
+    { name: text, phone: text },
+    { name: text },
+    {},
+  ];
+  for (const page of [text, `https://shop.example/?${encodeURIComponent(text)}`]) {
+    for (const contact of contacts) {
+      const { status, body } = await ask(contact, page);
+      if (status === 201) return body.id;
+    }
+  }
+  throw new Error(`no conversation begins with ${JSON.stringify(text)}`);
+}
+
+test('none executes in the console, whoever set it', async () => {
+  const profile = await Profile.open(browser);
+  profile.expect(/Failed to load resource/);
+  const hits = await watch(profile);
+  const call = await asAda();
+  const conversations: { id: string; hostile: Hostile }[] = [];
+  for (const hostile of strings) {
+    conversations.push({ id: await begin(hostile), hostile });
+  }
+  let taken = 0;
+  const tally = ({ status }: { status: number }) => {
+    if (status < 300) taken += 1;
+  };
+  for (const { id, hostile } of conversations) {
+    const { text } = hostile;
+    tally(await call('POST', `/v1/conversations/${id}/notes`, { text: `n${hostile.id}: ${text}` }));
+    if (bytes(text) <= LABEL_BYTES_MAX) {
+      tally(await call('PATCH', `/v1/conversations/${id}`, { tags: [text] }));
+    }
+  }
+  for (const { id, text } of strings.filter((one) => bytes(one.text) <= NAME_BYTES_MAX)) {
+    const name = text;
+    const email = `h${id}@x.example`;
+    tally(await call('POST', '/v1/agents', { external_id: `h${id}`, name, email, role: 'agent' }));
+    tally(await call('POST', '/v1/departments', { id: `h${id}`, name }));
+    tally(await call('POST', '/v1/keys', { name, scopes: ['agents:read'] }));
+    tally(await call('POST', '/v1/widgets', { id: `h${id}`, settings: { name } }));
+  }
+  expect(taken).toBeGreaterThan(strings.length * 2);
+
+  const ada = await Agent.open(profile, server.address, 'Ada');
+  for (const { id, hostile } of conversations) {
+    await ada.page.evaluate((path) => {
+      history.pushState({ at: 1 }, '', path);
+      dispatchEvent(new PopStateEvent('popstate', { state: { at: 1 } }));
+    }, `/console/c/${id}`);
+    await ada.log.getByText(`m${hostile.id}:`).first().waitFor();
+    await carefullyMade(ada.page);
+  }
+  for (const place of ['people', 'departments', 'keys', 'widgets']) {
+    await ada.page.goto(`${server.address}/console/settings/${place}`);
+    await ada.page.getByRole('main').getByRole('listitem').nth(50).waitFor();
+    await carefullyMade(ada.page);
+    const field = ada.page.getByRole('searchbox');
+    for (const { text } of strings.slice(0, 20)) await field.fill(text);
+  }
+  await carefullyMade(ada.page);
+  expect([...hits]).toEqual([]);
+  expect(asked).toEqual([]);
+  await profile.close();
+}, 600_000);
+
+test('none executes in the widget, whoever set it', async () => {
+  const profile = await Profile.open(browser);
+  profile.expect(/Failed to load resource/);
+  const hits = await watch(profile);
+  const call = await asAda();
+  const visitor = await Visitor.open(profile, `${server.address}/demo`);
+  await visitor.openChat();
+  await visitor.say('Show me everything');
+  await visitor.sees('Show me everything');
+  const { body } = await call('GET', '/v1/conversations?limit=1', {});
+  const [{ id }] = body.items as [{ id: string }];
+  await call('POST', `/v1/conversations/${id}/accept`, {});
+  for (const hostile of strings) {
+    const sent = await call('POST', `/v1/conversations/${id}/messages`, {
+      text: `m${hostile.id}: ${hostile.text}`,
+    });
+    expect(sent.status).toBe(201);
+  }
+  const last = strings.at(-1);
+  await visitor.log.getByText(`m${last?.id}:`).waitFor();
+  await carefullyMade(visitor.page);
+
+  // Everything an administrator can write into a widget, a batch at a time.
+  const short = strings.filter(({ text }) => bytes(text) <= 150).map(({ text }) => text);
+  let saved = 0;
+  for (let first = 0; first < short.length; first += 40) {
+    const batch = short.slice(first, first + 40);
+    const [title, welcome, away, ...choices] = batch;
+    const fields = choices.slice(0, 7).map((label, at) => ({
+      name: `q${at}`,
+      label,
+      kind: at === 0 ? 'choice' : 'text',
+      ...(at === 0 ? { choices: [...new Set(choices.slice(7, 36).map((one) => one.trim()))] } : {}),
+    }));
+    const { etag, body: before } = await call('GET', '/v1/widgets/demo/settings', {});
+    const settings = {
+      ...(before.settings as object),
+      name: title,
+      welcome: welcome?.replaceAll(/[^\P{Cc}\n\t]/gu, ''),
+      offline_message: away?.replaceAll(/[^\P{Cc}\n\t]/gu, ''),
+      theme: { title },
+      prechat: { fields },
+    };
+    const answer = await call('PUT', '/v1/widgets/demo/settings', settings, {
+      'if-match': etag ?? '*',
+    });
+    expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+    saved += batch.length;
+    const other = await profile.context.newPage();
+    await other.goto(`${server.address}/demo`);
+    await other.evaluate(() => localStorage.clear());
+    await other.reload();
+    await other.getByRole('button', { name: /chat/i }).click();
+    await other.frameLocator('iframe').getByRole('textbox').first().waitFor();
+    await carefullyMade(other);
+    await other.close();
+  }
+  expect(saved).toBeGreaterThanOrEqual(300);
+  expect([...hits]).toEqual([]);
+  expect(asked).toEqual([]);
+  await profile.close();
+}, 600_000);

@@ -1,0 +1,370 @@
+/** The settings, each flow on the real binary. */
+
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { OWNER, Owner } from './kit/owner.ts';
+import { launch, Profile, picture, Visitor } from './kit/people.ts';
+import { Server } from './kit/server.ts';
+import { Site } from './kit/site.ts';
+
+/** What browsers say of refusals, which are what is tested. */
+const REFUSED = /Failed to load resource/;
+
+let browser: Browser;
+let server: Server;
+let profile: Profile;
+let owner: Owner;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launch(), Server.start({ demo: false })]);
+  profile = await Profile.open(browser);
+  owner = await Owner.setUp(profile, server);
+});
+
+afterAll(async () => {
+  try {
+    await profile.close();
+  } finally {
+    await Promise.all([browser.close(), server.stop()]);
+  }
+});
+
+test('a department is made, changed, and deleted with a word of what happens', async () => {
+  await owner.open('Departments');
+  await owner.button('Add a department').click();
+  await owner.field('Name').fill('Repairs & Returns');
+  expect(await owner.field('Short name').inputValue()).toBe('repairs-returns');
+  await owner.button('Add').click();
+  await owner.page.getByRole('link', { name: 'Repairs & Returns' }).click();
+  await owner.field('How a conversation finds somebody').selectOption('round_robin');
+  await owner.page.getByText('Not saved yet').waitFor();
+  await owner.button('Undo').click();
+  await owner.page.getByText('Not saved yet').waitFor({ state: 'hidden' });
+  await owner.field('How a conversation finds somebody').selectOption('least_busy');
+  await owner.save();
+  await owner.button('Delete…').click();
+  await owner.dialog.getByText(/Nobody works in it\. No widget offers it\./).waitFor();
+  await owner.dialog.getByRole('button', { name: 'Delete' }).click();
+  await owner.said('Repairs & Returns is gone.');
+  expect(await owner.page.getByRole('link', { name: 'Repairs & Returns' }).count()).toBe(0);
+});
+
+test('leaving with something unsaved asks first', async () => {
+  await owner.open('Departments');
+  await owner.page.getByRole('link', { name: 'Sales' }).click();
+  await owner.field('Name').fill('Sails');
+  await owner.open('People');
+  await owner.dialog.getByRole('button', { name: 'Stay here' }).click();
+  expect(await owner.field('Name').inputValue()).toBe('Sails');
+  await owner.open('People');
+  await owner.dialog.getByRole('button', { name: 'Discard changes' }).click();
+  await owner.heading('People').waitFor();
+  await owner.open('Departments');
+  await owner.page.getByRole('link', { name: 'Sales' }).waitFor();
+});
+
+test('the designer refuses what cannot be read, and shows the widget as it would be', async () => {
+  await owner.open('Widgets');
+  await owner.button('Make a widget').first().click();
+  await owner.field('Name').fill('Greenhouse');
+  await owner.button('Make it').click();
+  await owner.tab('Look');
+  await owner.field('Accent').fill('#ffd000');
+  await owner.page.getByText(/1\.5:1, and 4\.5:1 is needed/).waitFor();
+  expect(await owner.button('Save').isDisabled()).toBe(true);
+  await picture(owner.page, 'settings-contrast');
+  await owner.button(/^Use #/).click();
+  const accent = await owner.field('Accent').inputValue();
+  expect(accent).not.toBe('#ffd000');
+  await owner.tab('Words');
+  await owner.field('Title').fill('Ask the gardener');
+  const preview = owner.page.frameLocator('iframe[title="The widget as it would be"]');
+  await preview.getByText('Ask the gardener').waitFor();
+  await picture(owner.page, 'settings-preview');
+
+  await owner.tab('Questions');
+  await owner.button('Another question').click();
+  await owner.page.getByText('Write the question that visitors read.').first().waitFor();
+  await owner.field('Question 1').fill('Which plant is it?');
+  await owner.tab('Hours');
+  await owner.page.getByText('At certain hours').click();
+  await owner.field('Time zone').fill('Europe/Berlin');
+  await owner.field('Monday opens').fill('10:00');
+  await owner.field('Days closed altogether').fill('2027-01-01');
+  await owner.page.getByRole('button', { name: 'Add', exact: true }).click();
+  await owner.tab('Behavior');
+  await owner.field('Opens by itself after').fill('9000');
+  await owner.page.getByText('Write 0 to 600 seconds.').first().waitFor();
+  await owner.field('Opens by itself after').fill('30');
+  await owner.tab('Sites & embed');
+  await owner.field('Add a site').fill('http://shop.example');
+  await owner.field('Add a site').press('Enter');
+  await owner.page.getByText(/Use https:\/\/shop\.example/).waitFor();
+  await owner.field('Add a site').fill('shop.example');
+  await owner.field('Add a site').press('Enter');
+  await owner.page.getByRole('list', { name: 'Sites' }).getByText('https://shop.example').waitFor();
+  await owner.save();
+
+  await owner.page.reload();
+  await owner.tab('Look');
+  expect(await owner.field('Accent').inputValue()).toBe(accent);
+  await owner.tab('Questions');
+  expect(await owner.field('Question 1').inputValue()).toBe('Which plant is it?');
+  await owner.tab('Hours');
+  expect(await owner.field('Monday opens').inputValue()).toBe('10:00');
+  await owner.page.getByText('Jan 1, 2027').waitFor();
+  await owner.tab('Behavior');
+  expect(await owner.field('Opens by itself after').inputValue()).toBe('30');
+});
+
+test('who saves second sees what the first one saved, and decides', async () => {
+  profile.expect(REFUSED);
+  await owner.open('Departments');
+  await owner.page.getByRole('link', { name: 'Technical Support' }).click();
+  await owner.field('Name').waitFor();
+  const other = new Owner(await profile.context.newPage());
+  await other.page.goto(owner.page.url());
+  await other.field('Name').fill('Technicians');
+  await other.save();
+  await owner.field('How a conversation finds somebody').selectOption('skills');
+  await owner.button('Save').click();
+  await owner.dialog.getByRole('heading', { name: /changed this meanwhile/ }).waitFor();
+  await picture(owner.page, 'settings-conflict');
+  await owner.dialog.getByRole('button', { name: 'Put mine on top' }).click();
+  await owner.said('Saved over it.');
+  expect(await owner.field('Name').inputValue()).toBe('Technicians');
+  await other.page.reload();
+  expect(await other.field('How a conversation finds somebody').inputValue()).toBe('skills');
+  await other.page.close();
+});
+
+test('the embed code works where it is allowed, and a change reaches the open page', async () => {
+  const site = await Site.open(() => `<main><h1>Site</h1></main>${html}`);
+  let html = '';
+  await owner.open('Widgets');
+  await owner.button('Make a widget').first().click();
+  await owner.field('Name').fill('Live');
+  await owner.field('Site').fill(site.address);
+  await owner.button('Make it').click();
+  await owner.tab('Sites & embed');
+  html = await owner.field('HTML').inputValue();
+  const stranger = await Profile.open(browser);
+  const visitor = await Visitor.open(stranger, site.address);
+  await visitor.openChat();
+  await owner.tab('Words');
+  await owner.field('Title').fill('Fresh from the designer');
+  await owner.save();
+  await visitor.chat.getByText('Fresh from the designer').waitFor();
+  await stranger.close();
+  await site.close();
+});
+
+test('a person is invited by link, works, and is shut out', async () => {
+  profile.expect(REFUSED);
+  await owner.open('People');
+  await owner.button('Add a person').click();
+  await owner.field('Name').fill('Nina New');
+  await owner.field('Email').fill('nina@shop.example');
+  await owner.button('Add and make a link').click();
+  const link = await owner.dialog.getByLabel('Link').inputValue();
+  await picture(owner.page, 'settings-invitation');
+  await owner.button('Done').click();
+  await owner.page.getByText('Invited').waitFor();
+
+  const elsewhere = await Profile.open(browser);
+  elsewhere.expect(/Failed to load resource|WebSocket/);
+  const page = await elsewhere.context.newPage();
+  await page.goto(link);
+  expect(page.url()).toBe(`${server.address}/console`);
+  const nina = new Owner(page);
+  await nina.field('New password').fill('short');
+  expect(await nina.button('Continue').isDisabled()).toBe(true);
+  await nina.field('New password').fill('three blue bicycles');
+  await nina.button('Continue').click();
+  await page.getByRole('navigation', { name: 'Places' }).waitFor();
+  // An agent sees nothing that only admins may open.
+  await page.getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('navigation', { name: 'Settings' }).waitFor();
+  expect(await page.getByRole('link', { name: 'People' }).count()).toBe(0);
+  await page.goto(`${server.address}/console/settings/people`);
+  await nina.heading('This is not for your role').waitFor();
+  await page.goto(`${server.address}/console/settings/profile`);
+  await nina.field('Name for visitors').fill('Nina');
+  await nina.save();
+
+  await owner.open('Departments');
+  await owner.open('People');
+  await owner.page.getByRole('link', { name: 'Nina New' }).click();
+  await owner.field('Conversations at once').fill('3');
+  await owner.field('Skills').fill('Arabic, returns');
+  await owner.save();
+  await owner.page.reload();
+  expect(await owner.field('Skills').inputValue()).toBe('Arabic, returns');
+  expect(await owner.field('Conversations at once').inputValue()).toBe('3');
+  expect(await owner.field('Name for visitors').inputValue()).toBe('Nina');
+  await owner.button('Disable…').click();
+  await owner.dialog.getByRole('button', { name: 'Disable' }).click();
+  await owner.said('They may not come in any more.');
+  await nina.dialog.getByText('Your sign-in has ended').waitFor();
+  await elsewhere.close();
+});
+
+test('a refusal is seen: the row is as it was, and a notice says why', async () => {
+  profile.expect(REFUSED);
+  await owner.open('Departments');
+  await owner.open('People');
+  const row = owner.page.getByRole('listitem').filter({ hasText: 'Nina New' });
+  await row.getByText('Disabled').waitFor();
+  let answer = () => {};
+  const asked = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  await owner.page.route('**/v1/agents/*', async (route) => {
+    if (route.request().method() !== 'PATCH') return route.fallback();
+    await asked;
+    await route.fulfill({ status: 503, json: { code: 'busy' } });
+  });
+  await row.getByRole('button', { name: 'Actions for Nina New' }).click();
+  await owner.page.getByRole('menuitem', { name: 'Let in again' }).click();
+  await row.getByText('Disabled').waitFor({ state: 'hidden' });
+  answer();
+  await owner.said(/Nina New: The server is too busy/);
+  await row.getByText('Disabled').waitFor();
+  await owner.page.unroute('**/v1/agents/*');
+});
+
+test('an API key shows its secret once, works, and is revoked', async () => {
+  profile.expect(REFUSED);
+  await owner.open('API keys');
+  await owner.button('Create a key').click();
+  await owner.field('Name').fill('Order bot');
+  await owner.field('Read people and departments').check();
+  await owner.button('Create').click();
+  const secret = await owner.dialog.getByLabel('Secret').inputValue();
+  await owner.button('I have it').click();
+  const ask = (path: string) =>
+    fetch(`${server.address}${path}`, { headers: { authorization: `Bearer ${secret}` } });
+  expect((await ask('/v1/departments')).status).toBe(200);
+  expect((await ask('/v1/widgets')).status).toBe(403);
+  await owner.page.reload();
+  await owner.page.getByText('Order bot').waitFor();
+  expect(await owner.page.content()).not.toContain(secret);
+  await owner.button('Revoke Order bot').click();
+  await owner.dialog.getByRole('button', { name: 'Revoke' }).click();
+  await owner.said(/opens nothing any more/);
+  await owner.heading('No keys yet').waitFor();
+  expect((await ask('/v1/departments')).status).toBe(401);
+});
+
+test('a tenant gets a link for its owner, who signs in there', async () => {
+  await owner.open('Tenants');
+  await owner.button('Add a tenant').click();
+  await owner.field('Name').fill('Acme');
+  await owner.button('Add').click();
+  const link = await owner.dialog.getByLabel('Set-up link').inputValue();
+  await owner.button('Done').click();
+  const elsewhere = await Profile.open(browser);
+  const page = await elsewhere.context.newPage();
+  await page.goto(link);
+  const acme = new Owner(page);
+  await acme.field('Your name').fill('Zed');
+  await acme.field('Email').fill('zed@acme.example');
+  await acme.field('Password').fill('nine purple teapots');
+  await acme.button('Set up').click();
+  await acme.heading('First steps').waitFor();
+  // Tenants are not theirs to keep.
+  expect(await page.getByRole('link', { name: 'Tenants' }).count()).toBe(0);
+  await elsewhere.close();
+});
+
+test('name, picture and password are one’s own to change', async () => {
+  profile.expect(REFUSED);
+  await owner.open('Your profile');
+  await owner.field('Name for visitors').fill('Olga');
+  await owner.save();
+  await owner.page.getByLabel('Picture file').setInputFiles({
+    name: 'me.png',
+    mimeType: 'image/png',
+    buffer: Buffer.from(PICTURE, 'base64'),
+  });
+  await owner.field('Zoom').fill('2');
+  await owner.page.getByLabel('Part of the picture; arrow keys move it').press('ArrowRight');
+  await picture(owner.page, 'settings-crop');
+  await owner.button('Use this').click();
+  await owner.said('The picture is changed.');
+  const shown = owner.page.locator('.avatar-row img');
+  await shown.waitFor();
+  expect(await shown.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBe(128);
+  await owner.button('Remove').click();
+  await owner.said('The picture is gone.');
+
+  await owner.field('Current password').fill('not this one');
+  await owner.field('New password').fill('eight red balloons');
+  await owner.button('Change password').click();
+  await owner.page.getByText('The current password is not right.').waitFor();
+  await owner.field('Current password').fill(OWNER.password);
+  await owner.field('New password').fill('eight red balloons');
+  await owner.button('Change password').click();
+  await owner.said(/Your password is changed/);
+  const elsewhere = await Profile.open(browser);
+  const again = await Owner.signIn(elsewhere, server, { ...OWNER, password: 'eight red balloons' });
+  await again.page.close();
+  await elsewhere.close();
+});
+
+test('a sign-in that ends takes nothing of what was written', async () => {
+  profile.expect(/Failed to load resource|WebSocket/);
+  await owner.open('Departments');
+  await owner.page.getByRole('link', { name: 'Billing & Finance' }).click();
+  await owner.field('Name').fill('Money');
+  await profile.context.clearCookies();
+  await owner.button('Save').click();
+  await owner.dialog.getByText('Your sign-in has ended').waitFor();
+  await picture(owner.page, 'settings-expired');
+  await owner.dialog.getByLabel('Password', { exact: true }).fill('eight red balloons');
+  await owner.dialog.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await owner.dialog.waitFor({ state: 'hidden' });
+  expect(await owner.field('Name').inputValue()).toBe('Money');
+  await owner.save();
+});
+
+test('people are added, and settings saved, by keyboard alone', async () => {
+  const { page } = owner;
+  const { keyboard } = page;
+  await owner.open('Departments');
+  const focused = () =>
+    page.evaluate(() => {
+      const element = document.activeElement;
+      const label = element instanceof HTMLInputElement ? element.labels?.[0]?.textContent : null;
+      return element?.getAttribute('aria-label') ?? label ?? element?.textContent ?? '';
+    });
+  const tabTo = async (name: RegExp) => {
+    for (let presses = 0; presses < 60; presses += 1) {
+      if (name.test(await focused())) return;
+      await keyboard.press('Tab');
+    }
+    throw new Error(`the Tab key does not reach ${name}`);
+  };
+  await tabTo(/^Add a department$/);
+  await keyboard.press('Enter');
+  await owner.dialog.waitFor();
+  expect(await focused()).toBe('Name');
+  await keyboard.type('By keyboard');
+  await keyboard.press('Enter');
+  await owner.said('By keyboard is there.');
+  // The focus is back where it was.
+  expect(await focused()).toBe('Add a department');
+  await tabTo(/^By keyboard$/);
+  await keyboard.press('Enter');
+  await tabTo(/^Name$/);
+  await keyboard.press('End');
+  await keyboard.type(' alone');
+  await tabTo(/^Save$/);
+  await keyboard.press('Enter');
+  await owner.said('Saved.');
+  await owner.heading('By keyboard alone').waitFor();
+});
+
+/** A picture of 16 × 8 pixels. */
+const PICTURE =
+  'iVBORw0KGgoAAAANSUhEUgAAABAAAAAICAIAAAB/FOjAAAAAFUlEQVR42mP8z8BQz0AEYBxVSF+FAAwqAwHQhLTmAAAAAElFTkSuQmCC';
