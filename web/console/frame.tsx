@@ -104,7 +104,11 @@ function Person({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
           {
             text: 'Sign out',
             icon: 'logout',
-            onSelect: () => void shell.session.signOut(),
+            onSelect: () => {
+              void shell.session.signOut().then((told) => {
+                if (!told) shell.toasts.say('The server could not be told of it.', { bad: true });
+              });
+            },
           },
         ],
       ]}
@@ -123,14 +127,6 @@ function Bars({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
       <div role="status">
         {desk.reconnecting.value && (
           <p class="bar">Reconnecting… What you write is sent when you are back.</p>
-        )}
-        {desk.signedOut.value && (
-          <p class="bar">
-            You were signed out.
-            <button type="button" class="link" onClick={() => void shell.session.signOut()}>
-              Sign in again
-            </button>
-          </p>
         )}
         {shell.outdated.value && (
           <p class="bar calm">
