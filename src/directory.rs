@@ -15,6 +15,7 @@ pub mod department;
 pub mod widget;
 pub mod person;
 pub mod visitor;
+pub mod link;
 pub mod idempotency;
 pub mod demo;
 
@@ -63,6 +64,12 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A link that leads in once was used.
+    #[error("the link was used")]
+    LinkUsed,
+    /// A link that leads in once came too late.
+    #[error("the link has expired")]
+    LinkExpired,
     /// The store broke.
     #[error("the store failed")]
     Store(#[source] Fault),

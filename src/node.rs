@@ -42,7 +42,7 @@ const SPREAD_MS: (u64, u64) = (200, 10_000);
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 /// How long the last tasks may take to let go of the store.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
-/// How often old answers to repeatable requests are thrown away.
+/// How often old answers to repeatable requests, and old links, are thrown away.
 const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Why a node did not start, or ended.
@@ -421,6 +421,10 @@ async fn purge(directory: Directory, mut phase: phase::Watch) {
         match directory.purge_idempotency().await {
             Ok(n_purged) => tracing::debug!(n_purged, "threw old answers away"),
             Err(error) => tracing::warn!(%error, "old answers could not be thrown away"),
+        }
+        match directory.purge_links().await {
+            Ok(n_purged) => tracing::debug!(n_purged, "forgot old links"),
+            Err(error) => tracing::warn!(%error, "old links could not be forgotten"),
         }
     }
 }

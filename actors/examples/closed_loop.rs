@@ -16,7 +16,7 @@ use switchboard_actors::subscriber::queue;
 use switchboard_actors::{Config, Delivery, System};
 use switchboard_cluster::ownership::{Epoch, NodeName, Single};
 use switchboard_domain::conversation::{
-    Command, Contact, Created, Priority, Request, SendKey, Stream,
+    Command, Contact, Created, Priority, Request, SendKey, Start, Stream,
 };
 use switchboard_domain::ids::{
     ConversationId, DeviceId, Id, Number, TenantId, Timestamp, VisitorId,
@@ -50,7 +50,13 @@ fn created(n: u128) -> Command {
         created: Box::new(Created {
             log: Id::from_u128(n),
             number: Number(1_000_000),
-            visitor: Contact { id: VisitorId::from_u128(n), name: None, email: None, phone: None },
+            visitor: Contact {
+                id: VisitorId::from_u128(n),
+                name: None,
+                email: None,
+                phone: None,
+                verified: false,
+            },
             widget: None,
             subject: None,
             department: None,
@@ -61,7 +67,7 @@ fn created(n: u128) -> Command {
         }),
         welcome: None,
         message: None,
-        offline: false,
+        start: Start::Waiting,
     }
 }
 

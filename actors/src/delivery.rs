@@ -81,6 +81,8 @@ pub enum Delivery {
         /// Shortest and longest expected wait in seconds; `None` when nothing is known.
         eta: Option<(u32, u32)>,
     },
+    /// Somebody began a conversation with this visitor.
+    Conversation(ConversationId),
     /// The node goes away: connect again after so long.
     Drain {
         /// In milliseconds.
@@ -134,6 +136,7 @@ impl Item for Delivery {
             Self::Event(_)
             | Self::Subscribed { .. }
             | Self::Unsubscribed { .. }
+            | Self::Conversation(_)
             | Self::Drain { .. }
             | Self::Revoked => Class::Durable,
             Self::Typing { .. } => Class::Ephemeral,
@@ -164,6 +167,7 @@ impl Item for Delivery {
             | Self::Receipt { .. }
             | Self::AnybodyOnline(_)
             | Self::QueuePosition { .. }
+            | Self::Conversation(_)
             | Self::Drain { .. }
             | Self::Revoked => FRAME,
         }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use switchboard_cluster::ownership::{Epoch, NodeName, Owner, Ownership, Single};
 use switchboard_cluster::shard::Shard;
 use switchboard_domain::conversation::{
-    Command, Contact, Conversation, Created, Event, Priority, Request, SendKey, Stream,
+    Command, Contact, Conversation, Created, Event, Priority, Request, SendKey, Start, Stream,
 };
 use switchboard_domain::ids::{
     AgentId, ConversationId, DepartmentId, DeviceId, Id, Number, Seq, TenantId, Timestamp,
@@ -408,6 +408,7 @@ pub(crate) fn create(n: u128, department: Option<&str>) -> Command {
                 name: Some("Vera".into()),
                 email: None,
                 phone: None,
+                verified: false,
             },
             widget: None,
             subject: None,
@@ -419,7 +420,7 @@ pub(crate) fn create(n: u128, department: Option<&str>) -> Command {
         }),
         welcome: None,
         message: None,
-        offline: false,
+        start: Start::Waiting,
     }
 }
 

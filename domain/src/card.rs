@@ -30,6 +30,8 @@ pub struct Card {
     pub number: Number,
     /// Who began it.
     pub visitor: VisitorId,
+    /// Whether the site says who that is. Agents only.
+    pub verified: bool,
     /// Who owns it.
     pub agent: Option<AgentId>,
     /// Where it stands.
@@ -115,6 +117,7 @@ impl Card {
             log: state.log,
             number: state.number,
             visitor: state.visitor.id,
+            verified: state.visitor.verified,
             agent: state.agent.as_ref().map(|agent| agent.id),
             status: state.status,
             resolution: state.resolution,

@@ -9,7 +9,7 @@ mod decide;
 mod stamp;
 mod evolve;
 
-pub use command::{Command, Request, Target};
+pub use command::{Command, Request, Start, Target};
 pub use decide::{Draft, decide};
 pub use dedupe::{Dedupe, Device, Known, Sent};
 pub use event::{

@@ -133,7 +133,7 @@ async fn ids_of_one_tenant_lead_nowhere_in_another() {
     assert!(directory.person_by_number(&other, person.value.number).await.unwrap().is_none());
     assert!(directory.people(&other, None, 100).await.unwrap().is_empty());
     assert!(directory.visitor(&other, visitor.value.id).await.unwrap().is_none());
-    assert!(directory.contact(&other, visitor.value.id).await.unwrap().is_none());
+    assert!(directory.known_visitor(&other, visitor.value.id).await.unwrap().is_none());
     assert!(directory.widget(&other, &WidgetId("main".into())).await.unwrap().is_none());
     assert!(directory.widgets(&other, None, 100).await.unwrap().is_empty());
     let special = DepartmentId("special".into());
@@ -146,7 +146,7 @@ async fn ids_of_one_tenant_lead_nowhere_in_another() {
     // The same questions in its own tenant find everything, so the test can fail.
     assert!(directory.person(&acme, id).await.unwrap().is_some());
     assert!(directory.person_by_number(&acme, person.value.number).await.unwrap().is_some());
-    assert!(directory.contact(&acme, visitor.value.id).await.unwrap().is_some());
+    assert!(directory.known_visitor(&acme, visitor.value.id).await.unwrap().is_some());
     assert!(directory.widget(&acme, &WidgetId("main".into())).await.unwrap().is_some());
     // A subject of the same name elsewhere is somebody else.
     let double = directory.provision(&other, &source, "4711", &sight).await.unwrap();

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use switchboard_domain::ids::{AgentId, Number, TenantId, Timestamp, VisitorId};
 use switchboard_domain::limit::{EMAIL_BYTES_MAX, NAME_BYTES_MAX, PHONE_BYTES_MAX};
+use switchboard_domain::person::Role;
 use switchboard_store::{Expect, Fault};
 
 use super::cache::{Cache, Caches};
 use super::record::{Record, damaged, parse};
 use super::text::{check_email, line};
-use super::{Directory, Error, Versioned, random};
+use super::{Directory, Error, Person, Versioned, random};
 use crate::auth::secret::{SecretDigest, VisitorToken};
 
 /// How to reach a visitor, as far as they told.
@@ -70,6 +71,17 @@ impl Contact {
             }
         }
     }
+}
+
+/// A visitor of either kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// How to reach them.
+    pub contact: Contact,
+    /// Whether the site says so, by a signed token; else it is what they told.
+    pub verified: bool,
+    /// First seen.
+    pub created_at: Timestamp,
 }
 
 /// A visitor without an account.
@@ -148,24 +160,32 @@ impl Directory {
         self.load(tenant, &id.to_string()).await
     }
 
-    /// How to reach a visitor, with or without an account.
+    /// A visitor, with or without an account.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn contact(
+    pub async fn known_visitor(
         &self,
         tenant: &TenantId,
         id: VisitorId,
-    ) -> Result<Option<Contact>, Error> {
+    ) -> Result<Option<Known>, Error> {
         if let Some(visitor) = self.visitor(tenant, id).await? {
-            return Ok(Some(visitor.value.contact.clone()));
+            let Visitor { contact, created_at, .. } = visitor.value.clone();
+            return Ok(Some(Known { contact, verified: false, created_at }));
         }
         let person = self.person(tenant, AgentId::new(id.uuid())).await?;
-        Ok(person.map(|person| Contact {
-            name: person.value.name.clone(),
-            email: person.value.email.clone(),
-            phone: None,
+        // Whoever answers is nobody's visitor.
+        let is_visitor = |person: &Person| person.effective_role(person.role) == Role::Visitor;
+        let person = person.filter(|person| is_visitor(&person.value));
+        Ok(person.map(|person| Known {
+            contact: Contact {
+                name: person.value.told_name(),
+                email: person.value.email.clone(),
+                phone: None,
+            },
+            verified: true,
+            created_at: person.value.created_at,
         }))
     }
 
@@ -191,6 +211,21 @@ impl Directory {
         };
         let saved = self.save(tenant, &id.to_string(), Expect::Absent, visitor).await?;
         Ok((saved, token))
+    }
+
+    /// Gives a visitor another secret; the one so far is no longer good.
+    pub(super) async fn replace_secret(
+        &self,
+        tenant: &TenantId,
+        id: VisitorId,
+        secret: SecretDigest,
+    ) -> Result<(), Error> {
+        self.change(tenant, &id.to_string(), None, |visitor: &mut Visitor| {
+            visitor.secret = secret;
+            Ok(())
+        })
+        .await
+        .map(drop)
     }
 
     /// Takes over what a visitor told of themselves; what they left out stays.

@@ -430,6 +430,8 @@ impl From<directory::Error> for Problem {
                 field: Some(field.into()),
                 ..Self::with(Code::Invalid, format!("`{field}` {why}"))
             },
+            directory::Error::LinkUsed => Code::LinkUsed.into(),
+            directory::Error::LinkExpired => Code::LinkExpired.into(),
             directory::Error::Store(fault) => fault.into(),
             directory::Error::Random(error) => {
                 tracing::error!(%error, "the system gives no random bytes");

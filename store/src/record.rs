@@ -24,13 +24,13 @@ use switchboard_domain::person::Principal;
 use uuid::Uuid;
 
 use crate::port::{ConversationKey, Fault};
-use checkpoint::CheckpointV1;
-use event::{EventV0, EventV1};
+use checkpoint::CheckpointV2;
+use event::{EventV0, EventV2};
 
 /// The version that event records are written in.
-pub const EVENT_VERSION: u8 = 1;
+pub const EVENT_VERSION: u8 = 2;
 /// The version that checkpoint records are written in.
-pub const CHECKPOINT_VERSION: u8 = 1;
+pub const CHECKPOINT_VERSION: u8 = 2;
 
 /// Bytes of the checksum at the end.
 const CHECKSUM_BYTES: usize = 4;
@@ -62,7 +62,7 @@ pub struct CheckpointPlace<'key>(pub &'key ConversationKey);
 ///
 /// [`Fault::Damaged`] if it has no stored form, which the types rule out.
 pub fn encode_event(place: EventPlace<'_>, event: &Event) -> Result<Vec<u8>, Fault> {
-    seal(&place, EVENT_VERSION, &EventV1::from(event), EVENT_BYTES_USUAL)
+    seal(&place, EVENT_VERSION, &EventV2::from(event), EVENT_BYTES_USUAL)
 }
 
 /// The event whose record was found at `place`.
@@ -73,9 +73,9 @@ pub fn encode_event(place: EventPlace<'_>, event: &Event) -> Result<Vec<u8>, Fau
 /// newer program wrote it.
 pub fn decode_event(place: EventPlace<'_>, record: &[u8]) -> Result<Event, Fault> {
     let (version, body) = unseal(&place, record)?;
-    let form: EventV1 = match version {
+    let form: EventV2 = match version {
         0 => parse::<EventV0>(&place, body)?.into(),
-        1 => parse(&place, body)?,
+        1 | 2 => parse(&place, body)?,
         newer => return Err(too_new("an event record", newer, EVENT_VERSION)),
     };
     Ok(form.into_event(place.stream, place.seq))
@@ -90,7 +90,7 @@ pub fn encode_checkpoint(
     place: CheckpointPlace<'_>,
     checkpoint: &Conversation,
 ) -> Result<Vec<u8>, Fault> {
-    let form = CheckpointV1::from(checkpoint);
+    let form = CheckpointV2::from(checkpoint);
     seal(&place, CHECKPOINT_VERSION, &form, CHECKPOINT_BYTES_USUAL)
 }
 
@@ -102,8 +102,8 @@ pub fn encode_checkpoint(
 /// newer program wrote it.
 pub fn decode_checkpoint(place: CheckpointPlace<'_>, record: &[u8]) -> Result<Conversation, Fault> {
     let (version, body) = unseal(&place, record)?;
-    let form: CheckpointV1 = match version {
-        1 => parse(&place, body)?,
+    let form: CheckpointV2 = match version {
+        1 | 2 => parse(&place, body)?,
         newer if newer > CHECKPOINT_VERSION => {
             return Err(too_new("a checkpoint record", newer, CHECKPOINT_VERSION));
         }

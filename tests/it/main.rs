@@ -6,6 +6,7 @@
 mod http;
 mod tokens;
 mod widgets;
+mod outbound;
 mod node;
 mod harness;
 mod straight_line;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::conversation::fixture::*;
-use crate::conversation::{Command, Created, Rating};
+use crate::conversation::{Command, Created, Rating, Start};
 use crate::ids::Number;
 use crate::person::Caller;
 
@@ -20,7 +20,7 @@ fn begun(created: Created, steps: &[(Caller, Command)]) -> Chat {
         created: Box::new(created),
         welcome: None,
         message: None,
-        offline: false,
+        start: Start::Waiting,
     };
     chat.must(&vera(), create);
     for (caller, command) in steps {

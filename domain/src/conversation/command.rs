@@ -28,8 +28,8 @@ pub enum Command {
         welcome: Option<Arc<str>>,
         /// The caller's first message; `None` when it comes later.
         message: Option<Arc<str>>,
-        /// Whether nobody is there to answer.
-        offline: bool,
+        /// How it stands at once.
+        start: Start,
     },
     /// Write a public message.
     Send {
@@ -138,6 +138,17 @@ pub enum Command {
     },
     /// Begin to watch. Supervisors.
     Watch,
+}
+
+/// How a conversation begins to live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It waits for an agent.
+    Waiting,
+    /// It waits, and nobody is there.
+    Offline,
+    /// An agent wrote to somebody: it is that agent's.
+    Assigned(AgentRef),
 }
 
 /// What the log says of the message or note that an edit or redaction speaks of. The shell reads

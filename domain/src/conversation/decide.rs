@@ -65,10 +65,10 @@ pub fn decide(
 ) -> Decided {
     let caller = &request.caller;
     let Some(state) = state else {
-        let Command::Create { created, welcome, message, offline } = &request.command else {
+        let Command::Create { created, welcome, message, start } = &request.command else {
             return Err(Rejection::NotFound);
         };
-        return create::create(caller, created, welcome.as_ref(), message.as_ref(), *offline);
+        return create::create(caller, created, welcome.as_ref(), message.as_ref(), start);
     };
     debug_assert_eq!(state.id, id, "the state is of the conversation asked for");
     allow(caller, Action::of(&request.command), state)?;

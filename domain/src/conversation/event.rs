@@ -258,6 +258,8 @@ pub struct Contact {
     pub email: Option<Arc<str>>,
     /// The phone number given; for agents only.
     pub phone: Option<Arc<str>>,
+    /// Whether the site says who this is; else it is what somebody typed. For agents only.
+    pub verified: bool,
 }
 
 /// How an agent came to own a conversation.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Command, Contact, Conversation, Created, Event, Known, Priority, Rejection, Request,
-    Resolution, SendKey, Stream, Target, TransferTarget, decide, stamp,
+    Resolution, SendKey, Start, Stream, Target, TransferTarget, decide, stamp,
 };
 use crate::ids::{
     AgentId, ConversationId, DepartmentId, DeviceId, EventId, LogId, Number, Seq, Timestamp,
@@ -66,7 +66,13 @@ pub(crate) fn created() -> Created {
     Created {
         log: LogId::from_u128(100),
         number: Number(1_000_000),
-        visitor: Contact { id, name: Some("Vera".into()), email: None, phone: None },
+        visitor: Contact {
+            id,
+            name: Some("Vera".into()),
+            email: None,
+            phone: None,
+            verified: false,
+        },
         widget: None,
         subject: None,
         department: None,
@@ -78,7 +84,12 @@ pub(crate) fn created() -> Created {
 }
 
 pub(crate) fn create() -> Command {
-    Command::Create { created: Box::new(created()), welcome: None, message: None, offline: false }
+    Command::Create {
+        created: Box::new(created()),
+        welcome: None,
+        message: None,
+        start: Start::Waiting,
+    }
 }
 
 pub(crate) fn say(text: &str) -> Command {

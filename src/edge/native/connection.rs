@@ -138,7 +138,7 @@ impl Connection {
     async fn enter(&mut self) {
         let identity = &self.identity;
         let principal = identity.caller.author.principal;
-        self.doors.connections.enter(&self.outlet);
+        self.doors.connections.enter(&self.outlet, &self.identity);
         // A drain that began before the entry did not see it; one that begins later does.
         if self.doors.is_draining() {
             self.outlet.push(Delivery::Drain { reconnect_in_ms: 0 });

@@ -1,4 +1,5 @@
-//! Conversations over HTTP: find, change. How they begin is in [`begin`].
+//! Conversations over HTTP: find, change. How they begin is in [`begin`] and
+//! [`outbound`].
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
 pub mod begin;
+pub mod outbound;
 
 /// A page of conversations.
 #[derive(Debug, Serialize, ToSchema)]

@@ -100,6 +100,7 @@ async fn wait_for(
             | Delivery::View(_)
             | Delivery::Presence { .. }
             | Delivery::AnybodyOnline(_)
+            | Delivery::Conversation(_)
             | Delivery::QueuePosition { .. } => continue,
         };
         if newest > after {

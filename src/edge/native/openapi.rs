@@ -25,7 +25,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::wire::card::Card;
 use super::wire::person::Person;
-use super::{actions, agents, auth, conversations, demo, departments, messages, widgets};
+use super::{
+    actions, agents, auth, conversations, demo, departments, links, messages, visitors, widgets,
+};
 use crate::edge::problem::ProblemBody;
 
 const JSON: &str = "application/json";
@@ -40,6 +42,8 @@ enum Who {
     AnybodyOrVisitor,
     /// Whoever has a token, as far as they see the conversation.
     Everybody,
+    /// Visitors without an account.
+    Visitors,
     /// Agents and higher.
     Agents,
     /// Admins and higher.
@@ -52,6 +56,7 @@ impl Who {
             Self::Anybody => "anybody",
             Self::AnybodyOrVisitor => "anybody_or_visitor",
             Self::Everybody => "everybody",
+            Self::Visitors => "visitors",
             Self::Agents => "agents",
             Self::Admins => "admins",
         }
@@ -168,7 +173,7 @@ const STREAM: (&str, Kind, &str) =
 fn operations() -> Vec<Operation> {
     use HttpMethod::{Delete, Get, Patch, Post, Put};
     use Operation as Op;
-    use Who::{Admins, Agents, Anybody, AnybodyOrVisitor, Everybody};
+    use Who::{Admins, Agents, Anybody, AnybodyOrVisitor, Everybody, Visitors};
     let mut table = vec![
         Op::new(Get, "/openapi.json", "describe", Anybody, "This document.").answers::<Any>(200),
         Op::new(
@@ -197,6 +202,17 @@ fn operations() -> Vec<Operation> {
             LIMIT,
         ])
         .answers::<conversations::Page<'_>>(200),
+        Op::new(
+            Post,
+            "/v1/conversations/outbound",
+            "writeFirst",
+            Agents,
+            "Begins a conversation with somebody: a visitor by id, or an address. Whoever is here \
+             is told at once; else the answer holds a link that leads in once.",
+        )
+        .takes::<conversations::outbound::Outbound>()
+        .answers::<conversations::outbound::Written<'_>>(201)
+        .with(Conditions::Repeatable),
         Op::new(Get, "/v1/conversations/{id}", "getConversation", Everybody, "A conversation.")
             .answers::<Card<'_>>(200),
         Op::new(
@@ -406,7 +422,7 @@ fn operations() -> Vec<Operation> {
         )
         .answers_nothing(204)
         .with(Conditions::Conditional),
-        Op::new(Get, "/v1/widgets", "listWidgets", Admins, "All widgets with their settings.")
+        Op::new(Get, "/v1/widgets", "listWidgets", Agents, "All widgets with their settings.")
             .query(&[CURSOR, LIMIT])
             .answers::<widgets::Page>(200),
         Op::new(Post, "/v1/widgets", "createWidget", Admins, "Creates a widget.")
@@ -462,6 +478,24 @@ fn operations() -> Vec<Operation> {
         .takes::<crate::directory::widget::Settings>()
         .answers::<widgets::Widget>(200)
         .with(Conditions::Conditional),
+        Op::new(
+            Post,
+            "/v1/links",
+            "useLink",
+            Anybody,
+            "Uses a link up that leads into a conversation; answers who its bearer is from now on.",
+        )
+        .takes::<links::Use>()
+        .answers::<links::Opened>(200),
+        Op::new(
+            Patch,
+            "/v1/visitors/me",
+            "changeMyContact",
+            Visitors,
+            "What a visitor without an account tells of themselves; agents see it as unverified.",
+        )
+        .takes::<visitors::Patch>()
+        .answers::<visitors::Me<'_>>(200),
         Op::new(
             Post,
             "/v1/demo/sign-in",
@@ -693,7 +727,9 @@ fn describe(row: &Operation) -> utoipa::openapi::path::Operation {
     let securities: &[Option<&str>] = match row.who {
         Who::Anybody => &[None],
         Who::AnybodyOrVisitor => &[None, Some("token")],
-        Who::Everybody | Who::Agents | Who::Admins => &[Some("token"), Some("cookie")],
+        Who::Everybody | Who::Visitors | Who::Agents | Who::Admins => {
+            &[Some("token"), Some("cookie")]
+        }
     };
     let securities = securities.iter().map(|scheme| match scheme {
         Some(scheme) => SecurityRequirement::new(*scheme, Vec::<String>::new()),

@@ -12,7 +12,8 @@ use axum::routing::{get, patch, post, put};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    actions, agents, auth, conversations, demo, departments, messages, openapi, stream, widgets,
+    actions, agents, auth, conversations, demo, departments, links, messages, openapi, stream,
+    visitors, widgets,
 };
 use crate::edge::assets;
 use crate::edge::doors::Doors;
@@ -31,6 +32,7 @@ pub fn router(doors: Arc<Doors>) -> Router {
     Router::new()
         .route("/openapi.json", get(openapi::serve))
         .route("/v1/conversations", get(conversations::list).post(conversations::begin::begin))
+        .route("/v1/conversations/outbound", post(conversations::outbound::outbound))
         .route(&conversation(""), get(conversations::get).patch(conversations::change))
         .route(&conversation("/messages"), get(messages::list).post(messages::send))
         .route(&conversation("/messages/{seq}"), patch(messages::edit).delete(messages::redact))
@@ -62,6 +64,8 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .route("/v1/widgets/{id}/check", get(widgets::check::check))
         .route("/v1/widgets/{id}/embed", get(widgets::embed::embed))
         .route("/v1/widgets/{id}/settings", get(widgets::get).put(widgets::replace))
+        .route("/v1/links", post(links::open))
+        .route("/v1/visitors/me", patch(visitors::patch))
         .route("/v1/demo/sign-in", post(demo::sign_in))
         .route("/v1/stream", get(stream::open))
         .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed) })

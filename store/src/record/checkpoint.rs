@@ -12,9 +12,10 @@ use super::part::{
     maybe_department, maybe_text, text_pairs, texts,
 };
 
-/// Version 1. Times are milliseconds.
+/// Version 2. Times are milliseconds. Version 1 is the same, only that its contact ends before
+/// `verified`.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct CheckpointV1 {
+pub(super) struct CheckpointV2 {
     log: Bytes16,
     number: u64,
     visitor: ContactForm,
@@ -49,7 +50,7 @@ pub(super) struct CheckpointV1 {
     devices_forgotten: bool,
 }
 
-impl From<&Conversation> for CheckpointV1 {
+impl From<&Conversation> for CheckpointV2 {
     fn from(state: &Conversation) -> Self {
         Self {
             log: state.log.into(),
@@ -87,7 +88,7 @@ impl From<&Conversation> for CheckpointV1 {
     }
 }
 
-impl CheckpointV1 {
+impl CheckpointV2 {
     /// The checkpoint that this form is of, of the conversation it was found at.
     pub(super) fn into_conversation(self, id: ConversationId) -> Conversation {
         let (public, internal) = self.heads;

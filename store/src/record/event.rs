@@ -10,7 +10,7 @@ use super::part::{
     maybe_text, text_pairs, texts,
 };
 
-/// Version 0: as version 1, but times were whole seconds.
+/// Version 0: as version 2, but times were whole seconds.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct EventV0 {
     public_head: u64,
@@ -22,7 +22,7 @@ pub(super) struct EventV0 {
     body: BodyForm,
 }
 
-impl From<EventV0> for EventV1 {
+impl From<EventV0> for EventV2 {
     fn from(old: EventV0) -> Self {
         Self {
             public_head: old.public_head,
@@ -36,9 +36,9 @@ impl From<EventV0> for EventV1 {
     }
 }
 
-/// Version 1.
+/// Version 2. Version 1 is the same, only that its contacts end before `verified`.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct EventV1 {
+pub(super) struct EventV2 {
     public_head: u64,
     id: Bytes16,
     at_ms: i64,
@@ -48,7 +48,7 @@ pub(super) struct EventV1 {
     body: BodyForm,
 }
 
-impl From<&Event> for EventV1 {
+impl From<&Event> for EventV2 {
     fn from(event: &Event) -> Self {
         Self {
             public_head: event.public_head.0,
@@ -62,7 +62,7 @@ impl From<&Event> for EventV1 {
     }
 }
 
-impl EventV1 {
+impl EventV2 {
     /// The event that this form is of, at the position it was found at.
     pub(super) fn into_event(self, stream: Stream, seq: Seq) -> Event {
         Event {

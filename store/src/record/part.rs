@@ -168,6 +168,9 @@ pub(super) struct ContactForm {
     name: MaybeText,
     email: MaybeText,
     phone: MaybeText,
+    /// Since version 2 of events and of checkpoints; before, nobody was verified.
+    #[serde(default)]
+    verified: bool,
 }
 
 impl From<&Contact> for ContactForm {
@@ -177,6 +180,7 @@ impl From<&Contact> for ContactForm {
             name: maybe_text(contact.name.as_ref()),
             email: maybe_text(contact.email.as_ref()),
             phone: maybe_text(contact.phone.as_ref()),
+            verified: contact.verified,
         }
     }
 }
@@ -188,6 +192,7 @@ impl From<ContactForm> for Contact {
             name: maybe_arc(form.name),
             email: maybe_arc(form.email),
             phone: maybe_arc(form.phone),
+            verified: form.verified,
         }
     }
 }

@@ -49,6 +49,25 @@ const FROZEN_V0: &str = "009702c41001910000000000000000000000000002ce68e77802928
 const FROZEN_V1: &str = "019702c41001910000000000000000000000000002cf00000199c82cc7d09281a176c410019000000000\
     70008000000000000001a45665726193c4100000000000000000000000000000000701cdfeec93020000\
     81a76d65737361676592a74772c3bcc39f6590b2c35de7";
+/// Written by version 2, in which a contact may be verified.
+const FROZEN_V2: &str = "029702c41001910000000000000000000000000002cf00000199c82cc7d09281a176c410019000000000\
+    70008000000000000001a45665726193c4100000000000000000000000000000000701cdfeec93020000\
+    81a76d65737361676592a74772c3bcc39f6590e912a927";
+/// Written by version 2 of checkpoints.
+const FROZEN_CHECKPOINT_V2: &str = "02dc001fc410ffffffffffffffffffffffffffffffffce000f424795c410019000000000700080000000\
+    00000001a456657261b076657261406578616d706c652e6f7267ab2b34392033302031323334c3a46465\
+    6d6fa7496e766f69636591a66765726d616e9192a470616765b668747470733a2f2f6578616d706c652e\
+    6f72672fc3a49192a56f72646572a23737a6616374697665a87265736f6c766564c3a573616c6573a468\
+    69676892a6726566756e64a376697092c41000000000000000000000000000000005a34164619192c410\
+    00000000000000000000000000000005a3416461cf00000199c82cc3e8cf00000199c82d1dc0cf000001\
+    99c82d1dc0d38000000000000000ffcf7fffffffffffffff9218009318000094039281a176c410019000\
+    00000070008000000000000001a456657261a0cf00000199c82ccbb8920381a176c41001900000000070\
+    008000000000000001920181a161c410000000000000000000000000000000059201c0ce000f42499194\
+    81a176c41001900000000070008000000000000001c4100000000000000000000000000000000718dc00\
+    109409cdfee4a17009940acdfee7a1700a940bcdfee6a1700b940ccdfee1a1700c940dcdfee0a1700d94\
+    0ecdfee3a1700e940fcdfee2a1700f9410cdfefda170109411cdfefca170119412cdfeffa170129413cd\
+    fefea170139414cdfef9a170149415cdfef8a170159416cdfefba170169417cdfefaa170179418cdfef5\
+    a17018c3559e9a51";
 /// Written by version 1 of checkpoints. These bytes may be on a disk somewhere: they never change.
 const FROZEN_CHECKPOINT_V1: &str = "01dc001fc410ffffffffffffffffffffffffffffffffce000f424794c410019000000000700080000000\
     00000001a456657261b076657261406578616d706c652e6f7267ab2b34392033302031323334a464656d\
@@ -66,12 +85,14 @@ const FROZEN_CHECKPOINT_V1: &str = "01dc001fc410ffffffffffffffffffffffffffffffff
     7018c3e93ee76e";
 
 #[test]
-fn version_1_events_keep_their_bytes() {
+fn version_2_events_keep_their_bytes() {
     let key = key("acme", 1);
     let record = encode_event(place(&key), &frozen_event()).expect("it has a stored form");
-    assert_eq!(hex(&record), FROZEN_V1, "a new shape needs a new version");
-    let read = decode_event(place(&key), &bytes(FROZEN_V1)).expect("it is read");
-    assert_eq!(read, frozen_event());
+    assert_eq!(hex(&record), FROZEN_V2, "a new shape needs a new version");
+    for frozen in [FROZEN_V1, FROZEN_V2] {
+        let read = decode_event(place(&key), &bytes(frozen)).expect("it is read");
+        assert_eq!(read, frozen_event());
+    }
 }
 
 #[test]
@@ -114,29 +135,33 @@ fn full_checkpoint(key: &ConversationKey) -> Conversation {
 }
 
 #[test]
-fn version_1_checkpoints_keep_their_bytes() {
+fn version_2_checkpoints_keep_their_bytes() {
     let key = key("acme", 1);
     let checkpoint = full_checkpoint(&key);
     let record = encode_checkpoint(CheckpointPlace(&key), &checkpoint).expect("it has a form");
     let read = decode_checkpoint(CheckpointPlace(&key), &record).expect("it is read");
     assert_eq!(read, checkpoint);
-    let frozen = decode_checkpoint(CheckpointPlace(&key), &bytes(FROZEN_CHECKPOINT_V1));
-    let frozen = frozen.expect("it is read");
-    assert_eq!((frozen.number, frozen.tags.len()), (checkpoint.number, 2));
-    assert_eq!(frozen.newest_by_other, checkpoint.newest_by_other);
-    let again = encode_checkpoint(CheckpointPlace(&key), &frozen).expect("it has a form");
-    assert_eq!(hex(&again), FROZEN_CHECKPOINT_V1, "a new shape needs a new version");
+    for (bytes_of, verified) in [(FROZEN_CHECKPOINT_V1, false), (FROZEN_CHECKPOINT_V2, true)] {
+        let frozen = decode_checkpoint(CheckpointPlace(&key), &bytes(bytes_of));
+        let mut frozen = frozen.expect("it is read");
+        assert_eq!((frozen.number, frozen.tags.len()), (checkpoint.number, 2));
+        assert_eq!(frozen.newest_by_other, checkpoint.newest_by_other);
+        assert_eq!(frozen.visitor.verified, verified);
+        frozen.visitor.verified = true;
+        let again = encode_checkpoint(CheckpointPlace(&key), &frozen).expect("it has a form");
+        assert_eq!(hex(&again), FROZEN_CHECKPOINT_V2, "a new shape needs a new version");
+    }
 }
 
 #[test]
 fn newer_versions_are_refused_by_name() {
     let key = key("acme", 1);
-    let event = seal(&place(&key), 2, &"anything", 0).expect("it seals");
+    let event = seal(&place(&key), 3, &"anything", 0).expect("it seals");
     let refused = decode_event(place(&key), &event);
-    assert!(matches!(refused, Err(Fault::TooNew { found: 2, known: 1, .. })), "{refused:?}");
-    let checkpoint = seal(&CheckpointPlace(&key), 2, &"anything", 0).expect("it seals");
+    assert!(matches!(refused, Err(Fault::TooNew { found: 3, known: 2, .. })), "{refused:?}");
+    let checkpoint = seal(&CheckpointPlace(&key), 3, &"anything", 0).expect("it seals");
     let refused = decode_checkpoint(CheckpointPlace(&key), &checkpoint);
-    assert!(matches!(refused, Err(Fault::TooNew { found: 2, known: 1, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Fault::TooNew { found: 3, known: 2, .. })), "{refused:?}");
 }
 
 #[test]

@@ -296,6 +296,7 @@ pub fn bodies() -> Vec<Body> {
             name: Some("Vera".into()),
             email: Some("vera@example.org".into()),
             phone: Some("+49 30 1234".into()),
+            verified: true,
         },
         widget: Some(WidgetId("demo".into())),
         subject: Some("Invoice".into()),

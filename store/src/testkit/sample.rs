@@ -59,7 +59,13 @@ pub fn event(stream: Stream, seq: u64, public_head: u64, body: Body) -> Event {
 /// The first event of a conversation of that integer name.
 #[must_use]
 pub fn created(number: u64) -> Event {
-    let visitor = Contact { id: VISITOR, name: Some("Vera".into()), email: None, phone: None };
+    let visitor = Contact {
+        id: VISITOR,
+        name: Some("Vera".into()),
+        email: None,
+        phone: None,
+        verified: false,
+    };
     let created = Created {
         log: LogId::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 | u128::from(number)),
         number: Number(number),

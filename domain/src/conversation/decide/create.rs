@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::event::{Body, Contact, Created};
+use super::super::command::Start;
+use super::super::event::{AssignedBy, Body, Contact, Created};
 use super::super::rejection::Rejection;
 use super::{Decided, Draft};
 use crate::limit::{
@@ -12,21 +13,24 @@ use crate::limit::{
 use crate::message;
 use crate::person::{Author, Caller, Principal, Role};
 
-/// `created`, then the welcome, the caller's first message, and that nobody is there.
+/// `created`, then who has it, the welcome, the caller's first message, and that nobody is there.
 ///
-/// A visitor begins own conversations only; agents and the system begin them for anybody, and a
-/// first message is then theirs. The key goes to `created`: it is the one event that every
+/// A visitor begins own conversations only, and they wait; agents and the system begin them for
+/// anybody, and a first message is then theirs. Whoever writes to somebody has decided to take it,
+/// so that is bound by no capacity, as any assignment by a person. The key goes to `created`: it is the one event that every
 /// creation has, so a retry finds it at position 1.
 pub(super) fn create(
     caller: &Caller,
     created: &Created,
     welcome: Option<&Arc<str>>,
     first: Option<&Arc<str>>,
-    offline: bool,
+    start: &Start,
 ) -> Decided {
     let from = &caller.author;
     let allowed = match from.principal {
-        Principal::Visitor(visitor) => visitor == created.visitor.id,
+        Principal::Visitor(visitor) => {
+            visitor == created.visitor.id && !matches!(start, Start::Assigned(_))
+        }
         Principal::Agent(_) | Principal::Bot(_) => caller.role >= Role::Agent,
         Principal::System => true,
     };
@@ -34,6 +38,10 @@ pub(super) fn create(
         return Err(Rejection::Forbidden);
     }
     let mut drafts = vec![Draft::public(from, Body::Created(Box::new(cleaned(created)?)))];
+    if let Start::Assigned(agent) = start {
+        let (agent, by) = (agent.clone(), AssignedBy::Assign);
+        drafts.push(Draft::public(from, Body::Assigned { agent, by, previous: None }));
+    }
     let welcome = welcome
         .map(|text| message::optional_text("welcome", text, TEXT_BYTES_MAX))
         .transpose()?
@@ -45,7 +53,7 @@ pub(super) fn create(
         let text = message::text("message", text, TEXT_BYTES_MAX)?;
         drafts.push(Draft::public(from, Body::Message { text, files: Vec::new() }));
     }
-    if offline {
+    if *start == Start::Offline {
         drafts.push(Draft::public(&Author::SYSTEM, Body::WentOffline));
     }
     Ok(drafts)
@@ -60,6 +68,7 @@ fn cleaned(created: &Created) -> Result<Created, Rejection> {
         name: line("contact name", &created.visitor.name, NAME_BYTES_MAX)?.flatten(),
         email: line("contact email", &created.visitor.email, EMAIL_BYTES_MAX)?.flatten(),
         phone: line("contact phone", &created.visitor.phone, PHONE_BYTES_MAX)?.flatten(),
+        verified: created.visitor.verified,
     };
     Ok(Created {
         visitor,

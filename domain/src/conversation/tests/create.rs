@@ -9,7 +9,7 @@ fn a_conversation_begins_with_created_welcome_message_and_absence() {
         created: Box::new(created()),
         welcome: Some("Welcome!".into()),
         message: Some("hello".into()),
-        offline: true,
+        start: Start::Offline,
     };
     let events = chat.must(&vera(), command);
     let expect = [
@@ -34,7 +34,7 @@ fn the_key_of_a_creation_is_on_created_alone() {
         created: Box::new(created()),
         welcome: Some("Welcome!".into()),
         message: Some("hello".into()),
-        offline: false,
+        start: Start::Waiting,
     };
     let key = key(1, 1, 7);
     let Ok(Answer::Stored(events)) = chat.ask(&vera(), Some(key), command.clone()) else {
@@ -67,6 +67,27 @@ fn who_may_begin_for_whom() {
 }
 
 #[test]
+fn who_writes_to_somebody_has_the_conversation() {
+    let begin = |agent: &Caller| Command::Create {
+        created: Box::new(created()),
+        welcome: None,
+        message: Some("hello".into()),
+        start: Start::Assigned(agent_ref(agent)),
+    };
+    let mut chat = Chat::empty();
+    let kinds: Vec<_> =
+        chat.must(&ben(), begin(&ben())).iter().map(|event| event.body.kind()).collect();
+    assert_eq!(kinds, ["created", "assigned", "message"]);
+    let state = chat.state();
+    assert_eq!((state.status, &state.agent), (Status::Active, &Some(agent_ref(&ben()))));
+    assert_eq!(state.waiting_since, None);
+    assert_eq!(state.ordinals, Ordinals { visitor: 0, agent: 1, system: 0 });
+    // A visitor assigns nobody.
+    let refused = Chat::empty().ask(&vera(), None, begin(&ben()));
+    assert_eq!(refused, Err(Rejection::Forbidden));
+}
+
+#[test]
 fn nothing_but_create_speaks_to_what_does_not_exist() {
     for command in [say("hello"), close(), accept(&ben()), Command::GoOffline] {
         let answer = Chat::empty().ask(&sue(), None, command);
@@ -88,7 +109,7 @@ fn what_is_fixed_at_the_beginning_is_cleaned_and_bounded() {
         created: Box::new(created),
         welcome: Some(" ".into()),
         message: None,
-        offline: false,
+        start: Start::Waiting,
     };
     let events = chat.must(&vera(), create(raw));
     assert_eq!(events.len(), 1, "an empty welcome says nothing");

@@ -79,6 +79,10 @@ impl Connection {
                     Frame::Queue { conversation: conversation.uuid(), position, eta_s: eta };
                 self.write(self.codec.encode(&frame)).await
             }
+            Delivery::Conversation(conversation) => {
+                let frame = Frame::Conversation { conversation: conversation.uuid() };
+                self.write(self.codec.encode(&frame)).await
+            }
             Delivery::Drain { reconnect_in_ms } => {
                 let wait = Duration::from_millis(u64::from(reconnect_in_ms));
                 self.clock.drain_at = Some(Instant::now() + wait + DRAIN_GRACE);

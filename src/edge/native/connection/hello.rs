@@ -242,6 +242,7 @@ impl Connection {
         self.clock.expires_at = expiry(&self.doors, &identity, Instant::now());
         let frame = ready(&self.doors, self.id, self.codec, &identity);
         self.identity = Arc::from(identity);
+        self.doors.connections.enter(&self.outlet, &self.identity);
         self.write(frame).await
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use switchboard_actors::{Done, Refusal};
 use switchboard_domain::card::Card as DomainCard;
 use switchboard_domain::conversation::{
-    Command, Contact as DomainContact, Created, Priority, Rejection, Request,
+    Command, Contact as DomainContact, Created, Priority, Rejection, Request, Start,
 };
 use switchboard_domain::ids::{ConversationId, DepartmentId, LogId, TenantId};
 use switchboard_domain::intake::Answers;
@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 
 use super::super::extract::{Address, Json, MaybeCaller, idempotency_key};
 use super::super::idempotency::{Answer, Repeatable, Try, once};
+use super::super::sealed;
 use super::super::widgets::public::offered;
 use super::super::wire::card::Card;
 use super::super::wire::event::priority_named;
@@ -28,6 +29,9 @@ use crate::directory::Contact;
 use crate::directory::widget::{Address as WidgetAddress, Settings};
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
+
+/// Where the answer holds a new visitor's secret.
+const SECRET: &str = "/visitor/secret";
 
 /// The beginning of a conversation.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -78,7 +82,7 @@ pub struct BeginContact {
 #[serde(deny_unknown_fields)]
 #[schema(as = FirstMessage)]
 pub struct BeginMessage {
-    text: String,
+    pub(super) text: String,
 }
 
 /// `POST /v1/conversations`: open to strangers, who become visitors by it.
@@ -111,7 +115,7 @@ pub async fn begin(
         Box::pin(begin_once(&doors, identity.as_deref(), widget, begin, this_try, &key))
     })
     .await?;
-    Ok(answer.map_body(|body| unseal(body, &key)).into_response())
+    Ok(answer.map_body(|body| sealed::open(body, SECRET, &key)).into_response())
 }
 
 async fn begin_once(
@@ -170,6 +174,7 @@ async fn begin_once(
             name: contact.name,
             email: contact.email,
             phone: contact.phone,
+            verified: identity.is_some_and(|identity| identity.person.is_some()),
         },
         widget: Some(address.widget.clone()),
         subject: begin.subject.map(Arc::from),
@@ -183,7 +188,7 @@ async fn begin_once(
         created: Box::new(created),
         welcome: settings.welcome.as_deref().filter(|text| !text.trim().is_empty()).map(Arc::from),
         message: begin.message.map(|message| message.text.into()),
-        offline: !doors.presence.anybody_online(tenant),
+        start: if doors.presence.anybody_online(tenant) { Start::Waiting } else { Start::Offline },
     };
     // A repeated request of a known visitor is the same conversation, whatever happened to the
     // first. A stranger's first try left no secret with anybody: it begins anew.
@@ -206,7 +211,7 @@ async fn begin_once(
         Answer::new(StatusCode::CREATED, &Card::new(&card, Side::Visitor, &Receipt::default()));
     if let Some(secret) = secret {
         answer = answer.map_body(|mut body| {
-            body["visitor"]["secret"] = serde_json::Value::String(seal(&secret, key));
+            body["visitor"]["secret"] = sealed::seal(&secret, key);
             body
         });
     }
@@ -218,7 +223,8 @@ async fn with_kept(doors: &Doors, identity: &Identity, said: Contact) -> Result<
     let Principal::Visitor(id) = identity.caller.author.principal else {
         return Err(Problem::with(Code::Forbidden, "conversations are begun by visitors"));
     };
-    let kept = doors.directory.contact(&identity.tenant, id).await?.unwrap_or_default();
+    let known = doors.directory.known_visitor(&identity.tenant, id).await?;
+    let kept = known.map(|known| known.contact).unwrap_or_default();
     Ok(if identity.person.is_some() { kept.or(said) } else { said.or(kept) })
 }
 
@@ -264,7 +270,7 @@ async fn new_visitor(
     Ok((DomainCaller { author, role: Role::Visitor }, Some(token.reveal())))
 }
 
-async fn known_department(
+pub(super) async fn known_department(
     doors: &Doors,
     tenant: &TenantId,
     id: String,
@@ -278,40 +284,4 @@ async fn known_department(
 
 fn pairs(map: BTreeMap<String, String>) -> Vec<(Arc<str>, Arc<str>)> {
     map.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
-}
-
-/// A visitor's secret as it may be kept with the answer to a repeatable request: combined with a
-/// stream made from the key, which is not kept. Without a key it is not kept at all.
-fn seal(secret: &str, key: &str) -> String {
-    if key.is_empty() {
-        return secret.to_owned();
-    }
-    use base64::Engine;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(combined(secret.as_bytes(), key))
-}
-
-fn unseal(mut body: serde_json::Value, key: &str) -> serde_json::Value {
-    use base64::Engine;
-    if let Some(sealed) = body["visitor"]["secret"].as_str()
-        && !key.is_empty()
-        && let Ok(bytes) = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(sealed)
-        && let Ok(secret) = String::from_utf8(combined(&bytes, key))
-    {
-        body["visitor"]["secret"] = serde_json::Value::String(secret);
-    }
-    body
-}
-
-fn combined(bytes: &[u8], key: &str) -> Vec<u8> {
-    use sha2::{Digest, Sha256};
-    let blocks = (0u32..).flat_map(|block| {
-        let digest: [u8; 32] = Sha256::new()
-            .chain_update(b"visitor secret")
-            .chain_update(block.to_le_bytes())
-            .chain_update(key)
-            .finalize()
-            .into();
-        digest
-    });
-    bytes.iter().zip(blocks).map(|(byte, mask)| byte ^ mask).collect()
 }

@@ -84,6 +84,9 @@ struct Visitor<'a> {
     /// Agents only.
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
+    /// Whether the site says who this is; else it is what somebody typed. Agents only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<bool>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -130,6 +133,7 @@ impl<'a> Card<'a> {
                 id: card.visitor.uuid(),
                 name: card.visitor_name(),
                 email: card.visitor_email().filter(|_| internal),
+                verified: internal.then_some(card.verified),
             },
             agent: card
                 .agent

@@ -98,6 +98,8 @@ pub enum Frame<'a> {
     /// Whether anybody is there: for visitors.
     #[serde(rename = "presence")]
     AnybodyOnline { online: bool },
+    /// An agent began a conversation with this visitor.
+    Conversation { conversation: Uuid },
     /// The node goes away.
     Drain { reconnect_in_ms: u32 },
     /// A frame was no good.

@@ -8,7 +8,7 @@ use switchboard_actors::Published;
 use switchboard_domain::card::Card as DomainCard;
 use switchboard_domain::conversation::{
     AssignedBy, Body, Contact, Conversation, Created, Event, Ordinals, Priority, Rating,
-    Resolution, SendKey, Stream, TransferTarget, stamp,
+    Resolution, SendKey, Start, Stream, TransferTarget, stamp,
 };
 use switchboard_domain::ids::{
     AgentId, ConversationId, DepartmentId, DeviceId, EventId, LogId, Number, Seq, Timestamp,
@@ -56,6 +56,7 @@ fn created() -> Created {
             name: Some("Vic".into()),
             email: Some("vic@example.com".into()),
             phone: None,
+            verified: true,
         },
         widget: Some(WidgetId("demo".into())),
         subject: Some("Shoes".into()),
@@ -145,7 +146,7 @@ fn state() -> Conversation {
             created: Box::new(created()),
             welcome: None,
             message: Some("hello".into()),
-            offline: false,
+            start: Start::Waiting,
         },
     };
     let drafts =
@@ -262,6 +263,7 @@ fn frames(mut sample: impl FnMut(&str, &Frame<'_>)) {
     let presence = Presence { agent: Agent::from(&ada), status: "online", capacity: 5, active: 2 };
     sample("presence to agents", &Frame::Presences { agents: vec![presence], snapshot: true });
     sample("presence to visitors", &Frame::AnybodyOnline { online: true });
+    sample("conversation", &Frame::Conversation { conversation: conversation().uuid() });
     sample("drain", &Frame::Drain { reconnect_in_ms: 8_123 });
     sample("error", &Frame::Error { code: "bad_frame", detail: Some("not JSON") });
     sample("ping", &Frame::Ping);
