@@ -17,8 +17,9 @@ use std::{env, fs, io};
 use sha2::{Digest, Sha256};
 
 /// What the build in `OUT_DIR` reads. A change of anything else rebuilds nothing.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 16] = [
     "build.mjs",
+    "chat.html",
     "client",
     "console",
     "console.html",
@@ -26,6 +27,7 @@ const SOURCES: [&str; 14] = [
     "demo.html",
     "loader",
     "locales",
+    "mangle.ts",
     "package-lock.json",
     "package.json",
     "ui",
@@ -146,7 +148,7 @@ fn write_placeholder(out: &Path) -> Outcome<PathBuf> {
     let folder = out.join("placeholder");
     let write = || -> io::Result<()> {
         fs::create_dir_all(&folder)?;
-        for page in ["console.html", "demo.html", "widget.html"] {
+        for page in ["chat.html", "console.html", "demo.html", "widget.html"] {
             fs::write(folder.join(page), PLACEHOLDER)?;
         }
         fs::write(folder.join("loader.js"), "// The widget is not part of this build.\n")
@@ -226,6 +228,7 @@ fn content_type(path: &Path) -> Outcome<&'static str> {
     Ok(match path.extension().and_then(OsStr::to_str) {
         Some("html") => "text/html; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
         Some("png") => "image/png",

@@ -1,15 +1,46 @@
-import { defineConfig } from 'vite';
+import { defineConfig, minifySync, type Plugin } from 'vite';
+import { names } from './mangle.ts';
 
 /**
  * One document and what it names. Each is built by itself (`UI_PAGE` says which), so that the widget
  * carries nothing that only the console uses. Scripts and styles get names by content, so they may
  * be kept for ever.
  */
+const page = process.env.UI_PAGE ?? '';
+/** Pages of visitors, which are small. */
+const small = page === 'widget' || page === 'chat';
+
+/** Before the file gets its name by content, so that another list gives another name. */
+const shorten: Plugin = {
+  name: 'shorten-names',
+  renderChunk: (code, { fileName }) =>
+    minifySync(fileName, code, {
+      module: true,
+      compress: false,
+      mangle: false,
+      codegen: { removeWhitespace: false },
+      mangleProps: { include: new RegExp(`^(${names.join('|')})$`) },
+    }).code,
+};
+
 export default defineConfig({
   base: '/',
   publicDir: false,
   logLevel: 'warn',
-  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  json: { namedExports: false },
+  // The classic runtime is a part of Preact that is there anyway.
+  oxc: small
+    ? {
+        jsx: { runtime: 'classic', pragma: 'createElement', pragmaFrag: 'Fragment' },
+        jsxInject: `import { createElement, Fragment } from 'preact'`,
+      }
+    : { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  plugins: small ? [shorten] : [],
+  resolve: {
+    alias: small
+      ? { '@preact/signals-core': new URL('widget/signals.ts', import.meta.url).pathname }
+      : {},
+  },
   build: {
     target: 'es2022',
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
@@ -17,6 +48,6 @@ export default defineConfig({
     emptyOutDir: false,
     // A data: URL would need a hole in the policy of the pages.
     assetsInlineLimit: 0,
-    rolldownOptions: { input: `${process.env.UI_PAGE}.html` },
+    rolldownOptions: { input: `${page}.html` },
   },
 });

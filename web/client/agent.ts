@@ -2,6 +2,7 @@
 
 import { signal } from '@preact/signals-core';
 import { Client } from './client.ts';
+import type { Reading } from './conversation.ts';
 import type {
   AgentPresence,
   AgentRef,
@@ -11,6 +12,7 @@ import type {
   ViewQuery,
   ViewSort,
 } from './frames.ts';
+import { foldAll, merged } from './internal.ts';
 import { View } from './views.ts';
 
 export class AgentClient extends Client {
@@ -47,6 +49,10 @@ export class AgentClient extends Client {
   /** Takes a card that came another way, such as from a request. */
   learn(card: Card): void {
     this.cards.put(card);
+  }
+
+  protected override get reading(): Reading {
+    return { fold: foldAll, merge: merged };
   }
 
   /** Tells colleagues which conversation is open here. */

@@ -1,4 +1,4 @@
-/** What an event changes about a card, as far as the event says it. Pure. */
+/** What a public event changes about a card, as far as the event says it. Pure. */
 
 import type { Card, Event } from './frames.ts';
 
@@ -45,14 +45,6 @@ export function fold(card: Card, event: Event): Card {
       return { ...next, status: 'archived' };
     case 'rated':
       return { ...next, rating: event.body };
-    case 'tagged':
-      return { ...next, tags: event.body.tags };
-    case 'prioritised':
-      return { ...next, priority: event.body.priority };
-    case 'department':
-      return { ...next, department: event.body.department };
-    case 'ticketed':
-      return { ...next, ticket: event.body.ticket };
     default:
       return next;
   }

@@ -3,7 +3,7 @@ import { FakeClock, MemoryLocks, MemoryStore, randomFrom, settle } from '../test
 import { FakeServer } from '../test/fake/server.ts';
 import { openTab, type Tab, type World } from '../test/fake/tab.ts';
 import type { Card, ClientFrame } from './frames.ts';
-import { merged } from './stream.ts';
+import { merged } from './internal.ts';
 
 const CHAT = 'chat';
 

@@ -1,10 +1,11 @@
 /** Everything one signed-in page knows and does, over one connection. */
 
 import { type ReadonlySignal, signal } from '@preact/signals-core';
+import { fold } from './card.ts';
 import { Cards } from './cards.ts';
 import { Commands, type Outcome } from './commands.ts';
 import { Connection, type Link } from './connection.ts';
-import { Conversation, type Side } from './conversation.ts';
+import { Conversation, type Reading, type Side } from './conversation.ts';
 import { type Claimed, type Device, outboxKey } from './device.ts';
 import type { ClientFrame, Event, Principal, SendKind, ServerFrame, Stream } from './frames.ts';
 import { isDraft, Outbox } from './outbox.ts';
@@ -18,6 +19,8 @@ export interface ClientOptions {
   credentials(): Promise<Credentials | null>;
   /** Events were applied, in order; for sounds, counts and the like. */
   onApplied?(conversation: Conversation, stream: Stream, events: readonly Event[]): void;
+  /** Somebody else began a conversation with this visitor. */
+  onBegun?(conversation: string): void;
 }
 
 /** The streams each side may read. */
@@ -43,6 +46,7 @@ export class Client {
   readonly #commands: Commands;
   readonly #conversations = new Map<string, Conversation>();
   readonly #device: Device;
+  #page: ClientFrame | null = null;
 
   constructor(options: ClientOptions) {
     const { ports } = options;
@@ -57,6 +61,7 @@ export class Client {
       onReady: (frame, afresh) => {
         this.principal.value = frame.principal;
         this.textBytes.value = frame.limits.text_bytes;
+        if (this.#page !== null) this.transmit(this.#page);
         for (const conversation of this.#conversations.values()) conversation.subscribe(afresh);
         this.ready();
         this.#commands.connected();
@@ -98,6 +103,12 @@ export class Client {
     this.#device.release();
   }
 
+  /** Connects anew, because the credentials are somebody else's now. */
+  reconnect(): void {
+    this.#connection.stop();
+    this.connect();
+  }
+
   /** The page came back or the network changed. */
   wake(): void {
     this.#connection.wake();
@@ -112,6 +123,7 @@ export class Client {
       side: this.#options.side,
       streams: STREAMS[this.#options.side],
       card: this.cards.of(id),
+      reading: this.reading,
       transmit: (frame) => this.#connection.send(frame),
       onApplied: (stream, events, last) => {
         for (const event of events) {
@@ -137,12 +149,23 @@ export class Client {
     this.outbox.add(conversation, kind, text, ifHead);
   }
 
-  typing(conversation: string, on: boolean): void {
-    this.#connection.send({ type: 'typing', conversation, on });
+  /** `preview` is what is written so far, where the visitor was told that it is shown. */
+  typing(conversation: string, on: boolean, preview?: string): void {
+    this.transmit({ type: 'typing', conversation, on, ...(preview && { preview }) });
+  }
+
+  /** Where the visitor is now; told again after every reconnect. */
+  page(url: string, title: string): void {
+    this.#page = { type: 'page', url, title };
+    this.transmit(this.#page);
   }
 
   do(conversation: string, action: string, args: object = {}): Promise<Outcome> {
     return this.#commands.ask(conversation, action, args);
+  }
+
+  protected get reading(): Reading {
+    return { fold, merge: (events) => events };
   }
 
   protected get newId(): () => string {
@@ -197,6 +220,9 @@ export class Client {
         break;
       case 'queue':
         this.#conversations.get(frame.conversation)?.queued(frame);
+        break;
+      case 'conversation':
+        this.#options.onBegun?.(frame.conversation);
         break;
       case 'done':
         this.#commands.done(frame);

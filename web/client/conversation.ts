@@ -1,7 +1,6 @@
 /** One conversation as this client follows it: card, both streams, receipts, who is typing. */
 
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals-core';
-import { fold } from './card.ts';
 import type {
   Card,
   ClientFrame,
@@ -15,7 +14,13 @@ import type {
   TypingFrame,
 } from './frames.ts';
 import type { Cancel, Clock } from './ports.ts';
-import { merged, StreamLog } from './stream.ts';
+import { StreamLog } from './stream.ts';
+
+/** How the caller's side reads: visitors have one stream and know less of the card. */
+export interface Reading {
+  fold(card: Card, event: Event): Card;
+  merge(publicEvents: readonly Event[], internal: readonly Event[]): readonly Event[];
+}
 
 export interface ConversationOptions {
   clock: Clock;
@@ -25,6 +30,7 @@ export interface ConversationOptions {
   streams: readonly Stream[];
   /** The card, shared with every list that shows it. */
   card: Signal<Card | null>;
+  reading: Reading;
   transmit(frame: ClientFrame): boolean;
   /** Events were applied, in order. */
   onApplied(stream: Stream, events: readonly Event[], last: number): void;
@@ -94,7 +100,7 @@ export class Conversation {
     this.refused = this.#refused;
     this.loaded = this.#loaded;
     this.timeline = computed(() =>
-      merged(this.#events('public').value, this.#events('internal').value),
+      options.reading.merge(this.#events('public').value, this.#events('internal').value),
     );
   }
 
@@ -258,7 +264,7 @@ export class Conversation {
       const head = stream === 'public' ? { head: event.seq } : { internal_head: event.seq };
       const foreign = event.kind === 'message' && sideOf(event.from) !== this.#options.side;
       const unread = card.unread + (foreign ? 1 : 0);
-      this.#options.card.value = { ...fold(card, event), ...head, unread };
+      this.#options.card.value = { ...this.#options.reading.fold(card, event), ...head, unread };
     }
     if (event.kind === 'message') this.#typingOver(event.from.id);
     if (event.kind === 'assigned' || event.kind === 'closed') this.#queue.value = null;

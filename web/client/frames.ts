@@ -13,6 +13,8 @@ export interface Principal {
 export interface AgentRef {
   id: string;
   name: string;
+  /** Address of a picture. */
+  avatar?: string | null;
 }
 
 /** A conversation as lists show it. */
@@ -255,6 +257,8 @@ export type ServerFrame =
   | ViewingFrame
   | PageFrame
   | { type: 'drain'; reconnect_in_ms: number }
+  /** To visitors: somebody began a conversation with them. */
+  | { type: 'conversation'; conversation: string }
   | { type: 'error'; code: string }
   | { type: 'ping' }
   | { type: 'pong' };
@@ -287,8 +291,9 @@ export type ClientFrame =
       if_head?: number;
     }
   | { type: 'received' | 'read'; conversation: string; seq: number }
-  | { type: 'typing'; conversation: string; on: boolean }
   | { type: 'viewing'; conversation: string | null }
+  | { type: 'typing'; conversation: string; on: boolean; preview?: string }
+  | { type: 'page'; url: string; title: string }
   | {
       type: 'fetch';
       conversation: string;

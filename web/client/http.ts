@@ -34,23 +34,47 @@ export type Api = <Answer>(
 export const fetchApi: Api = async <Answer>(
   method: string,
   path: string,
-  options: RequestOptions = {},
+  { token, key, body }: RequestOptions = {},
 ): Promise<Answer> => {
-  const headers = new Headers({ accept: 'application/json' });
-  if (options.token !== undefined) headers.set('authorization', `Bearer ${options.token}`);
-  if (options.key !== undefined) headers.set('idempotency-key', options.key);
-  const init: RequestInit = { method, headers, credentials: 'omit' };
-  if (options.body !== undefined) {
-    headers.set('content-type', 'application/json');
-    init.body = JSON.stringify(options.body);
-  }
-  const response = await fetch(path, init).catch(() => {
+  const headers: Record<string, string> = {};
+  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  if (key !== undefined) headers['idempotency-key'] = key;
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  const answer = await ask<Answer>(path, {
+    method,
+    headers,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  if (answer.code !== null) throw new Problem(answer.status, answer.code);
+  return answer.value;
+};
+
+/** An answer with its version. */
+export interface TaggedAnswer<Value> {
+  status: number;
+  etag: string | null;
+  /** Of use when there is no `code`, and not with 304. */
+  value: Value;
+  /** Why it was refused; `null` when it was not. */
+  code: string | null;
+}
+
+/** Asks for what may be known already; 304 when it is. Rejects with `Problem` only. */
+export type Tagged = <Value>(path: string, etag: string | null) => Promise<TaggedAnswer<Value>>;
+
+export const fetchTagged: Tagged = (path, etag) =>
+  // The browser's own cache would answer for the server.
+  ask(path, { headers: etag === null ? {} : { 'if-none-match': etag }, cache: 'no-store' });
+
+async function ask<Value>(path: string, init: RequestInit): Promise<TaggedAnswer<Value>> {
+  const response = await fetch(path, { ...init, credentials: 'omit' }).catch(() => {
     throw new Problem(0, 'unreachable');
   });
-  const answer: unknown = await response.json().catch(() => null);
-  if (!response.ok) throw new Problem(response.status, codeOf(answer));
-  return answer as Answer;
-};
+  const { status } = response;
+  const value: unknown = await response.json().catch(() => null);
+  const code = response.ok || status === 304 ? null : codeOf(value);
+  return { status, etag: response.headers.get('etag'), value: value as Value, code };
+}
 
 function codeOf(answer: unknown): string {
   const code =

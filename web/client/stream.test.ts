@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { randomFrom } from '../test/fake/ports.ts';
 import type { Event } from './frames.ts';
-import { merged, StreamLog } from './stream.ts';
+import { merged } from './internal.ts';
+import { StreamLog } from './stream.ts';
 
 function message(seq: number): Event {
   const from = { kind: 'visitor', id: 'v' } as const;

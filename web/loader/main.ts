@@ -1,95 +1,173 @@
 /**
  * The script that sites put into their pages: a launcher, and behind it the widget in an iframe of
  * our origin. It lives under any host policy: styles come as a constructed sheet in a shadow root,
- * nodes are made one by one, and nothing is evaluated. Until the visitor comes near, it loads nothing.
+ * nodes are made one by one, and nothing is evaluated. Until the visitor comes near, it loads no
+ * frame; with `consent: 'wait'` it shows, asks and stores nothing at all.
  */
 
-import type { Asked, FromLoader, Handshake, Told } from '../widget/bridge.ts';
+import type { Asked, FromLoader, Handshake, Look, Site, Told } from '../widget/bridge.ts';
+import { CSS } from './style.ts';
 
-type Command = ['open' | 'close' | 'toggle' | 'shutdown'] | ['on' | 'off', string, () => void];
-type Queue = { (...command: Command): void; q?: Command[] };
-
-declare global {
-  interface Window {
-    switchboard?: Queue;
-  }
+/** What the site says at `init`. */
+interface Options extends Look {
+  widget?: string | undefined;
+  /** The same, as another house's snippet calls it. */
+  widgetId?: string;
+  /** Where the site believes to be; a mistake is told on the console. */
+  domain?: string;
+  /** `wait`: nothing happens before the command `consent`. */
+  consent?: string | undefined;
 }
 
-const CSS = `:host{all:initial}
-button{position:fixed;inset-block-end:20px;inset-inline-end:20px;z-index:2147483000;width:60px;height:60px;border:0;border-radius:50%;
-background:#4338ca;color:#fff;cursor:pointer;box-shadow:0 6px 20px rgb(20 20 60/.35);transition:transform .15s}
-button:hover{transform:scale(1.06)}
-button:focus-visible{outline:3px solid #fff;outline-offset:-6px;box-shadow:0 0 0 3px #4338ca}
-svg{width:28px;height:28px;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
-b{position:absolute;inset-block-start:-4px;inset-inline-end:-4px;min-width:22px;box-sizing:border-box;padding:0 6px;border-radius:11px;
-background:#b91c1c;color:#fff;font:600 13px/22px system-ui,sans-serif}
-b:empty{display:none}
-div{position:fixed;inset-block-end:92px;inset-inline-end:20px;z-index:2147483000;width:384px;height:min(640px,100vh - 112px);
-border-radius:16px;overflow:hidden;box-shadow:0 12px 48px rgb(20 20 60/.32)}
-div[hidden]{display:none}
-iframe{width:100%;height:100%;border:0;display:block;color-scheme:normal}
-@media(max-width:480px){div{inset:0;width:auto;height:auto;border-radius:0}div:not([hidden])+button{display:none}}
-@media(prefers-reduced-motion){button{transition:none}}`;
-const BUBBLE = 'M21 11.5a8.4 8.4 0 0 1-12 7.6L3 21l1.9-6A8.5 8.5 0 1 1 21 11.5z';
-const CROSS = 'M18 6L6 18M6 6l12 12';
+type Listener = (detail?: unknown) => void;
+type Run = { (...command: unknown[]): void; q?: ArrayLike<unknown>[] };
+
+/** The frame has this long to speak up before we look for what is wrong. */
+const SILENCE_MS = 10_000;
 
 const script = document.currentScript as HTMLScriptElement;
-const origin = new URL(script.src).origin;
-const widget = script.dataset.widget ?? 'default';
-const prefix = `switchboard:${widget}:`;
-const listeners = new Map<string, Set<() => void>>();
+const { origin } = new URL(script.src);
+const globals = window as unknown as Record<string, Run | undefined>;
+/** The function that sites call: the snippet that made it names its script after it. */
+const global = globals[script.id] ? script.id : 'switchboard';
+const listeners: Record<string, Set<Listener>> = {};
 const held = new Map<string, () => void>();
-const near = new AbortController();
 
 const host = document.createElement('switchboard-chat');
 const root = host.attachShadow({ mode: 'open' });
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(CSS);
 root.adoptedStyleSheets = [sheet];
-const panel = document.createElement('div');
+const box = make('div', root, '');
+const panel = make('div', box, 'p');
 panel.hidden = true;
-panel.setAttribute('role', 'dialog');
-panel.setAttribute('aria-label', 'Chat');
-const launcher = document.createElement('button');
-launcher.type = 'button';
-const icon = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-icon.setAttribute('viewBox', '0 0 24 24');
-icon.setAttribute('aria-hidden', 'true');
-const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
-icon.append(path);
-const badge = document.createElement('b');
-badge.setAttribute('aria-hidden', 'true');
-launcher.append(icon, badge);
-root.append(panel, launcher);
+panel.role = 'dialog';
+panel.ariaLabel = 'Chat';
+/** The newest line, beside the closed launcher. */
+const news = make('div', box, 'n');
+news.hidden = true;
+const line = make('button', news, '');
+const dismiss = make('button', news, '');
+dismiss.textContent = '✕';
+dismiss.ariaLabel = 'Close';
+const launcher = make('button', box, 'l');
+make('i', launcher, '');
+const badge = make('b', launcher, '');
+badge.ariaHidden = 'true';
 
+let options: Options | null = null;
+let widget = '';
+/** Of our keys in the storage of the page. */
+let prefix = '';
+let running = false;
 let frame: HTMLIFrameElement | null = null;
 let port: MessagePort | null = null;
 let unread = 0;
 let open = false;
+let opening = 0;
+/** The page's own title while ours stands in its place. */
+let title: string | null = null;
+/** What the site said of itself and its visitor, for the frame whenever it comes. */
+let site: Site = {};
+
+function make<Name extends keyof HTMLElementTagNameMap>(name: Name, parent: Node, kind: string) {
+  const element = document.createElement(name);
+  element.className = kind;
+  parent.appendChild(element);
+  return element;
+}
 
 /** Storage may be denied or full; the chat then lasts as long as the page. */
-function stored<Value>(run: (storage: Storage) => Value): Value | null {
+function stored<Value>(run: (storage: Storage) => Value, session?: boolean): Value | null {
   try {
-    return run(localStorage);
+    return run(session ? sessionStorage : localStorage);
   } catch {
     return null;
   }
 }
 
-function emit(name: string): void {
-  for (const listener of listeners.get(name) ?? []) listener();
+function read(key: string, session?: boolean): string | null {
+  return stored((storage) => storage.getItem(prefix + key), session);
+}
+
+function write(key: string, text: string | null, session?: boolean): void {
+  stored(
+    (storage) =>
+      text === null ? storage.removeItem(prefix + key) : storage.setItem(prefix + key, text),
+    session,
+  );
+}
+
+function emit(name: string, detail?: unknown): void {
+  for (const listener of listeners[name] ?? []) listener(detail);
 }
 
 function tell(said: FromLoader): void {
   port?.postMessage(said);
 }
 
+/** The one line that says to the site what it has wrong. */
+function complain(why: string): void {
+  // biome-ignore lint/suspicious/noConsole: it is for the people who build the site.
+  console.warn(`Switchboard: ${why}`);
+}
+
+/** Asks about the widget; nothing known when nobody answers, or may not. */
+function ask(question: string): Promise<Record<string, unknown>> {
+  return fetch(`${origin}/v1/widgets/${encodeURIComponent(widget)}${question}`)
+    .then((response) => response.json())
+    .catch(() => ({}));
+}
+
+async function diagnose(): Promise<void> {
+  const { allowed, reason } = await ask(`/check?origin=${location.origin}`);
+  if (allowed || !running) return;
+  if (reason === 'origin') complain(`widget "${widget}" is not allowed on ${location.origin}`);
+  else complain(`widget "${widget}": ${reason ?? 'no answer, check frame-src'}`);
+}
+
 function draw(): void {
-  path.setAttribute('d', open ? CROSS : BUBBLE);
-  badge.textContent = open || unread === 0 ? '' : unread > 9 ? '9+' : `${unread}`;
-  launcher.setAttribute('aria-expanded', `${open}`);
-  const news = unread > 0 ? `, ${unread} unread` : '';
-  launcher.setAttribute('aria-label', open ? 'Close chat' : `Open chat${news}`);
+  badge.textContent = open || !unread ? '' : `${unread}`;
+  launcher.ariaExpanded = `${open}`;
+  launcher.ariaLabel = open ? 'Close chat' : `Open chat${unread ? `, ${unread} unread` : ''}`;
+  if (open || !unread) news.hidden = true;
+  count();
+}
+
+/** Counts in the title while nobody sees the page, and then leaves it exactly as it was. */
+function count(): void {
+  if (title !== null && document.title.endsWith(`) ${title}`)) document.title = title;
+  title = null;
+  if (document.hidden && unread) {
+    title = document.title;
+    document.title = `(${unread}) ${title}`;
+  }
+}
+
+/** Colors and the like; what the site says itself goes before what the settings say. */
+function dress(look: Look): void {
+  const { accent, side = '', autoOpenS } = { ...look, ...options };
+  if (accent) host.style.setProperty('--a', accent);
+  box.className = side;
+  if (autoOpenS == null || opening) return;
+  opening = window.setTimeout(() => {
+    // Once per browser session, and never after it was closed by hand.
+    if (read('opened', true) === null && read('dismissed') === null) show(true, false);
+  }, autoOpenS * 1_000);
+}
+
+/** The look as it was last, and then as it is. */
+async function look(): Promise<void> {
+  dress(stored(() => JSON.parse(read('look') ?? '')) ?? {});
+  // A page whose scripts need a nonce has a policy, which may not let us ask.
+  if (script.nonce) return;
+  const { id, theme, auto_open_s } = await ask('');
+  if (!id) await diagnose();
+  else dress({ ...(theme as Look), autoOpenS: auto_open_s as Look['autoOpenS'] });
+}
+
+function page(): void {
+  tell(['page', location.href, document.title]);
 }
 
 /** Loads the widget, hidden or not. */
@@ -97,88 +175,102 @@ function load(): void {
   if (frame !== null) return;
   frame = document.createElement('iframe');
   frame.title = 'Chat';
+  frame.allow = 'autoplay; clipboard-write';
   frame.src = `${origin}/widget?widget=${encodeURIComponent(widget)}`;
-  frame.addEventListener('load', () => {
+  const silence = setTimeout(diagnose, SILENCE_MS);
+  frame.onload = () => {
     const channel = new MessageChannel();
     port?.close();
     port = channel.port1;
-    port.onmessage = (event) => hear(event.data);
+    port.onmessage = (event) => {
+      clearTimeout(silence);
+      hear(event.data);
+    };
     const handshake: Handshake = {
       switchboard: 1,
       widget,
-      host: {
-        page: location.href,
-        title: document.title,
-        referrer: document.referrer,
-        locale: navigator.language,
-      },
+      referrer: document.referrer,
+      locale: document.documentElement.lang || navigator.language,
     };
     frame?.contentWindow?.postMessage(handshake, origin, [channel.port2]);
+    page();
+    tell(['update', site]);
     tell(['shown', open]);
-  });
+  };
   panel.append(frame);
 }
 
 function show(wanted: boolean, byPerson: boolean): void {
-  if (open === wanted) return;
+  if (open === wanted || !running) return;
   open = wanted;
-  if (open) load();
   panel.hidden = !open;
-  stored((storage) =>
-    open ? storage.setItem(`${prefix}open`, '1') : storage.removeItem(`${prefix}open`),
-  );
+  write('open', open ? '1' : null);
+  if (open) {
+    load();
+    write('opened', '1', true);
+  } else if (byPerson) {
+    write('dismissed', '1');
+  }
   draw();
   tell(['shown', open]);
   if (byPerson) (open ? frame : launcher)?.focus();
   emit(open ? 'open' : 'close');
 }
 
+function unreadIs(now: number, newest: string | null): void {
+  if (now > unread && newest) {
+    line.textContent = newest;
+    news.hidden = false;
+  }
+  unread = now;
+  draw();
+  emit('unread', now);
+}
+
 function hear(said: Asked | Told): void {
+  const answer = (value: unknown) => tell(['answer', said[1] as number, value]);
   switch (said[0]) {
     case 'get':
-      tell(['answer', said[1], stored((storage) => storage.getItem(prefix + said[2]))]);
+      answer(read(said[2]));
       break;
     case 'set':
-      stored((storage) => storage.setItem(prefix + said[2], said[3]));
-      tell(['answer', said[1], null]);
+      answer(write(said[2], said[3]));
       break;
-    case 'remove':
-      stored((storage) => storage.removeItem(prefix + said[2]));
-      tell(['answer', said[1], null]);
+    case 'keys':
+      answer(
+        (stored(Object.keys) ?? [])
+          .filter((key) => key.startsWith(prefix + said[2]))
+          .map((key) => key.slice(prefix.length)),
+      );
       break;
-    case 'keys': {
-      const start = prefix + said[2];
-      const keys = (stored(Object.keys) ?? []).filter((key) => key.startsWith(start));
-      tell(['answer', said[1], keys.map((key) => key.slice(prefix.length))]);
-      break;
-    }
     case 'claim':
-      claim(said[1], said[2]);
+      void claim(said[2], answer);
       break;
     case 'release':
       held.get(said[1])?.();
       break;
     case 'unread':
-      unread = said[1];
-      draw();
-      emit('unread');
+      unreadIs(said[1], said[2]);
       break;
     case 'close':
       show(false, true);
       break;
+    case 'look':
+      write('look', JSON.stringify(said[1]));
+      dress(said[1]);
+      break;
     case 'event':
-      emit(said[1]);
+      emit(said[1], said[2]);
       break;
   }
 }
 
 /** Locks belong to the host's page, so that its tabs share what they share in storage. */
-async function claim(id: number, name: string): Promise<void> {
-  const answer = (granted: boolean) => tell(['answer', id, granted]);
+async function claim(key: string, answer: (granted: boolean) => void): Promise<void> {
   try {
-    await navigator.locks.request(prefix + name, { ifAvailable: true }, (lock) => {
+    await navigator.locks.request(prefix + key, { ifAvailable: true }, (lock) => {
       answer(lock !== null);
-      return lock && new Promise<void>((release) => held.set(name, release));
+      return lock && new Promise<void>((release) => held.set(key, release));
     });
   } catch {
     // No locks without TLS, or denied: the widget then makes an outbox of its own.
@@ -186,49 +278,107 @@ async function claim(id: number, name: string): Promise<void> {
   }
 }
 
-/** Ends the chat on this device and leaves nothing behind. */
-function shutdown(): void {
-  port?.close();
-  near.abort();
-  host.remove();
-  stored((storage) => {
-    for (const key of Object.keys(storage)) if (key.startsWith(prefix)) storage.removeItem(key);
-  });
+function start(): void {
+  const { domain } = options ?? {};
+  if (domain && !`.${location.hostname}`.endsWith(`.${domain}`)) {
+    complain(`domain is "${domain}", but this is ${location.origin}`);
+    return;
+  }
+  running = true;
+  prefix = `switchboard:${widget}:`;
+  draw();
+  (document.body ?? document.documentElement).append(host);
+  if (read('open') !== null) show(true, false);
+  else if (read('visitor') !== null || site.token) load();
+  void look();
+  emit('ready');
 }
 
-function run(...[name, event, listener]: Command): void {
-  if (name === 'open') show(true, true);
-  else if (name === 'close') show(false, true);
-  else if (name === 'toggle') show(!open, true);
-  else if (name === 'shutdown') shutdown();
-  else if (event !== undefined && listener !== undefined) {
-    const known = listeners.get(event) ?? new Set();
-    listeners.set(event, known);
-    if (name === 'on') known.add(listener);
-    else known.delete(listener);
+/** Ends the chat on this device and leaves nothing behind. */
+function shutdown(): void {
+  running = open = false;
+  unread = opening = 0;
+  panel.hidden = true;
+  draw();
+  port?.close();
+  port = frame = null;
+  site = {};
+  panel.replaceChildren();
+  host.remove();
+  for (const session of [true, false]) {
+    stored((storage) => {
+      for (const key of Object.keys(storage)) if (key.startsWith(prefix)) storage.removeItem(key);
+    }, session);
   }
 }
 
-launcher.addEventListener('click', () => show(!open, true));
-for (const sign of ['pointerenter', 'focus', 'touchstart'] as const) {
-  launcher.addEventListener(sign, load, { passive: true });
+function update(said: Site): void {
+  site = { ...site, ...said };
+  tell(['update', site]);
+  if (running && said.token) load();
 }
-root.addEventListener('keydown', (event) => {
-  if ((event as KeyboardEvent).key === 'Escape') show(false, true);
-});
-addEventListener(
-  'storage',
-  (event) => {
-    if (event.key?.startsWith(prefix)) tell(['changed', event.key.slice(prefix.length)]);
-  },
-  { signal: near.signal },
-);
-draw();
-(document.body ?? document.documentElement).append(host);
 
-const queued = window.switchboard?.q ?? [];
-window.switchboard = run;
-for (const command of queued) run(...command);
-if (stored((storage) => storage.getItem(`${prefix}open`)) !== null) show(true, false);
-else if (stored((storage) => storage.getItem(`${prefix}visitor`)) !== null) load();
-emit('ready');
+function run(command: unknown, first?: unknown, second?: unknown): void {
+  const name = first as string;
+  switch (command) {
+    case 'init':
+      if (running) break;
+      options = first as Options;
+      widget = options.widgetId ?? options.widget ?? 'default';
+      if (options.consent !== 'wait') start();
+      break;
+    case 'consent':
+      if (options !== null && !running) start();
+      break;
+    case 'open':
+    case 'close':
+      show(command === 'open', true);
+      break;
+    case 'toggle':
+      show(!open, true);
+      break;
+    case 'identify':
+      update({ token: name });
+      break;
+    case 'update':
+      update(first as Site);
+      break;
+    case 'page':
+      page();
+      break;
+    case 'on':
+      listeners[name] ??= new Set();
+      listeners[name].add(second as Listener);
+      break;
+    case 'off':
+      listeners[name]?.delete(second as Listener);
+      break;
+    case 'shutdown':
+      shutdown();
+      break;
+  }
+}
+
+launcher.onclick = () => show(!open, true);
+line.onclick = () => show(true, true);
+dismiss.onclick = () => {
+  news.hidden = true;
+  launcher.focus();
+};
+launcher.onpointerenter = launcher.onfocus = load;
+box.onkeydown = ({ key }) => {
+  if (key === 'Escape') show(false, true);
+};
+document.addEventListener('visibilitychange', count);
+addEventListener('storage', ({ key }) => {
+  if (running && key?.startsWith(prefix)) tell(['changed', key.slice(prefix.length)]);
+});
+// Pages that change their address without loading. A browser that does not tell leaves it to the
+// site, which says `page`.
+(window as { navigation?: EventTarget }).navigation?.addEventListener('navigatesuccess', page);
+
+const queued = globals[global]?.q ?? [];
+globals[global] = run;
+for (const command of queued) run(command[0], command[1], command[2]);
+const { dataset } = script;
+if (options === null && dataset.widget) run('init', dataset);

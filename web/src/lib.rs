@@ -113,7 +113,7 @@ impl Page {
         let own = match self {
             Self::Console => "connect-src 'self'; frame-src 'self'; img-src 'self' blob: data:",
             Self::Chat | Self::Widget => "connect-src 'self'; img-src 'self' blob: data:",
-            Self::Demo => "connect-src 'none'; frame-src 'self'; img-src 'self'",
+            Self::Demo => "connect-src 'self'; frame-src 'self'; img-src 'self'",
         };
         let mut policy = format!(
             "default-src 'none'; script-src 'self'; style-src 'self'; {own}; base-uri 'none'; \
@@ -133,12 +133,7 @@ impl Page {
 /// The asset at a path (without query); `None` when there is none.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static Asset> {
-    let path = match path {
-        // One document, in a frame or by itself.
-        "/chat" => "/widget",
-        LOADER_TOO => LOADER,
-        path => path,
-    };
+    let path = if path == LOADER_TOO { LOADER } else { path };
     let found = ASSETS.binary_search_by_key(&path, |asset| asset.path).ok()?;
     ASSETS.get(found)
 }

@@ -1,105 +1,140 @@
 /** The inside of the widget. */
 
-import { signal } from '@preact/signals';
+import { signal } from '@preact/signals-core';
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
-import { Messages } from '../ui/messages.tsx';
-import { Composer, Icon, Log, TypingDots } from '../ui/parts.tsx';
 import type { Item } from '../ui/transcript.ts';
-import type { Trouble, Widget } from './model.ts';
+import { Ended } from './ended.tsx';
+import { Before, Topics } from './forms.tsx';
+import { Head } from './head.tsx';
+import { Log } from './log.tsx';
+import { Messages } from './messages.tsx';
+import type { Widget } from './model.ts';
+import { language, say } from './words.ts';
+import { Write } from './write.tsx';
 
 /** Counts the times that the visitor opened the panel, to move the focus then and only then. */
 export const opened = signal(0);
 
-const TROUBLE: Record<Trouble, string> = {
-  reconnecting: 'Reconnecting… Your messages will be sent when you are back.',
-  cannot_begin: 'The chat could not be started. Please try again later.',
-  gone: 'This chat is no longer available.',
-};
-
-export function App({ widget, onClose }: { widget: Widget; onClose(): void }): JSX.Element {
+export function App({ widget, onClose }: { widget: Widget; onClose: (() => void) | null }) {
   const trouble = widget.trouble.value;
+  const place = widget.announced.value;
   return (
     <>
       <Head widget={widget} onClose={onClose} />
-      <div role="status">{trouble !== null && <p class="bar">{TROUBLE[trouble]}</p>}</div>
-      <Transcript widget={widget} />
-      <div class="typing" role="status">
-        {widget.typing.value !== null && (
-          <>
-            <TypingDots />
-            {widget.typing.value || 'Support'} is typing…
-          </>
-        )}
+      <div role="status">{trouble !== null && <p class="bar">{say(trouble)}</p>}</div>
+      <div class="sr" role="status">
+        {place !== null && say('place', { n: place })}
       </div>
-      {widget.ended.value ? <Ended widget={widget} /> : <Write widget={widget} />}
+      <Transcript widget={widget} />
+      <Foot widget={widget} />
     </>
   );
 }
 
-function Head({ widget, onClose }: { widget: Widget; onClose(): void }): JSX.Element {
+function Transcript({ widget }: { widget: Widget }): JSX.Element {
   const settings = widget.settings.value;
   const agent = widget.card.value?.agent;
-  const online = widget.client.anybodyOnline.value ?? settings?.online ?? false;
-  return (
-    <div class="head">
-      <div>
-        <h1>{settings?.name ?? 'Chat'}</h1>
-        <p>
-          <span class={online ? 'dot on' : 'dot'} aria-hidden="true" />
-          {lineOf(widget, online, agent?.name ?? null)}
-        </p>
-      </div>
-      <button type="button" class="close" aria-label="Close chat" onClick={onClose}>
-        <Icon name="down" />
-      </button>
-    </div>
-  );
-}
-
-function lineOf(widget: Widget, online: boolean, agent: string | null): string {
-  if (widget.ended.value) return 'This chat has ended';
-  if (agent !== null) return `${agent} is here for you`;
-  const queue = widget.conversation.value?.queue.value;
-  if (queue != null) {
-    const wait = queue.eta_s == null ? '' : ` · about ${Math.ceil(queue.eta_s[1] / 60)} min`;
-    return `Number ${queue.position} in line${wait}`;
-  }
-  if (widget.settings.value === null) return 'One moment…';
-  if (online) return 'We are online';
-  return widget.settings.value.offline_message || 'We are away; leave us a message';
-}
-
-function Transcript({ widget }: { widget: Widget }): JSX.Element {
-  const items = widget.items.value;
-  const conversation = widget.conversation.value;
-  const welcome = widget.settings.value?.welcome ?? '';
+  const typing = widget.typing.value;
+  const welcome = widget.conversation.value === null ? settings?.welcome : '';
+  const items = withWelcome(widget.items.value, welcome ?? '');
   return (
     <Log
-      label="Conversation"
-      newest={items.at(-1)?.key ?? ''}
-      oldest={items.find((item) => item.kind !== 'day')?.key ?? ''}
+      label={say('conversation')}
+      oldest={items.find(({ kind }) => kind !== 'day')?.key ?? ''}
+      own={items.findLast((item) => item.kind === 'said' && item.entry !== null)?.key ?? ''}
+      others={items.flatMap((item) => (item.kind === 'said' && !item.own ? [item.key] : []))}
+      news={(n) => say('news', { n })}
     >
-      {conversation?.hasOlder && (
-        <li>
-          <button type="button" class="link older" onClick={() => conversation.fetchOlder()}>
-            Show earlier messages
+      {widget.hasOlder.value && (
+        <li class="line">
+          <button type="button" class="link" onClick={() => widget.older()}>
+            {say('older')}
           </button>
         </li>
       )}
       <Messages
-        items={conversation === null && welcome !== '' ? [greeting(welcome), ...items] : items}
+        items={items}
+        language={language.value}
+        pictures={settings?.show_avatars === false ? null : picturesOf(widget)}
+        reader={agent?.name}
+        editing={widget.editing.value?.key}
         now={Date.now()}
         onRetry={(entry) => widget.retry(entry)}
         onDiscard={(entry) => widget.discard(entry)}
       />
+      {typing !== null && (
+        <li class="typing">
+          <span class="dots" aria-hidden="true">
+            <i />
+            <i />
+            <i />
+          </span>
+          {say('typing', { name: typing || say('support') })}
+        </li>
+      )}
     </Log>
   );
 }
 
+function Foot({ widget }: { widget: Widget }): JSX.Element | null {
+  const settings = widget.settings.value;
+  switch (widget.stage.value) {
+    case 'loading':
+      return null;
+    case 'refused':
+      return <p class="ended">{say('gone')}</p>;
+    case 'sign_in':
+      return <p class="ended">{say('identity_required')}</p>;
+    case 'redirect':
+      return (
+        <p class="ended">
+          <a class="primary" href={settings?.offline?.redirect_url ?? ''} target="_top">
+            {say('elsewhere')}
+          </a>
+        </p>
+      );
+    case 'leave':
+      return <Before widget={widget} leave />;
+    case 'prechat':
+      return <Before widget={widget} leave={false} />;
+    case 'ended':
+      return <Ended widget={widget} />;
+    case 'write':
+      return (
+        <>
+          <Topics widget={widget} />
+          <Write
+            widget={widget}
+            text={widget.draft.value}
+            editing={widget.editing.value !== null}
+            bytesMax={widget.client.textBytes.value}
+            opened={opened.value}
+            previewed={settings?.preview_typing === true}
+          />
+        </>
+      );
+  }
+}
+
+/** Pictures by the agent they show, the same map while nothing changed. */
+let pictures: ReadonlyMap<string, string> = new Map();
+
+function picturesOf(widget: Widget): ReadonlyMap<string, string> {
+  const agent = widget.card.value?.agent;
+  if (agent?.avatar && pictures.get(agent.id) !== agent.avatar) {
+    pictures = new Map(pictures).set(agent.id, agent.avatar);
+  }
+  return pictures;
+}
+
+/** The same list for the same input, so that it is drawn once. */
+let greeted: { items: readonly Item[]; text: string; all: readonly Item[] } | null = null;
+
 /** The welcome as it will stand in the transcript once there is one. */
-function greeting(text: string): Item {
-  return {
+function withWelcome(items: readonly Item[], text: string): readonly Item[] {
+  if (text === '') return items;
+  if (greeted?.items === items && greeted.text === text) return greeted.all;
+  const welcome: Item = {
     kind: 'said',
     key: 'welcome',
     own: false,
@@ -114,35 +149,8 @@ function greeting(text: string): Item {
     progress: null,
     entry: null,
   };
-}
-
-function Write({ widget }: { widget: Widget }): JSX.Element {
-  const input = useRef<HTMLTextAreaElement>(null);
-  const times = opened.value;
-  useEffect(() => {
-    if (times > 0) input.current?.focus();
-  }, [times]);
-  return (
-    <Composer
-      label="Your message"
-      placeholder="Write a message…"
-      sendLabel="Send"
-      bytesMax={widget.client.textBytes.value}
-      text={widget.draft.value}
-      onText={(text) => widget.write(text)}
-      onSend={(text) => widget.send(text)}
-      inputRef={input}
-    />
-  );
-}
-
-function Ended({ widget }: { widget: Widget }): JSX.Element {
-  return (
-    <div class="ended">
-      <p>This chat has ended.</p>
-      <button type="button" class="primary" onClick={() => void widget.startAgain()}>
-        Start a new chat
-      </button>
-    </div>
-  );
+  const written = items.findIndex((item) => item.kind === 'said' && item.entry !== null);
+  const at = written < 0 ? items.length : written;
+  greeted = { items, text, all: [...items.slice(0, at), welcome, ...items.slice(at)] };
+  return greeted.all;
 }

@@ -5,17 +5,31 @@
  */
 
 import type { Cancel, KeyStore, Locks } from '../client/ports.ts';
+import type { Settings } from './settings.ts';
 
 /** Asked by the widget; each is answered by `['answer', id, value]`. */
 export type Asked =
   | ['get', number, string]
-  | ['set', number, string, string]
-  | ['remove', number, string]
+  /** `null` removes. */
+  | ['set', number, string, string | null]
   | ['keys', number, string]
   | ['claim', number, string];
 
+/** What the loader has to know of the settings; it keeps them for the next page. */
+export interface Look {
+  accent?: string | undefined;
+  side?: string | undefined;
+  autoOpenS?: number | null | undefined;
+}
+
 /** Told by the widget. */
-export type Told = ['release', string] | ['unread', number] | ['close'] | ['event', string];
+export type Told =
+  | ['release', string]
+  /** And the newest line of somebody else, with the name. */
+  | ['unread', number, string | null]
+  | ['close']
+  | ['look', Look]
+  | ['event', string, object?];
 
 /** The page that the visitor is on. */
 export interface HostPage {
@@ -25,18 +39,44 @@ export interface HostPage {
   locale: string;
 }
 
+/** What the site says of its visitor without proof. */
+export interface Contact {
+  name?: string;
+  email?: string;
+  phone?: string;
+}
+
+/** What the site may change while the chat is there. */
+export interface Site {
+  locale?: string;
+  scheme?: 'auto' | 'light' | 'dark';
+  contact?: Contact;
+  /** Signed by the site: says who the visitor is. */
+  token?: string;
+}
+
 /** Told by the loader. */
 export type FromLoader =
   | ['answer', number, unknown]
   | ['shown', boolean]
   /** Another tab changed a key. */
-  | ['changed', string];
+  | ['changed', string]
+  | ['update', Site]
+  | ['page', string, string]
+  /** Other settings to try out, see `Handshake`. */
+  | ['preview', Settings];
 
 /** The one message that is not on the port: it brings the port. */
 export interface Handshake {
   switchboard: 1;
   widget: string;
-  host: HostPage;
+  referrer: string;
+  locale: string;
+  /**
+   * Settings to show instead of the server's, which then is asked for nothing. Only from our own
+   * origin: the console shows so what an administrator changes.
+   */
+  preview?: Settings;
 }
 
 export interface Bridge {
@@ -44,6 +84,9 @@ export interface Bridge {
   host: HostPage;
   store: KeyStore;
   locks: Locks;
+  /** Closes the panel; `null` where the chat is the whole page. */
+  close: (() => void) | null;
+  preview: Settings | null;
   tell(told: Told): void;
   /** Is called for what comes from now on, and for what came before. */
   listen(heard: (said: FromLoader) => void): void;
@@ -57,13 +100,18 @@ export function meetLoader(): Promise<Bridge> {
       if (event.source !== window.parent || event.data?.switchboard !== 1) return;
       if (port === undefined) return;
       removeEventListener('message', hear);
-      resolve(bridgeOver(port, event.data));
+      const preview = event.origin === location.origin ? event.data.preview : undefined;
+      resolve(bridgeOver(port, event.data, preview ?? null));
     };
     addEventListener('message', hear);
   });
 }
 
-function bridgeOver(port: MessagePort, { widget, host }: Handshake): Bridge {
+function bridgeOver(
+  port: MessagePort,
+  { widget, referrer, locale }: Handshake,
+  preview: Settings | null,
+): Bridge {
   const answers = new Map<number, (value: unknown) => void>();
   let next = 0;
   let heard: ((said: FromLoader) => void) | null = null;
@@ -88,11 +136,11 @@ function bridgeOver(port: MessagePort, { widget, host }: Handshake): Bridge {
   const tell = (told: Told) => port.postMessage(told);
   return {
     widget,
-    host,
+    host: { page: '', title: '', referrer, locale },
     store: {
       get: (key) => ask((id) => ['get', id, key]),
       set: (key, text) => ask((id) => ['set', id, key, text]),
-      remove: (key) => ask((id) => ['remove', id, key]),
+      remove: (key) => ask((id) => ['set', id, key, null]),
       keys: (prefix) => ask((id) => ['keys', id, prefix]),
     },
     locks: {
@@ -101,6 +149,8 @@ function bridgeOver(port: MessagePort, { widget, host }: Handshake): Bridge {
         return granted ? () => tell(['release', name]) : null;
       },
     },
+    close: () => tell(['close']),
+    preview,
     tell,
     listen: (listener) => {
       heard = listener;

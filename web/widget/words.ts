@@ -1,6 +1,7 @@
 /** The words of the widget in the visitor's language. Every language has a file of the same keys. */
 
 import { signal } from '@preact/signals-core';
+import ar from '../locales/ar.json?url';
 import en from '../locales/en.json';
 
 export type Words = typeof en;
@@ -12,10 +13,8 @@ export interface Language {
   words: Words;
 }
 
-/** English is part of the bundle; the others come when they are wanted. */
-const OTHERS: Record<string, () => Promise<{ default: Words }>> = {
-  ar: () => import('../locales/ar.json'),
-};
+/** English is part of the bundle; the others are fetched when they are wanted. */
+const OTHERS: Record<string, string> = { ar };
 
 export const language = signal<Language>({ code: 'en', words: en });
 
@@ -23,17 +22,20 @@ export const language = signal<Language>({ code: 'en', words: en });
 export async function speak(wanted: readonly string[]): Promise<void> {
   for (const code of wanted) {
     const [base = ''] = code.toLowerCase().split('-');
-    const load = OTHERS[base];
-    if (base !== 'en' && load === undefined) continue;
-    const words = load === undefined ? en : await load().then(wordsOf, () => null);
+    const file = OTHERS[base];
+    if (base !== 'en' && file === undefined) continue;
+    const words = file === undefined ? en : await fetchWords(file);
     if (words === null) continue;
     language.value = { code, words };
     return;
   }
 }
 
-function wordsOf(file: { default: Words }): Words {
-  return file.default;
+async function fetchWords(file: string): Promise<Words | null> {
+  return fetch(file).then(
+    (answer): Promise<Words> => answer.json(),
+    () => null,
+  );
 }
 
 /** A phrase with its `{names}` filled in; numbers are written as the language does. */

@@ -1,0 +1,55 @@
+/** Names that are shortened must be nobody else's. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import en from '../locales/en.json';
+import { names } from '../mangle.ts';
+
+const WEB = join(import.meta.dirname, '..');
+/** The compiler comes as a package for each machine. */
+const TYPES = join(WEB, 'node_modules/@typescript');
+const LIBRARY = readdirSync(TYPES, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  /lib\.(dom|es\d+).*\.d\.ts$/.test(name),
+);
+
+/** The part of a file that says what goes over a wire. */
+function wire(file: string): string {
+  const [types = ''] = readFileSync(join(WEB, file), 'utf8').split(/^export interface .*Options/m);
+  return types;
+}
+
+/** Every name that a browser's objects and the language have, as the compiler knows them. */
+function namesOfBrowsers(): Set<string> {
+  const found = new Set<string>();
+  for (const file of LIBRARY) {
+    const text = readFileSync(join(TYPES, file), 'utf8');
+    for (const match of text.matchAll(/^\s+(?:readonly |get |set )?(\w+)\??[(:<]/gm)) {
+      found.add(match[1] ?? '');
+    }
+  }
+  return found;
+}
+
+test('no shortened name is one of the browser', () => {
+  const taken = namesOfBrowsers();
+  expect(taken.has('ports') && taken.has('postMessage') && taken.has('scrollTop')).toBe(true);
+  expect(names.filter((name) => taken.has(name))).toEqual([]);
+});
+
+test.each(['client/frames.ts', 'widget/bridge.ts', 'widget/settings.ts'])(
+  'no shortened name is a property in %s',
+  (file) => {
+    const properties = [...wire(file).matchAll(/^\s+(\w+)\??:/gm)];
+    const taken = new Set(properties.map((match) => match[1]));
+    expect(taken.size).toBeGreaterThan(5);
+    expect(names.filter((name) => taken.has(name))).toEqual([]);
+  },
+);
+
+test('no shortened name is stored or looked up by a text', () => {
+  const stored =
+    'id secret conversation n kind text ifHead at tried code next entries contact fields';
+  const taken = new Set([...stored.split(' '), ...Object.keys(en)]);
+  expect(names.filter((name) => taken.has(name))).toEqual([]);
+});

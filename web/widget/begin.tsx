@@ -1,0 +1,100 @@
+/** Puts the chat together, in whatever it is. */
+
+import './widget.css';
+import { effect, signal } from '@preact/signals-core';
+import { browserClock, onWake, openStream, randomId } from '../client/browser.ts';
+import { fetchApi, fetchTagged, type TaggedAnswer } from '../client/http.ts';
+import { App, opened } from './app.tsx';
+import type { Bridge, FromLoader, Site } from './bridge.ts';
+import { chime } from './chime.ts';
+import { type Trouble, Widget } from './model.ts';
+import { paint } from './paint.ts';
+import type { Settings } from './settings.ts';
+import { dress } from './theme.ts';
+import { language, speak } from './words.ts';
+
+/** `notice` is what to say first, if anything. */
+export async function begin(bridge: Bridge, notice: Trouble | null): Promise<void> {
+  const { preview } = bridge;
+  const widget = await Widget.open({
+    ports: {
+      clock: browserClock,
+      open: openStream,
+      store: bridge.store,
+      locks: bridge.locks,
+      random: Math.random,
+      newId: randomId,
+    },
+    api: preview === null ? fetchApi : () => new Promise(() => {}),
+    tagged: preview === null ? fetchTagged : async () => answerOf(preview),
+    widget: bridge.widget,
+    host: bridge.host,
+    onUnread: (count, newest) => bridge.tell(['unread', count, newest]),
+    onEvent: (name, detail) => bridge.tell(['event', name, detail]),
+    onChime: chime,
+  });
+  widget.notice.value = notice;
+  let shown = false;
+  const site = signal<Site>({});
+  const look = () => {
+    widget.watching.value = shown && document.visibilityState === 'visible';
+  };
+  effect(() => {
+    const asked = site.value.locale ?? widget.settings.value?.locale ?? 'auto';
+    void speak([asked === 'auto' ? bridge.host.locale : asked, 'en']);
+  });
+  effect(() => {
+    const settings = widget.settings.value;
+    const { scheme = settings?.theme?.scheme } = site.value;
+    dress(document.documentElement, { ...settings?.theme, scheme }, language.value.code);
+    if (settings === null) return;
+    document.title = settings.name;
+    const { accent, side } = settings.theme ?? {};
+    bridge.tell(['look', { accent, side, autoOpenS: settings.auto_open_s }]);
+  });
+  /** The loader says everything again with each change. */
+  const change = (now: Site) => {
+    const before = site.peek();
+    site.value = now;
+    const { token, contact } = now;
+    if (token !== undefined && token !== before.token) void widget.identify(token);
+    if (contact !== undefined && JSON.stringify(contact) !== JSON.stringify(before.contact)) {
+      void widget.introduce(contact);
+    }
+  };
+  const hear = (said: FromLoader) => {
+    switch (said[0]) {
+      case 'shown':
+        if (said[1] && !shown) opened.value += 1;
+        shown = said[1];
+        look();
+        break;
+      case 'changed':
+        void widget.changedElsewhere(said[1]);
+        break;
+      case 'update':
+        change(said[1]);
+        break;
+      case 'page':
+        widget.visit(said[1], said[2]);
+        break;
+      case 'preview':
+        if (preview !== null) widget.preview(said[1]);
+        break;
+      case 'answer':
+        break;
+    }
+  };
+  bridge.listen(hear);
+  document.addEventListener('visibilitychange', look);
+  onWake(() => widget.client.wake());
+  addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && !event.isComposing) bridge.close?.();
+  });
+  const app = document.getElementById('app');
+  if (app !== null) paint(() => <App widget={widget} onClose={bridge.close} />, app);
+}
+
+function answerOf(settings: Settings): TaggedAnswer<never> {
+  return { status: 200, etag: null, value: settings as never, code: null };
+}
