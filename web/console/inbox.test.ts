@@ -53,7 +53,7 @@ test('while somebody is in the list it stays, and says how many are new', async 
   const { lists, clock, inbox } = make();
   lists.snapshot(WAITING, [waiting('a', 10), waiting('b', 20)]);
   await clock.pass(SORT_MS);
-  inbox.hold(true);
+  inbox.hold('pointer', true);
   lists.change(WAITING, [{ drop: 'a' }, { put: waiting('c', 5) }, { put: waiting('d', 30) }]);
   await clock.pass(1_000);
   expect(inbox.order.value).toEqual(['a', 'b']);
@@ -62,14 +62,29 @@ test('while somebody is in the list it stays, and says how many are new', async 
   expect(inbox.order.value).toEqual(['c', 'b', 'd']);
   expect(inbox.fresh.value).toBe(0);
   lists.change(WAITING, [{ drop: 'c' }]);
-  inbox.hold(false);
+  inbox.hold('pointer', false);
   await clock.pass(SORT_MS);
   expect(inbox.order.value).toEqual(['b', 'd']);
 });
 
+test('who leaves with the pointer but keeps the focus is still in the list', async () => {
+  const { lists, clock, inbox } = make();
+  lists.snapshot(WAITING, [waiting('a', 10)]);
+  await clock.pass(SORT_MS);
+  inbox.hold('pointer', true);
+  inbox.hold('focus', true);
+  inbox.hold('pointer', false);
+  lists.change(WAITING, [{ put: waiting('b', 20) }]);
+  await clock.pass(1_000);
+  expect(inbox.order.value).toEqual(['a']);
+  inbox.hold('focus', false);
+  await clock.pass(SORT_MS);
+  expect(inbox.order.value).toEqual(['a', 'b']);
+});
+
 test('an empty list fills even while it is held', async () => {
   const { lists, clock, inbox } = make();
-  inbox.hold(true);
+  inbox.hold('pointer', true);
   lists.snapshot(WAITING, [waiting('a', 10)]);
   await clock.pass(SORT_MS);
   expect(inbox.order.value).toEqual(['a']);

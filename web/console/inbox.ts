@@ -72,7 +72,7 @@ export class Inbox {
   readonly #fresh = signal(0);
   readonly #loaded = signal(false);
   readonly #fetching = signal(false);
-  readonly #held = signal(false);
+  readonly #holders = new Set<'pointer' | 'focus'>();
   readonly #views: Record<FilterName, Signal<View>>;
   readonly #full = new Set<FilterName>();
   readonly #tails = new Map<FilterName, Tail>();
@@ -130,11 +130,11 @@ export class Inbox {
     this.show();
   }
 
-  /** While somebody is in the list, its order stays. */
-  hold(on: boolean): void {
-    this.#held.value = on;
-    if (!on && this.#fresh.peek() > 0) this.show();
-    else if (!on) this.#soon();
+  /** While a pointer or the focus is in the list, its order stays. */
+  hold(by: 'pointer' | 'focus', on: boolean): void {
+    if (on) this.#holders.add(by);
+    else this.#holders.delete(by);
+    if (this.#holders.size === 0) this.#soon();
   }
 
   /** Shows the list as it is now. */
@@ -214,7 +214,7 @@ export class Inbox {
     this.#sortedAt = this.#options.clock.now();
     const sorted = this.#sorted();
     const shown = this.#order.peek();
-    if (this.#held.peek() && shown.length > 0) {
+    if (this.#holders.size > 0 && shown.length > 0) {
       const before = new Set(shown);
       this.#fresh.value = sorted.filter((id) => !before.has(id)).length;
     } else {

@@ -142,6 +142,13 @@ function Rows({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
     const idx = selected === null ? -1 : inbox.order.peek().indexOf(selected);
     if (idx >= 0) handle.current?.reveal(idx);
   }, [selected]);
+  useEffect(
+    () => () => {
+      inbox.hold('pointer', false);
+      inbox.hold('focus', false);
+    },
+    [],
+  );
   const move = (to: number) => {
     const key = keys[Math.max(0, Math.min(keys.length - 1, to))];
     if (key === undefined) return;
@@ -155,12 +162,12 @@ function Rows({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
     // biome-ignore lint/a11y/noStaticElementInteractions: it only watches who is in it, and moves the focus.
     <div
       class="rows"
-      onPointerEnter={() => inbox.hold(true)}
-      onPointerLeave={() => inbox.hold(false)}
-      onFocusIn={() => inbox.hold(true)}
+      onPointerEnter={() => inbox.hold('pointer', true)}
+      onPointerLeave={() => inbox.hold('pointer', false)}
+      onFocusIn={() => inbox.hold('focus', true)}
       onFocusOut={(event) => {
         const to = event.relatedTarget;
-        if (!(to instanceof Node && event.currentTarget.contains(to))) inbox.hold(false);
+        if (!(to instanceof Node && event.currentTarget.contains(to))) inbox.hold('focus', false);
       }}
       onKeyDown={(event) => {
         const steps: Record<string, number> = {

@@ -199,6 +199,14 @@ export class Agent {
       .getByRole('button', { name: /, / });
   }
 
+  /** The name over the open conversation: the place from which single keys work. */
+  get heading(): Locator {
+    return this.page
+      .getByRole('region', { name: 'Open conversation' })
+      .getByRole('heading')
+      .first();
+  }
+
   get dialog(): Locator {
     return this.page.getByRole('dialog');
   }

@@ -1,0 +1,424 @@
+/** What agents do all day, on the real server: each flow once, visitors by requests. */
+
+import type { Browser, WebSocketRoute } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { Guest } from './kit/guest.ts';
+import { Agent, launch, Profile, picture } from './kit/people.ts';
+import { Server } from './kit/server.ts';
+
+let browser: Browser;
+let server: Server;
+let profiles: Profile[] = [];
+
+beforeAll(async () => {
+  browser = await launch();
+});
+
+afterAll(() => browser.close());
+
+beforeEach(async () => {
+  server = await Server.start();
+});
+
+afterEach(async () => {
+  const opened = profiles;
+  profiles = [];
+  try {
+    for (const profile of opened) await profile.close();
+  } finally {
+    await server.stop();
+  }
+});
+
+async function profile(): Promise<Profile> {
+  const opened = await Profile.open(browser);
+  profiles.push(opened);
+  return opened;
+}
+
+async function agent(name: 'Ada' | 'Ben', in_?: Profile): Promise<Agent> {
+  return Agent.open(in_ ?? (await profile()), server.address, name);
+}
+
+function begin(text: string, more: { name?: string; email?: string } = {}): Promise<Guest> {
+  return Guest.begin(server.address, { text, ...more });
+}
+
+test('the filters count what is in them, live', async () => {
+  const ada = await agent('Ada');
+  await ada.page.getByText('Nobody is waiting').waitFor();
+  await begin('first');
+  await begin('second');
+  await ada.filter('Unassigned 2').waitFor();
+  await ada.accept('first');
+  for (const name of ['All 2', 'Unassigned 1', 'Active 1', 'Mine 1'])
+    await ada.filter(name).waitFor();
+  await ada.button('Resolve').click();
+  await ada.filter('Mine$').waitFor();
+  // What is done leads to the next that waits.
+  await ada.sees('second');
+  await ada.filter('Closed').click();
+  await ada.row('first').getByText('Resolved').waitFor();
+  await ada.open('first');
+  await ada.button(/^Reopen$/).click();
+  await ada.filter('Mine 1').waitFor();
+});
+
+test('nothing moves under the pointer; what is new waits behind a button', async () => {
+  await begin('one');
+  const ada = await agent('Ada');
+  await ada.row('one').hover();
+  await begin('two');
+  const pill = ada.list.getByRole('button', { name: '1 new' });
+  await pill.waitFor();
+  expect(await ada.row('two').count()).toBe(0);
+  await picture(ada.page, 'list-new');
+  await pill.click();
+  await ada.row('two').waitFor();
+  await begin('three');
+  await pill.waitFor();
+  await ada.leaveList();
+  await ada.row('three').waitFor();
+});
+
+test('accept next takes the one that waits longest', async () => {
+  await begin('patient');
+  await begin('newer');
+  const ada = await agent('Ada');
+  await ada.list.getByRole('button', { name: 'Accept next' }).click();
+  await ada.sees('patient');
+  await ada.reply.waitFor();
+});
+
+test('a reply begun before a colleague answered is held until that was seen', async () => {
+  const guest = await begin('Who answers?');
+  const ada = await agent('Ada');
+  await ada.accept('Who answers?');
+  const ben = await agent('Ben');
+  await ben.filter('All').click();
+  await ben.open('Who answers?');
+  await ada.reply.fill('Mine is a long answer');
+  await ben.page.getByText(/^Ada.* is typing…$/).waitFor();
+  await ben.say('I do');
+  const against = ben.page
+    .getByRole('alert')
+    .filter({ hasText: /^Ada.* is typing a reply right now/ });
+  await against.getByRole('button', { name: 'Send anyway' }).click();
+  await ada.sees('I do');
+  await ada.reply.press('Enter');
+  const held = ada.page.getByRole('alert').filter({ hasText: /^Ben.* replied just now/ });
+  await held.waitFor();
+  await picture(ada.page, 'stale-reply');
+  await held.getByRole('button', { name: 'View' }).click();
+  expect(await ada.reply.inputValue()).toBe('Mine is a long answer');
+  await ada.reply.press('Enter');
+  await ada.sees('Mine is a long answer');
+  expect((await guest.texts()).slice(-3)).toEqual([
+    'Who answers?',
+    'I do',
+    'Mine is a long answer',
+  ]);
+});
+
+test('a reply that crosses with a colleague’s is refused by the server and can be sent anyway', async () => {
+  const guest = await begin('Anybody there?');
+  const office = await profile();
+  let hold = false;
+  let held: (() => void)[] = [];
+  await office.context.routeWebSocket('**/v1/stream', (socket: WebSocketRoute) => {
+    const upstream = socket.connectToServer();
+    upstream.onMessage((message) => {
+      // A slow line: Ada does not hear yet that Ben has answered.
+      if (hold && String(message).includes('"type":"event"')) held.push(() => socket.send(message));
+      else socket.send(message);
+    });
+  });
+  const ada = await agent('Ada', office);
+  await ada.accept('Anybody there?');
+  const ben = await agent('Ben');
+  await ben.filter('All').click();
+  await ben.open('Anybody there?');
+  hold = true;
+  await ben.say('Ben here');
+  await expect.poll(async () => (await guest.texts()).at(-1)).toBe('Ben here');
+  await ada.say('Ada here');
+  await ada.page.getByText(/Not sent/).waitFor();
+  hold = false;
+  for (const send of held.splice(0)) send();
+  held = [];
+  await ada.page
+    .getByRole('alert')
+    .filter({ hasText: /^Ben.* replied/ })
+    .waitFor();
+  await ada.page.getByRole('button', { name: 'Send anyway' }).click();
+  await expect.poll(async () => (await guest.texts()).slice(-2)).toEqual(['Ben here', 'Ada here']);
+});
+
+test('one’s own words can be changed and taken back for a while', async () => {
+  const guest = await begin('How much is it?', { name: 'Vi Price' });
+  const ada = await agent('Ada');
+  await ada.accept('How much is it?');
+  await ada.say('It is 39 euro');
+  await ada.sees('It is 39 euro');
+  const menuOf = (text: string) =>
+    ada.log
+      .getByRole('listitem')
+      .filter({ hasText: text })
+      .getByRole('button', { name: 'What to do with this message' });
+  await menuOf('It is 39 euro').click();
+  await ada.page.getByRole('menuitem', { name: 'Edit' }).click();
+  const field = ada.page.getByRole('textbox', { name: 'Edit the message' });
+  await field.fill('It is 24 euro');
+  await field.press('Enter');
+  await ada.sees('It is 24 euro');
+  await ada.log.getByText('(edited)').waitFor();
+  await menuOf('It is 24 euro').click();
+  await ada.page.getByRole('menuitem', { name: 'Remove…' }).click();
+  await ada.dialog.getByRole('button', { name: 'Remove' }).click();
+  await ada.log.getByText('Removed', { exact: true }).waitFor();
+  expect(await guest.texts()).toContain('How much is it?');
+  // A visitor's words are not an agent's to change.
+  const ben = await agent('Ben');
+  await ben.filter('All').click();
+  await ben.open('Vi Price');
+  await ben.log
+    .getByRole('listitem')
+    .filter({ hasText: 'How much is it?' })
+    .getByRole('button', { name: 'What to do with this message' })
+    .click();
+  await ben.page.getByRole('menuitem', { name: 'Copy text' }).waitFor();
+  expect(await ben.page.getByRole('menuitem', { name: 'Edit' }).count()).toBe(0);
+});
+
+test('tags, priority and department are set from pickers, and show in the list', async () => {
+  await begin('Broken pot');
+  const ada = await agent('Ada');
+  await ada.accept('Broken pot');
+  await ada.heading.press('p');
+  await ada.dialog.getByRole('combobox').fill('urg');
+  await ada.page.keyboard.press('Enter');
+  await ada.filter('Mine').click();
+  await ada.leaveList();
+  await ada.row('Broken pot').getByText('Urgent').waitFor();
+  await ada.heading.press('l');
+  await ada.dialog.getByRole('combobox').fill('damage');
+  await ada.page.keyboard.press('Enter');
+  await ada.dialog.getByRole('combobox').fill('refund');
+  await ada.page.keyboard.press('Enter');
+  await ada.page.keyboard.press('Escape');
+  for (const tag of ['damage', 'refund']) await ada.row('Broken pot').getByText(tag).waitFor();
+  await ada.heading.press('d');
+  await ada.dialog.getByRole('option', { name: 'Sales' }).click();
+  await ada.page
+    .getByRole('region', { name: 'Open conversation' })
+    .getByText('You · Sales')
+    .waitFor();
+});
+
+test('what the server refuses goes back to what it was, with a word and a retry', async () => {
+  const office = await profile();
+  let refuse = true;
+  await office.context.routeWebSocket('**/v1/stream', (socket: WebSocketRoute) => {
+    const upstream = socket.connectToServer();
+    socket.onMessage((message) => {
+      const frame = JSON.parse(String(message)) as { type: string; ref?: string; action?: string };
+      if (refuse && frame.type === 'do' && frame.action === 'priority') {
+        socket.send(JSON.stringify({ type: 'refused', ref: frame.ref, code: 'at_capacity' }));
+      } else {
+        upstream.send(message);
+      }
+    });
+  });
+  await begin('Take it back');
+  const ada = await agent('Ada', office);
+  await ada.accept('Take it back');
+  const urgent = ada.page.getByRole('region', { name: 'Open conversation' }).getByText('Urgent');
+  await ada.heading.press('p');
+  await ada.dialog.getByRole('option', { name: 'Urgent' }).click();
+  const notice = ada.page.getByText(/^Could not change the priority/);
+  await notice.waitFor();
+  expect(await urgent.count()).toBe(0);
+  refuse = false;
+  await ada.page.getByRole('button', { name: 'Retry' }).click();
+  await urgent.waitFor();
+});
+
+test('a transfer that was refused is back where it came from', async () => {
+  await begin('Not for me');
+  const ada = await agent('Ada');
+  const ben = await agent('Ben');
+  await ada.accept('Not for me');
+  await ada.heading.press('t');
+  const target = ada.dialog.getByRole('radio', { name: /Ben/ });
+  await ada.dialog.getByText(/Online · 0 of \d+ chats/).waitFor();
+  await target.check();
+  await ada.dialog.getByRole('textbox').fill('You know ferns');
+  await ada.dialog.getByRole('button', { name: 'Hand over' }).click();
+  await ben.filter('Mine 1').click();
+  await ben.open('Not for me');
+  await ben.sees('You know ferns');
+  await ben.page.getByRole('status').getByRole('button', { name: 'Hand back' }).click();
+  await ada.filter('Mine 1').waitFor();
+  await ben.filter('Mine$').waitFor();
+});
+
+test('a draft is kept for its conversation, also across a reload', async () => {
+  await begin('To the east');
+  await begin('To the west');
+  const ada = await agent('Ada');
+  await ada.accept('To the east');
+  await ada.reply.fill('half a sentence');
+  await ada.filter('All').click();
+  await ada.leaveList();
+  await ada.row('To the east').getByText('Draft').waitFor();
+  await ada.open('To the west');
+  await ada.sees('To the west');
+  await ada.page.reload();
+  await ada.filter('All').click();
+  await ada.open('To the east');
+  await expect.poll(() => ada.reply.inputValue()).toBe('half a sentence');
+});
+
+test('what was said long ago comes in while scrolling there', async () => {
+  const guest = await begin('line 0');
+  for (let line = 1; line < 100; line += 1) await guest.say(`line ${line}`);
+  const ada = await agent('Ada');
+  await ada.accept('line 99');
+  await ada.sees('line 99');
+  expect(await ada.log.getByText('line 20', { exact: true }).count()).toBe(0);
+  await ada.log.evaluate((log) => {
+    log.scrollTop = 0;
+  });
+  await ada.log.getByText('line 20', { exact: true }).waitFor();
+  // The reader stays where they were: what came in is above.
+  const top = await ada.log.evaluate((log) => log.scrollTop);
+  expect(top).toBeGreaterThan(300);
+  await guest.say('and one more');
+  await ada.page.getByRole('button', { name: '1 new' }).click();
+  await ada.sees('and one more');
+});
+
+test('an address leads to its conversation, and back leads to the one before', async () => {
+  const [one, two] = [await begin('number one'), await begin('number two')];
+  const ada = await agent('Ada');
+  await ada.open('number one');
+  expect(ada.page.url()).toBe(`${server.address}/console/c/${one.conversation}`);
+  await ada.open('number two');
+  await ada.sees('number two');
+  await ada.page.goBack();
+  await ada.sees('number one');
+  await ada.page.goto(`${server.address}/console/c/${two.conversation}`);
+  await ada.sees('number two');
+  await ada.page.goto(`${server.address}/console/c/00000000-0000-7000-8000-000000000000`);
+  await ada.page.getByText('This conversation cannot be shown').waitFor();
+});
+
+test('the title counts what is unread, and clears when it is read', async () => {
+  const guest = await begin('Hello title');
+  await begin('Another');
+  const ada = await agent('Ada');
+  await ada.accept('Hello title');
+  await expect.poll(() => ada.page.title()).toBe('Inbox');
+  await ada.open('Another');
+  await guest.say('Are you there?');
+  await expect.poll(() => ada.page.title()).toBe('(1) Inbox');
+  await ada.filter('Mine').click();
+  await ada.open('Are you there?');
+  await expect.poll(() => ada.page.title()).toBe('Inbox');
+});
+
+test('of two tabs one rings', async () => {
+  const office = await profile();
+  await office.context.addInitScript(() => {
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (when) {
+      document.documentElement.dataset.tones = String(
+        Number(document.documentElement.dataset.tones ?? '0') + 1,
+      );
+      start.call(this, when);
+    };
+  });
+  const tabs = [await agent('Ada', office), await agent('Ada', office)];
+  const tones = () =>
+    Promise.all(
+      tabs.map((tab) => tab.page.evaluate(() => document.documentElement.dataset.tones ?? '0')),
+    );
+  await begin('Ring');
+  // A chime has two tones.
+  await expect.poll(async () => (await tones()).sort()).toEqual(['0', '2']);
+});
+
+test('a sound that the browser blocks says so, and a click helps', async () => {
+  const office = await profile();
+  await office.context.addInitScript(() => {
+    const state = Object.getOwnPropertyDescriptor(BaseAudioContext.prototype, 'state');
+    let clicked = false;
+    const look = () => {
+      clicked = document.body.textContent?.includes('blocks sounds') === true;
+    };
+    addEventListener('click', look, { capture: true });
+    Object.defineProperty(BaseAudioContext.prototype, 'state', {
+      get() {
+        return clicked ? state?.get?.call(this) : 'suspended';
+      },
+    });
+  });
+  const ada = await agent('Ada', office);
+  await begin('Hush');
+  const bar = ada.page.getByText('The browser blocks sounds.');
+  await bar.waitFor();
+  await ada.page.getByRole('button', { name: 'Click to enable' }).click();
+  await bar.waitFor({ state: 'hidden' });
+});
+
+test('a newer version is offered, not forced', async () => {
+  const office = await profile();
+  let tag = 'W/"old"';
+  await office.context.route('**/console', async (route) => {
+    if (route.request().resourceType() === 'document') return route.fallback();
+    return route.fulfill({ status: 200, headers: { etag: tag }, body: '' });
+  });
+  const ada = await agent('Ada', office);
+  tag = 'W/"new"';
+  await office.context.setOffline(true);
+  office.expect(/ERR_INTERNET_DISCONNECTED|WebSocket/);
+  await server.kill();
+  await office.context.setOffline(false);
+  await server.run();
+  await ada.page.getByRole('button', { name: 'Reload to update' }).waitFor();
+});
+
+test('colors, density and keys are kept', async () => {
+  const ada = await agent('Ada');
+  await ada.page.getByRole('link', { name: 'Settings' }).click();
+  await ada.page.getByRole('link', { name: 'Preferences' }).click();
+  await ada.page.getByRole('radio', { name: 'Dark' }).check({ force: true });
+  await ada.page.getByRole('radio', { name: 'Compact' }).check({ force: true });
+  await ada.page.getByRole('checkbox', { name: /Single-key/ }).uncheck();
+  await ada.page.reload();
+  await ada.page.getByRole('radio', { name: 'Dark' }).waitFor();
+  expect(await ada.page.evaluate(() => ({ ...document.documentElement.dataset }))).toEqual({
+    theme: 'dark',
+    density: 'compact',
+  });
+  await ada.page.getByRole('link', { name: 'Inbox' }).click();
+  await ada.page.keyboard.press('?');
+  expect(await ada.dialog.count()).toBe(0);
+  await ada.page.keyboard.press('Control+k');
+  await ada.dialog.waitFor();
+});
+
+test('on a phone it is a list, then a conversation, then what is around it', async () => {
+  await begin('Small screen');
+  const ada = await agent('Ada');
+  await ada.page.setViewportSize({ width: 320, height: 640 });
+  await ada.row('Small screen').getByRole('link').click();
+  await ada.sees('Small screen');
+  expect(await ada.list.isVisible()).toBe(false);
+  await ada.page.getByRole('button', { name: 'Context pane', exact: true }).click();
+  await ada.page.getByRole('complementary', { name: 'Context' }).waitFor();
+  await ada.page.keyboard.press('Escape');
+  await ada.page.getByRole('complementary', { name: 'Context' }).waitFor({ state: 'hidden' });
+  await ada.page.getByRole('link', { name: 'Back to the list' }).click();
+  await ada.row('Small screen').waitFor();
+});
