@@ -1,4 +1,4 @@
-/** Every page and state under axe, in light and dark, wide and narrow, with pictures. */
+/** Every state of the widget under axe, in light and dark, wide and narrow, with pictures. */
 
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, Page } from 'playwright-core';
@@ -11,18 +11,15 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 let browser: Browser;
 let server: Server;
 let profile: Profile;
-let other: Profile;
 
 beforeAll(async () => {
   [browser, server] = await Promise.all([launch(), Server.start()]);
   profile = await Profile.open(browser);
-  other = await Profile.open(browser);
 });
 
 afterAll(async () => {
   try {
     await profile.close();
-    await other.close();
   } finally {
     await Promise.all([browser.close(), server.stop()]);
   }
@@ -46,80 +43,24 @@ async function check(page: Page, state: string): Promise<void> {
   await page.setViewportSize({ width: 1280, height: 800 });
 }
 
-test('every state of widget and console', async () => {
+test('every state of the widget', async () => {
   const visitor = await Visitor.open(profile, `${server.address}/demo`);
   await visitor.launcher.waitFor();
   await check(visitor.page, 'demo');
   await visitor.openChat();
   await check(visitor.page, 'widget new');
-
-  const page = await profile.context.newPage();
-  await page.goto(`${server.address}/console`);
-  await page.getByRole('button', { name: /Continue as Ada/ }).waitFor();
-  await check(page, 'console sign-in');
-  await page.close();
   const ada = await Agent.open(profile, server.address, 'Ada');
-  await ada.page.getByText('Nobody is waiting.').waitFor();
-  await check(ada.page, 'console empty');
-
   await visitor.page.bringToFront();
   await visitor.say('Do you ship to Ireland? I saw https://shop.example/ireland but it is old.');
   await ada.page.bringToFront();
-  await ada.row('Ireland').waitFor();
-  await check(ada.page, 'console waiting');
   await ada.accept('Ireland');
   await ada.say('We do, from Monday to Wednesday.');
-  await ada.note('Third question about Ireland this week.');
-  await check(ada.page, 'console talk');
-  await ada.page.getByRole('tab', { name: 'Internal note' }).click();
-  await check(ada.page, 'console noting');
-  await ada.button('Transfer').click();
-  await ada.page.getByRole('dialog').waitFor();
-  await check(ada.page, 'console transfer');
-  await ada.page.keyboard.press('Escape');
-  await ada.page.getByRole('dialog').waitFor({ state: 'hidden' });
-
   await visitor.page.bringToFront();
   await visitor.sees('We do, from Monday to Wednesday.');
   await check(visitor.page, 'widget talk');
   await ada.page.bringToFront();
-  await ada.button('Close').click();
-  await ada.button('Reopen').waitFor();
-  await check(ada.page, 'console closed');
+  await ada.button('Resolve').click();
   await visitor.page.bringToFront();
   await visitor.chat.getByRole('button', { name: 'Start a new chat' }).waitFor();
   await check(visitor.page, 'widget ended');
 }, 300_000);
-
-test('an agent works by keyboard alone', async () => {
-  const visitor = await Visitor.open(other, `${server.address}/demo`);
-  await visitor.openChat();
-  await visitor.say('Keyboard please');
-  const ada = await Agent.open(profile, server.address, 'Ada');
-  await ada.row('Keyboard please').waitFor();
-  const { keyboard } = ada.page;
-  const focused = () =>
-    ada.page.evaluate(() => {
-      const element = document.activeElement;
-      return element?.getAttribute('aria-label') ?? element?.textContent ?? '';
-    });
-  const tabTo = async (name: RegExp) => {
-    for (let presses = 0; presses < 40; presses += 1) {
-      if (name.test(await focused())) return;
-      await keyboard.press('Tab');
-    }
-    throw new Error(`the Tab key does not reach ${name}`);
-  };
-  await tabTo(/^Waiting/);
-  await keyboard.press('ArrowRight');
-  expect(await focused()).toMatch(/^Mine/);
-  await keyboard.press('ArrowLeft');
-  await tabTo(/^Accept /);
-  await keyboard.press('Enter');
-  await ada.reply.waitFor();
-  await tabTo(/^Reply$/);
-  await keyboard.press('Tab');
-  await keyboard.type('By keyboard');
-  await keyboard.press('Enter');
-  await visitor.sees('By keyboard');
-});

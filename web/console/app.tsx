@@ -105,6 +105,7 @@ function Inbox({ shell, desk, commands }: InboxProps): JSX.Element {
       class={card !== null && context ? 'panes with-context' : 'panes'}
       style={{ '--list': `${prefs.listPx.value}px`, '--context': `${prefs.contextPx.value}px` }}
     >
+      <h1 class="sr">Inbox</h1>
       <ListPane desk={desk} prefs={prefs} />
       <Splitter
         label="Width of the list"

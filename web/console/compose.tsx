@@ -9,7 +9,7 @@ import { duration } from '../ui/time.ts';
 import { now } from './clock.ts';
 import type { Desk } from './desk.ts';
 import type { Mode } from './drafts.ts';
-import { focusOn } from './panels.ts';
+import { focusNow, focusOn } from './panels.ts';
 import { visitorName } from './words.ts';
 
 const MODES: { name: Mode; text: string }[] = [
@@ -98,8 +98,7 @@ function Field({ desk, card, mode }: { desk: Desk; card: Card; mode: Mode }): JS
           if (event.isComposing) return;
           if (event.key === 'Escape') {
             event.stopPropagation();
-            event.currentTarget.blur();
-            focusOn('heading');
+            focusNow('heading');
             return;
           }
           const plain = !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey;

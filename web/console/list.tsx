@@ -38,7 +38,9 @@ function ListHead({ desk }: { desk: Desk }): JSX.Element {
   return (
     <header class="list-head">
       <div class="list-title">
-        <h1>Inbox</h1>
+        <span class="list-name" aria-hidden="true">
+          Inbox
+        </span>
         <p class="sr" role="status">{`${waiting} waiting`}</p>
         <span class="grow" />
         {waiting > 0 && (

@@ -22,8 +22,10 @@ interface Widget {
 }
 
 interface Begun extends Card {
-  /** For the customer, once; `null` when the chat reached them live. */
+  /** For the customer, once; `null` when they were told or will find it. */
   link: string | null;
+  /** Whether they are here and were told. */
+  live: boolean;
 }
 
 const MAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
@@ -57,7 +59,11 @@ export function NewChat({ shell, desk, onClose }: NewChatProps): JSX.Element {
           desk.client.learn(card);
           desk.acts.taken.add(card.id);
           if (card.link === null) {
-            shell.toasts.say('They have it in their chat window.');
+            shell.toasts.say(
+              card.live
+                ? 'They have it in their chat window.'
+                : 'They find it when they open the chat again.',
+            );
             open(card);
           } else {
             begun.value = card;

@@ -12,9 +12,12 @@ export type Place = 'composer' | 'search' | 'list' | 'heading';
 
 export const panel: Signal<Panel | null> = signal(null);
 
+/** Focuses a place that is there. */
+export function focusNow(place: Place): void {
+  document.querySelector<HTMLElement>(`[data-place="${place}"]`)?.focus();
+}
+
 /** Focuses a place as soon as it is drawn. */
 export function focusOn(place: Place): void {
-  requestAnimationFrame(() => {
-    document.querySelector<HTMLElement>(`[data-place="${place}"]`)?.focus();
-  });
+  requestAnimationFrame(() => focusNow(place));
 }

@@ -207,6 +207,14 @@ export class Agent {
       .first();
   }
 
+  /** The name or the text of what has the focus. */
+  focused(): Promise<string> {
+    return this.page.evaluate(() => {
+      const element = document.activeElement;
+      return element?.getAttribute('aria-label') ?? element?.textContent ?? '';
+    });
+  }
+
   get dialog(): Locator {
     return this.page.getByRole('dialog');
   }

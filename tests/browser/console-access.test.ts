@@ -1,0 +1,173 @@
+/** Every state of the inbox under axe, and an agent's day by keyboard alone. */
+
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { checkEverywhere } from './kit/axe.ts';
+import { Guest } from './kit/guest.ts';
+import { Agent, launch, Profile } from './kit/people.ts';
+import { Server } from './kit/server.ts';
+
+let browser: Browser;
+let server: Server;
+let office: Profile;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launch(), Server.start()]);
+  office = await Profile.open(browser);
+});
+
+afterAll(async () => {
+  try {
+    await office.close();
+  } finally {
+    await Promise.all([browser.close(), server.stop()]);
+  }
+});
+
+function begin(text: string, name: string, email?: string): Promise<Guest> {
+  const context = { url: 'https://shop.example/ferns', title: 'Ferns' };
+  return Guest.begin(server.address, { text, name, context, ...(email ? { email } : {}) });
+}
+
+test('every state', async () => {
+  const ada = await Agent.open(office, server.address, 'Ada');
+  const { page } = ada;
+  const { keyboard } = page;
+  let checked = 0;
+  const look = async (state: string) => {
+    checked += await checkEverywhere(page, `console ${state}`);
+  };
+  await page.getByText('Nobody is waiting').waitFor();
+  await look('empty');
+  const maya = await begin('Is my fern meant to be yellow?', 'Maya Lindqvist', 'maya@shop.example');
+  await begin('هل تشحنون إلى دبي؟', 'سارة عبد الله');
+  await begin('I was charged twice', 'Jonas Weber');
+  await ada.row('charged twice').waitFor();
+  await look('waiting');
+  await ada.open('yellow');
+  await ada.sees('Is my fern meant to be yellow?');
+  await look('not mine yet');
+  await ada.button('Assign to me').click();
+  await ada.reply.waitFor();
+  await ada.say('Rather green. How often do you water it?');
+  await ada.note('Third yellow fern this week, ask the nursery.');
+  await maya.say('Twice a day, https://shop.example/ferns says so');
+  await ada.sees('Twice a day, https://shop.example/ferns says so');
+  await look('talk');
+  await page.getByRole('tab', { name: 'Internal note' }).click();
+  await look('noting');
+  await page.getByRole('tab', { name: 'Reply' }).click();
+  await ada.heading.press('l');
+  await ada.dialog.getByRole('combobox').fill('fern');
+  await keyboard.press('Enter');
+  await look('tags');
+  await keyboard.press('Escape');
+  await ada.heading.press('a');
+  await look('assign');
+  await keyboard.press('Escape');
+  await ada.heading.press('t');
+  await ada.dialog.waitFor();
+  await look('transfer');
+  await keyboard.press('Escape');
+  await keyboard.press('Control+k');
+  await ada.dialog.getByRole('combobox').fill('re');
+  await look('palette');
+  await keyboard.press('Escape');
+  await ada.heading.press('?');
+  await look('keys');
+  await keyboard.press('Escape');
+  await ada.heading.press('c');
+  await ada.dialog.getByLabel('Email of the customer').fill('not an address');
+  await look('new chat');
+  await keyboard.press('Escape');
+  await page.getByRole('button', { name: 'More for this conversation' }).click();
+  await look('menu');
+  await keyboard.press('Escape');
+  await page.setViewportSize({ width: 900, height: 700 });
+  await ada.heading.press('.');
+  await page.getByRole('button', { name: 'Close the context pane' }).waitFor();
+  checked += await checkEverywhere(page, 'console context over');
+  await ada.button(/^Resolve$/).click();
+  await ada.filter('Closed').click();
+  await ada.open('Twice a day');
+  await ada.button('Reopen and reply').waitFor();
+  await look('closed');
+  await page.goto(`${server.address}/console/c/00000000-0000-7000-8000-000000000000`);
+  await page.getByText('This conversation cannot be shown').waitFor();
+  await look('not there');
+  await page.goto(`${server.address}/console/settings/preferences`);
+  await page.getByRole('heading', { name: 'Preferences' }).waitFor();
+  await look('preferences');
+  expect(checked).toBe(17 * 8);
+}, 900_000);
+
+test('an agent works by keyboard alone: accept, reply, note, tag, resolve', async () => {
+  const guest = await begin('Keyboard please', 'Kay');
+  const ben = await Agent.open(office, server.address, 'Ben');
+  const { keyboard } = ben.page;
+  await ben.row('Keyboard please').waitFor();
+  await keyboard.press('/');
+  await expect.poll(() => ben.focused()).toBe('Search conversations');
+  await keyboard.press('ArrowDown');
+  // The row is a stop of the Tab key, and the arrows move from there.
+  await keyboard.press('End');
+  await expect.poll(() => ben.focused()).toMatch(/Keyboard please/);
+  await keyboard.press('Enter');
+  await expect.poll(() => ben.focused()).toBe('Kay');
+  await keyboard.press('i');
+  await keyboard.press('r');
+  await expect.poll(() => ben.focused()).toBe('Reply');
+  await keyboard.type('By keyboard');
+  await keyboard.press('Shift+Enter');
+  await keyboard.type('on two lines');
+  await keyboard.press('Enter');
+  await ben.sees('By keyboard\non two lines');
+  await keyboard.press('Escape');
+  await expect.poll(() => ben.focused()).toBe('Kay');
+  await keyboard.press('n');
+  await expect.poll(() => ben.focused()).toBe('Internal note');
+  await keyboard.type('likes keys');
+  await keyboard.press('Control+Enter');
+  await ben.sees('likes keys');
+  await keyboard.press('Escape');
+  await keyboard.press('l');
+  await keyboard.type('keys');
+  await keyboard.press('Enter');
+  await keyboard.press('Escape');
+  // A dialog gives the focus back.
+  await expect.poll(() => ben.focused()).toBe('Kay');
+  await keyboard.press('r');
+  await keyboard.type('Bye');
+  await keyboard.press('Control+Shift+Enter');
+  await expect.poll(async () => (await guest.texts()).at(-1)).toBe('Bye');
+  await keyboard.press('g');
+  await keyboard.press('m');
+  await ben.page.getByText('You have no open conversations').waitFor();
+  await keyboard.press('Alt+5');
+  const row = ben.row('Bye');
+  await row.getByText('Resolved').waitFor();
+  await row.getByText('keys', { exact: true }).waitFor();
+});
+
+test('menus and the palette answer to every key of their pattern', async () => {
+  const ada = await Agent.open(office, server.address, 'Ada');
+  const { keyboard } = ada.page;
+  await ada.me.focus();
+  await keyboard.press('ArrowUp');
+  await expect.poll(() => ada.focused()).toMatch(/Sign out/);
+  await keyboard.press('ArrowDown');
+  await expect.poll(() => ada.focused()).toMatch(/Online/);
+  await keyboard.type('aw');
+  await expect.poll(() => ada.focused()).toMatch(/Away/);
+  await keyboard.press('Escape');
+  await expect.poll(() => ada.focused()).toMatch(/^Ada/);
+  await keyboard.press('Control+k');
+  const field = ada.dialog.getByRole('combobox');
+  await field.fill('dark');
+  expect(await field.getAttribute('aria-activedescendant')).not.toBe(null);
+  await keyboard.press('Enter');
+  await expect
+    .poll(() => ada.page.evaluate(() => document.documentElement.dataset.theme))
+    .toBe('dark');
+  await expect.poll(() => ada.focused()).toMatch(/^Ada/);
+});
