@@ -12,6 +12,8 @@ pub mod device;
 pub mod stream_ticket;
 pub mod links;
 pub mod sign_in;
+pub mod api_key;
+pub mod avatar;
 
 use std::net::IpAddr;
 use std::sync::Arc;

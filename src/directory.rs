@@ -27,6 +27,7 @@ use switchboard_domain::ids::TenantId;
 use switchboard_store::{Expect, Fault, Store};
 use uuid::Uuid;
 
+use crate::accounts::avatar;
 use cache::Caches;
 use record::{Record, decode, encode};
 
@@ -70,6 +71,9 @@ pub enum Error {
     /// A link that leads in once came too late.
     #[error("the link has expired")]
     LinkExpired,
+    /// The tenant would have no owner left.
+    #[error("somebody has to own the tenant")]
+    LastOwner,
     /// The store broke.
     #[error("the store failed")]
     Store(#[source] Fault),
@@ -98,6 +102,7 @@ struct Shared {
     changes: changes::Changes,
     numbers: number::Blocks,
     origins: origin::Index,
+    faces: avatar::Index,
     stripes: [tokio::sync::Mutex<()>; STRIPES],
     /// Tells this start of the process from earlier ones.
     boot: Uuid,
@@ -129,6 +134,7 @@ impl Directory {
             changes: changes::Changes::default(),
             numbers: number::Blocks::default(),
             origins: origin::Index::default(),
+            faces: avatar::Index::default(),
             stripes: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             boot,
         }));
@@ -136,6 +142,7 @@ impl Directory {
             directory.ensure_tenant(&tenant).await?;
         }
         directory.load_origins().await?;
+        directory.load_faces().await?;
         Ok(directory)
     }
 
@@ -240,6 +247,11 @@ impl Directory {
         let limit = limit.min(PAGE_MAX);
         let documents = self.0.store.documents(tenant, R::KIND, after, limit).await?;
         Ok(documents.iter().map(decode).collect::<Result<_, _>>()?)
+    }
+
+    /// The pictures of people.
+    pub(crate) fn face_index(&self) -> &avatar::Index {
+        &self.0.faces
     }
 
     /// A fresh id.

@@ -7,10 +7,11 @@ use switchboard_domain::ids::{AgentId, TenantId, Timestamp};
 use switchboard_store::{Expect, Fault};
 use uuid::Uuid;
 
+use super::folded;
 use crate::auth::secret::{SecretDigest, Token};
 use crate::directory::cache::{Cache, Caches};
 use crate::directory::record::{Record, damaged, parse};
-use crate::directory::{Directory, Error, TRIES_MAX, Versioned};
+use crate::directory::{Directory, Error, TRIES_MAX, Versioned, text};
 
 /// A sign-in that nothing was asked with for so long has ended, in milliseconds: a working day
 /// and its evening.
@@ -258,6 +259,27 @@ impl Directory {
             }
         }
         Err(Error::Changed.into())
+    }
+
+    /// Lets a person who signs in here do so with another mail address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`], [`Error::Exists`] when somebody else signs in with it.
+    pub async fn move_login(
+        &self,
+        tenant: &TenantId,
+        person: AgentId,
+        email: &str,
+    ) -> Result<(), Error> {
+        let credential = self.credential(tenant, person).await?;
+        let Some(known) = credential.and_then(|it| it.value.email.clone()) else { return Ok(()) };
+        let email = folded(email);
+        if *known == *email {
+            return Ok(());
+        }
+        text::check_email(&email)?;
+        self.claim_login(tenant, &email, person, |_| Ok::<_, Error>(())).await
     }
 
     /// The account that signs in with a mail address, folded.

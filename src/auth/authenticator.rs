@@ -16,6 +16,7 @@ use super::keys::{Key, Keys};
 use super::revocation::{Registration, Revocations};
 use super::secret::{SecretDigest, Token, VisitorToken};
 use super::{Flaw, Refused};
+use crate::accounts::api_key::{self, Scope, Scopes};
 use crate::accounts::credential::{SEEN_LAG_MS, SignIn};
 use crate::accounts::{SIGN_IN_PREFIX, sign_in};
 use crate::directory::person::{Change, Person, Sight};
@@ -49,6 +50,8 @@ pub enum Via {
     VisitorSecret,
     /// The cookie of a browser that is signed in, or a ticket that it was given.
     SignIn(Uuid),
+    /// An API key with these scopes.
+    Key(Scopes),
 }
 
 impl Identity {
@@ -75,6 +78,15 @@ impl Identity {
             Principal::Visitor(id) => id.uuid(),
             Principal::Agent(id) | Principal::Bot(id) => id.uuid(),
             Principal::System => Uuid::nil(),
+        }
+    }
+
+    /// Whether a key that the caller came with has that scope; people have all.
+    #[must_use]
+    pub fn permits(&self, scope: Scope) -> bool {
+        match self.via {
+            Via::Key(scopes) => scopes.holds(scope),
+            Via::Token | Via::VisitorSecret | Via::SignIn(_) => true,
         }
     }
 
@@ -165,6 +177,8 @@ impl Authenticator {
     pub async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
         if VisitorToken::is_visitor_token(token) {
             self.authenticate_visitor(token).await
+        } else if token.starts_with(api_key::PREFIX) {
+            self.authenticate_key(token).await
         } else {
             self.authenticate_person(token).await
         }
@@ -186,7 +200,7 @@ impl Authenticator {
         let tenant = &identity.tenant;
         let sign_in = match identity.via {
             Via::SignIn(id) => Some(id),
-            Via::Token | Via::VisitorSecret => None,
+            Via::Token | Via::VisitorSecret | Via::Key(_) => None,
         };
         let registration = revocations.register(tenant.clone(), identity.id(), sign_in, outlet);
         // Asked after entering: whoever disables from now on finds the entry.
@@ -199,6 +213,9 @@ impl Authenticator {
                     None => true,
                     Some(id) => self.is_signed_in(tenant, known.value.id, id).await?,
                 }
+            }
+            None if matches!(identity.via, Via::Key(_)) => {
+                directory.api_key(tenant, identity.id()).await?.is_some()
             }
             None => {
                 let visitor = directory.visitor(tenant, VisitorId::new(identity.id())).await?;
@@ -220,9 +237,29 @@ impl Authenticator {
         version: Option<u64>,
         change: &Change,
     ) -> Result<Arc<Versioned<Person>>, directory::Error> {
-        let changed = self.0.directory.change_person(tenant, id, version, change).await?;
+        let directory = &self.0.directory;
+        // One at a time, or two owners could each take the other's place away.
+        let _alone = match change.disabled == Some(true) || change.role_max.is_some() {
+            true => Some(directory.stripe(tenant, "owners").lock().await),
+            false => None,
+        };
+        let person = directory.person(tenant, id).await?.ok_or(directory::Error::NotFound)?;
+        if person.value.would_end_as_owner(change) && directory.count_owners(tenant, 2).await? < 2 {
+            return Err(directory::Error::LastOwner);
+        }
+        let changed = directory.change_person(tenant, id, version, change).await?;
         if changed.value.disabled || change.role_max.is_some() {
             self.0.revocations.revoke(tenant, id.uuid());
+        }
+        if changed.value.disabled && directory.credential(tenant, id).await?.is_some() {
+            // Who is let in again signs in again.
+            directory
+                .change_credential(tenant, id, |credential| {
+                    credential.link = None;
+                    credential.sign_ins.clear();
+                    Ok::<_, directory::Error>(())
+                })
+                .await?;
         }
         Ok(changed)
     }
@@ -260,6 +297,40 @@ impl Authenticator {
         }
         let csrf = sign_in::csrf(&secret);
         Ok((Identity::signed_in(tenant, &person, &sign_in), csrf))
+    }
+
+    async fn authenticate_key(&self, token: &str) -> Result<Identity, AuthError> {
+        let Shared { directory, clock, .. } = &*self.0;
+        let token = Token::parse(api_key::PREFIX, token).ok_or(AuthError::Invalid(Flaw::Shape))?;
+        let (tenant, now) = (&token.tenant, clock.now());
+        let key = directory.api_key(tenant, token.owner).await?;
+        let key = key.filter(|key| token.matches(&key.value.digest) && key.value.is_live(now));
+        let key = key.ok_or(AuthError::Invalid(Flaw::Secret))?;
+        if let Err(error) = directory.touch_api_key(tenant, &key.value, now).await {
+            tracing::debug!(%error, "an API key was not marked as used");
+        }
+        let author = Author {
+            principal: Principal::Bot(AgentId::new(key.value.id)),
+            name: Some(Arc::clone(&key.value.name)),
+        };
+        Ok(Identity {
+            tenant: token.tenant,
+            caller: Caller { author, role: key.value.scopes.role() },
+            person: None,
+            expires_at: key.value.expires_at,
+            via: Via::Key(key.value.scopes),
+        })
+    }
+
+    /// Refuses an API key from now on; open connections are cut.
+    ///
+    /// # Errors
+    ///
+    /// [`directory::Error::NotFound`]; when the store fails.
+    pub async fn revoke_key(&self, tenant: &TenantId, id: Uuid) -> Result<(), directory::Error> {
+        self.0.directory.remove_api_key(tenant, id).await?;
+        self.0.revocations.revoke(tenant, id);
+        Ok(())
     }
 
     /// Closes the sockets of one sign-in.

@@ -16,6 +16,7 @@ use super::person::{Accounts, Person};
 use super::record::Versioned;
 use super::visitor::Visitor;
 use super::widget::Widget;
+use crate::accounts::api_key::ApiKey;
 use crate::accounts::credential::Credential;
 
 /// Records of one kind kept at most: a few hundred bytes each.
@@ -30,6 +31,7 @@ pub(crate) struct Caches {
     pub(super) widgets: Cache<Widget>,
     pub(super) departments: Cache<Department>,
     pub(crate) credentials: Cache<Credential>,
+    pub(crate) api_keys: Cache<ApiKey>,
 }
 
 /// Records of one kind.

@@ -43,8 +43,6 @@ pub struct Person {
     pub name: Option<Arc<str>>,
     /// The name for visitors, where it is another than for colleagues.
     pub display_name: Option<Arc<str>>,
-    /// The picture, by its address below `/v1/avatars/`.
-    pub avatar: Option<Arc<str>>,
     /// The given name, where the token tells it apart.
     pub given_name: Option<Arc<str>>,
     /// The family name, where the token tells it apart.
@@ -108,8 +106,6 @@ pub struct Change {
     pub name: Option<String>,
     /// The name for visitors; empty removes it.
     pub display_name: Option<String>,
-    /// The picture; `Some(None)` removes it.
-    pub avatar: Option<Option<Arc<str>>>,
     /// The mail address; empty removes it.
     pub email: Option<String>,
     /// The role: what an own sign-in gets, and the highest that tokens get; `Some(None)` lifts
@@ -156,6 +152,13 @@ impl Person {
         AgentRef { id: self.id, name: self.shown_name() }
     }
 
+    /// Whether a change would take the tenant from this owner.
+    #[must_use]
+    pub fn would_end_as_owner(&self, change: &Change) -> bool {
+        let lower = change.role_max.flatten().is_some_and(|role| role < Role::Owner);
+        self.is_owner() && (lower || change.disabled == Some(true))
+    }
+
     /// The role in effect when a token says `claimed`.
     #[must_use]
     pub fn effective_role(&self, claimed: Role) -> Role {
@@ -198,9 +201,6 @@ impl Person {
         if let Some(name) = &change.display_name {
             self.display_name = line("display_name", name, NAME_BYTES_MAX)?;
         }
-        if let Some(avatar) = &change.avatar {
-            self.avatar.clone_from(avatar);
-        }
         if let Some(email) = &change.email {
             self.email = line("email", email, EMAIL_BYTES_MAX)?;
             self.email.as_deref().map_or(Ok(()), check_email)?;
@@ -208,7 +208,7 @@ impl Person {
         if let Some(role_max) = change.role_max {
             self.role_max = role_max;
             // Who signs in here has no token that says more.
-            self.role = role_max.unwrap_or(self.role);
+            self.role = role_max.filter(|role| *role >= Role::Agent).unwrap_or(self.role);
         }
         if let Some(disabled) = change.disabled {
             self.disabled = disabled;
@@ -249,7 +249,6 @@ pub(crate) struct PersonForm {
     external_id: Arc<str>,
     name: Option<Arc<str>>,
     display_name: Option<Arc<str>>,
-    avatar: Option<Arc<str>>,
     given_name: Option<Arc<str>>,
     family_name: Option<Arc<str>>,
     email: Option<Arc<str>>,
@@ -267,7 +266,7 @@ pub(crate) struct PersonForm {
 
 impl Record for Person {
     const KIND: &'static str = "person";
-    // 2: display name and avatar, which older forms do not have.
+    // 2: a display name, which older forms do not have.
     const VERSION: u8 = 2;
     type Form = PersonForm;
 
@@ -277,7 +276,6 @@ impl Record for Person {
             external_id: Arc::clone(&self.external_id),
             name: self.name.clone(),
             display_name: self.display_name.clone(),
-            avatar: self.avatar.clone(),
             given_name: self.given_name.clone(),
             family_name: self.family_name.clone(),
             email: self.email.clone(),
@@ -305,7 +303,6 @@ impl Record for Person {
             external_id: form.external_id,
             name: form.name,
             display_name: form.display_name,
-            avatar: form.avatar,
             given_name: form.given_name,
             family_name: form.family_name,
             email: form.email,
@@ -657,7 +654,6 @@ impl Directory {
             external_id: external_id.into(),
             name: None,
             display_name: None,
-            avatar: None,
             given_name: None,
             family_name: None,
             email: None,

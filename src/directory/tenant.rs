@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use switchboard_domain::ids::{TenantId, Timestamp};
+use switchboard_domain::limit::NAME_BYTES_MAX;
 use switchboard_store::{Expect, Fault};
 
 use super::record::{Record, parse};
+use super::text::line;
 use super::{Directory, Error, PAGE_MAX, Versioned, random};
 
 /// The tenant that the secret in the environment signs for.
@@ -74,6 +76,11 @@ pub fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+fn tenant_name(name: &str) -> Result<Arc<str>, Error> {
+    let empty = Error::Invalid { field: "name", why: "must not be empty" };
+    line("name", name, NAME_BYTES_MAX)?.ok_or(empty)
+}
+
 impl Directory {
     /// Makes sure that a tenant exists, with the departments that every tenant begins with. What
     /// the tenant deleted later stays deleted.
@@ -104,6 +111,41 @@ impl Directory {
     /// When the store fails.
     pub async fn tenant(&self, id: &TenantId) -> Result<Option<Arc<Versioned<Tenant>>>, Error> {
         self.load_stored(&server(), &id.0).await
+    }
+
+    /// Makes a tenant, with the departments that every tenant begins with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`]; [`Error::Invalid`].
+    pub async fn create_tenant(&self, id: &TenantId, name: &str) -> Result<(), Error> {
+        if !is_name(&id.0) {
+            let why = "must be 1 to 63 characters of a-z, 0-9 and -";
+            return Err(Error::Invalid { field: "id", why });
+        }
+        let name = Some(tenant_name(name)?);
+        if self.tenant(id).await?.is_some() {
+            return Err(Error::Exists);
+        }
+        self.seed_departments(id).await?;
+        let new = Tenant { name, created_at: self.0.clock.now() };
+        let made = self.save(&server(), &id.0, Expect::Absent, new).await;
+        made.map(drop).map_err(super::department::exists)
+    }
+
+    /// Gives a tenant another name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`].
+    pub async fn rename_tenant(&self, id: &TenantId, name: &str) -> Result<(), Error> {
+        let name = tenant_name(name)?;
+        self.change(&server(), &id.0, None, |tenant: &mut Tenant| {
+            tenant.name = Some(Arc::clone(&name));
+            Ok(())
+        })
+        .await
+        .map(drop)
     }
 
     /// All tenants.

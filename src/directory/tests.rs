@@ -229,7 +229,6 @@ async fn every_record_is_read_back_from_the_store_as_it_was_written() {
     let change = Change {
         name: Some("Ada".to_owned()),
         display_name: Some("A.".to_owned()),
-        avatar: Some(Some("0a1b".into())),
         email: Some("ada@example.org".to_owned()),
         role_max: Some(Some(Role::Supervisor)),
         disabled: Some(true),

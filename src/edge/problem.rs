@@ -33,6 +33,7 @@ pub enum Code {
     IdentityRequired,
     OriginRefused,
     Csrf,
+    MissingScope,
     BadCredentials,
     TooManyAttempts,
     LinkUsed,
@@ -74,7 +75,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the table.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::BadRequest,
         Self::BadFrame,
         Self::UnknownType,
@@ -84,6 +85,7 @@ impl Code {
         Self::IdentityRequired,
         Self::OriginRefused,
         Self::Csrf,
+        Self::MissingScope,
         Self::BadCredentials,
         Self::TooManyAttempts,
         Self::LinkUsed,
@@ -148,6 +150,9 @@ impl Code {
                 S::FORBIDDEN,
                 "A change with a cookie needs X-Switchboard-CSRF and an Origin of ours",
             ),
+            Self::MissingScope => {
+                ("missing_scope", S::FORBIDDEN, "The API key does not have the scope for this")
+            }
             Self::BadCredentials => {
                 ("bad_credentials", S::UNAUTHORIZED, "The mail address or the password is wrong")
             }
@@ -426,6 +431,7 @@ impl From<directory::Error> for Problem {
             directory::Error::NotFound => Code::NotFound.into(),
             directory::Error::Exists => Code::AlreadyExists.into(),
             directory::Error::Changed => Code::Changed.into(),
+            directory::Error::LastOwner => Code::LastOwner.into(),
             directory::Error::Invalid { field, why } => Self {
                 field: Some(field.into()),
                 ..Self::with(Code::Invalid, format!("`{field}` {why}"))

@@ -17,7 +17,7 @@ pub(crate) struct Call {
     method: String,
     path: String,
     headers: Vec<(String, String)>,
-    body: Option<String>,
+    body: Option<Vec<u8>>,
 }
 
 /// An answer.
@@ -48,8 +48,13 @@ impl Call {
     }
 
     pub(crate) fn json(mut self, body: &Value) -> Self {
-        self.body = Some(body.to_string());
+        self.body = Some(body.to_string().into_bytes());
         self.header("Content-Type", "application/json")
+    }
+
+    pub(crate) fn bytes(mut self, media: &str, body: &[u8]) -> Self {
+        self.body = Some(body.to_vec());
+        self.header("Content-Type", media)
     }
 
     /// Sends it and reads the whole answer.
@@ -65,8 +70,10 @@ impl Call {
             text += &format!("{name}: {value}\r\n");
         }
         let body = self.body.as_deref().unwrap_or_default();
-        text += &format!("Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        text += &format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
         stream.write_all(text.as_bytes()).await.unwrap();
+        // A body that is too large may be refused before all of it was written.
+        let _cut = stream.write_all(body).await;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.unwrap();
         bytes

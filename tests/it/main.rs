@@ -17,3 +17,5 @@ mod matrix;
 mod strangers;
 mod browser;
 mod accounts;
+mod people;
+mod keys;

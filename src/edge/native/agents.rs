@@ -18,6 +18,8 @@ use super::caller::{self, require};
 use super::extract::{Caller, Json, PathId, Query, if_match};
 use super::idempotency::{Answer, Repeatable, once};
 use super::presences::{status_name, status_named};
+use super::wire::time::Rfc3339;
+use crate::accounts::credential::Credential;
 use crate::auth::{Identity, role};
 use crate::directory::person::Change;
 use crate::directory::{PAGE_MAX, Person, Versioned};
@@ -35,6 +37,12 @@ pub struct Agent {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
+    /// The name that visitors see, where it is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<String>,
+    /// Where the picture is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    avatar: Option<String>,
     /// `visitor`, `agent`, `supervisor`, `admin` or `owner`.
     role: &'static str,
     disabled: bool,
@@ -48,10 +56,30 @@ pub struct Agent {
     active: usize,
     skills: Vec<String>,
     departments: Vec<String>,
+    /// Whether the person signs in here: `none`, `invited` or `active`.
+    account: &'static str,
+    /// When something was last asked with an own sign-in, to five minutes; absent for never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen_at: Option<Rfc3339>,
+}
+
+/// What is known of a person besides the person.
+#[derive(Clone, Copy, Default)]
+struct About<'a> {
+    presence: Option<&'a AgentPresence>,
+    credential: Option<&'a Credential>,
+    avatar: Option<&'a str>,
 }
 
 impl Agent {
-    fn new(person: &Person, presence: Option<&AgentPresence>) -> Self {
+    fn new(person: &Person, about: About<'_>) -> Self {
+        let presence = about.presence;
+        let account = match about.credential {
+            Some(Credential { hash: Some(_), .. }) => "active",
+            Some(Credential { link: Some(_), .. }) => "invited",
+            Some(_) | None => "none",
+        };
         let skills: &[Arc<str>] = presence.map_or(&person.skills, |known| &known.skills);
         let chosen = presence.map_or(Status::Offline, |known| known.chosen);
         let effective = presence.map_or(Status::Offline, |known| known.effective);
@@ -61,7 +89,9 @@ impl Agent {
             external_id: (*person.external_id).to_owned(),
             name: (*person.full_name()).to_owned(),
             email: person.email.as_deref().map(str::to_owned),
-            role: role::word(person.role_max.map_or(person.role, |max| person.role.min(max))),
+            display_name: person.display_name.as_deref().map(str::to_owned),
+            avatar: about.avatar.map(str::to_owned),
+            role: role::word(person.role_in_effect()),
             disabled: person.disabled,
             status: status_name(chosen),
             effective: status_name(effective),
@@ -69,6 +99,8 @@ impl Agent {
             active: presence.map_or(0, |known| known.active),
             skills: skills.iter().map(|skill| (**skill).to_owned()).collect(),
             departments: person.departments.iter().map(ToString::to_string).collect(),
+            account,
+            last_seen_at: about.credential.and_then(Credential::seen_at).map(Rfc3339),
         }
     }
 }
@@ -124,14 +156,18 @@ pub async fn list(
     let next =
         people.last().filter(|_| people.len() == limit).map(|last| last.value.id.to_string());
     let present = doors.presence.all(&identity.tenant).await?;
-    let items = people
-        .iter()
-        .filter(|person| person.value.role >= Role::Agent)
-        .map(|person| {
-            let presence = present.iter().find(|known| known.agent.id == person.value.id);
-            Agent::new(&person.value, presence)
-        })
-        .collect();
+    let faces = doors.directory.faces(&identity.tenant);
+    let mut items = Vec::with_capacity(people.len());
+    for person in people.iter().filter(|person| person.value.role >= Role::Agent) {
+        let id = person.value.id;
+        let credential = doors.directory.credential(&identity.tenant, id).await?;
+        let about = About {
+            presence: present.iter().find(|known| known.agent.id == id),
+            credential: credential.as_ref().map(|it| &it.value),
+            avatar: faces.of(id),
+        };
+        items.push(Agent::new(&person.value, about));
+    }
     Ok(axum::Json(Page { items, next }).into_response())
 }
 
@@ -140,11 +176,23 @@ pub async fn list(
 #[serde(deny_unknown_fields)]
 #[schema(as = NewAgent)]
 pub struct Create {
-    /// The `sub` of the tokens to come.
-    external_id: String,
+    /// The `sub` of the tokens to come; absent for who signs in here.
+    #[serde(default)]
+    external_id: Option<String>,
     name: String,
+    /// Needed to sign in here.
     #[serde(default)]
     email: Option<String>,
+    /// The name for visitors, where it is another.
+    #[serde(default)]
+    display_name: Option<String>,
+    #[serde(default)]
+    skills: Option<Vec<String>>,
+    /// 1 to 20.
+    #[serde(default)]
+    capacity: Option<usize>,
+    #[serde(default)]
+    departments: Option<Vec<String>>,
     /// `agent`, `supervisor`, `admin` or `owner`.
     role: String,
 }
@@ -172,13 +220,23 @@ pub async fn create(
         route: "POST /v1/agents".to_owned(),
         digest,
     };
-    let change = Change { name: Some(create.name), email: create.email, ..Change::default() };
+    let change = Change {
+        name: Some(create.name),
+        display_name: create.display_name,
+        email: create.email,
+        role_max: None,
+        disabled: None,
+        capacity: create.capacity,
+        skills: create.skills,
+        departments: create.departments,
+    };
+    let external_id = create.external_id.as_deref();
     once(&doors, &headers, request, |_| async {
-        let made = doors
-            .directory
-            .create_person(&identity.tenant, &create.external_id, role, &change)
-            .await?;
-        let agent = Agent::new(&made.value, None);
+        let tenant = &identity.tenant;
+        let made =
+            doors.directory.create_own_person(tenant, None, external_id, role, &change).await?;
+        tell_presence(&doors, &identity, &made.value, &change).await?;
+        let agent = Agent::new(&made.value, About::default());
         Ok(Answer::new(StatusCode::CREATED, &agent).with_version(made.version))
     })
     .await
@@ -209,7 +267,10 @@ pub struct Patch {
     /// Empty removes it.
     #[serde(default)]
     email: Option<String>,
-    /// The highest role that tokens of this person get.
+    /// The name for visitors; empty removes it.
+    #[serde(default)]
+    display_name: Option<String>,
+    /// The role, and the highest that tokens of this person get.
     #[serde(default)]
     role: Option<String>,
     /// Whether every token is refused; open sockets are closed at once.
@@ -217,6 +278,11 @@ pub struct Patch {
     disabled: Option<bool>,
     #[serde(default)]
     departments: Option<Vec<String>>,
+    #[serde(default)]
+    skills: Option<Vec<String>>,
+    /// 1 to 20.
+    #[serde(default)]
+    capacity: Option<usize>,
 }
 
 /// `PATCH /v1/agents/{id}`, with `If-Match`.
@@ -235,7 +301,7 @@ pub async fn patch(
     let version = if_match(&headers)?;
     let person = named(&doors, &identity, &id).await?;
     // Only an owner changes an owner, and nobody gives more than they have.
-    require(&identity, person.value.role.min(person.value.role_max.unwrap_or(Role::Owner)))?;
+    require(&identity, person.value.role_in_effect())?;
     let role_max = match patch.role.as_deref() {
         None => None,
         Some(word) => {
@@ -247,15 +313,94 @@ pub async fn patch(
     };
     let change = Change {
         name: patch.name,
+        display_name: patch.display_name,
         email: patch.email,
         role_max,
         disabled: patch.disabled,
+        capacity: patch.capacity,
+        skills: patch.skills,
         departments: patch.departments,
-        ..Change::default()
     };
     let tenant = &identity.tenant;
+    if version.is_some_and(|version| version != person.version) {
+        return Err(Code::Changed.into());
+    }
+    if let Some(email) = change.email.as_deref() {
+        doors.directory.move_login(tenant, person.value.id, email).await?;
+    }
     let changed = doors.auth.change_person(tenant, person.value.id, version, &change).await?;
+    tell_presence(&doors, &identity, &changed.value, &change).await?;
     answer(&doors, &identity, &changed).await
+}
+
+/// A link with which a person sets a password.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Invitation {
+    /// Shown this once; it replaces the one before.
+    link: String,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Rfc3339>,
+    /// `invite`, or `reset` for somebody who has a password.
+    kind: &'static str,
+}
+
+/// `POST /v1/agents/{id}/invitation`
+///
+/// # Errors
+///
+/// [`Code::Invalid`] without a mail address, [`Code::AlreadyExists`] when somebody else signs in
+/// with it.
+pub async fn invite(
+    State(doors): State<Arc<Doors>>,
+    Caller(identity): Caller,
+    PathId(id): PathId,
+) -> Result<Response, Problem> {
+    require(&identity, Role::Admin)?;
+    let person = named(&doors, &identity, &id).await?;
+    // Whoever has the link comes in as the person.
+    require(&identity, person.value.role_in_effect())?;
+    if person.value.disabled {
+        return Err(Problem::with(Code::Invalid, "the person is disabled"));
+    }
+    let now = doors.clock.now();
+    let made = doors.directory.make_invitation(&identity.tenant, &person.value, now).await?;
+    let invitation = Invitation {
+        link: format!("{}/console#invite={}", doors.public_url, made.token),
+        expires_at: made.expires_at.map(Rfc3339),
+        kind: if made.is_reset { "reset" } else { "invite" },
+    };
+    Ok((StatusCode::CREATED, axum::Json(invitation)).into_response())
+}
+
+/// What people change of themselves.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = MyChange)]
+pub struct PatchMe {
+    #[serde(default)]
+    name: Option<String>,
+    /// The name for visitors; empty removes it.
+    #[serde(default)]
+    display_name: Option<String>,
+}
+
+/// `PATCH /v1/agents/me`
+///
+/// # Errors
+///
+/// [`Problem`].
+pub async fn patch_me(
+    State(doors): State<Arc<Doors>>,
+    Caller(identity): Caller,
+    Json { value: PatchMe { name, display_name }, .. }: Json<PatchMe>,
+) -> Result<Response, Problem> {
+    let person = caller::agent_person(&identity)?;
+    let change = Change { name, display_name, ..Change::default() };
+    let tenant = &identity.tenant;
+    let changed = doors.auth.change_person(tenant, person.id, None, &change).await?;
+    let presence = doors.presence.get(tenant, person.id).await?;
+    mine(&doors, &identity, &changed.value, presence.as_ref()).await
 }
 
 /// `GET /v1/agents/me`
@@ -269,7 +414,7 @@ pub async fn me(
 ) -> Result<Response, Problem> {
     let person = caller::agent_person(&identity)?;
     let presence = doors.presence.get(&identity.tenant, person.id).await?;
-    Ok(axum::Json(mine(&identity, person, presence.as_ref())).into_response())
+    mine(&doors, &identity, person, presence.as_ref()).await
 }
 
 /// A status.
@@ -296,7 +441,7 @@ pub async fn set_status(
         .ok_or_else(|| Problem::with(Code::Invalid, "there is no such status"))?;
     let agent = person.agent();
     let known = doors.presence.set_status(&identity.tenant, &agent, status).await?;
-    Ok(axum::Json(mine(&identity, person, Some(&known))).into_response())
+    mine(&doors, &identity, person, Some(&known)).await
 }
 
 /// A capacity.
@@ -324,7 +469,7 @@ pub async fn set_capacity(
         return Err(Problem::with(Code::Invalid, words));
     }
     let known = doors.presence.set_capacity(&identity.tenant, &person.agent(), max).await?;
-    Ok(axum::Json(mine(&identity, person, Some(&known))).into_response())
+    mine(&doors, &identity, person, Some(&known)).await
 }
 
 /// Skills.
@@ -349,12 +494,31 @@ pub async fn set_skills(
     let person = caller::agent_person(&identity)?;
     let skills = skills.into_iter().map(Arc::from).collect();
     let known = doors.presence.set_skills(&identity.tenant, &person.agent(), skills).await?;
-    Ok(axum::Json(mine(&identity, person, Some(&known))).into_response())
+    mine(&doors, &identity, person, Some(&known)).await
 }
 
 /// The caller: with the role in effect, which the token may have lowered.
-fn mine(identity: &Identity, person: &Person, presence: Option<&AgentPresence>) -> Agent {
-    Agent { role: role::word(identity.caller.role), ..Agent::new(person, presence) }
+async fn mine(
+    doors: &Doors,
+    identity: &Identity,
+    person: &Person,
+    presence: Option<&AgentPresence>,
+) -> Result<Response, Problem> {
+    let agent = shown(doors, identity, person, presence).await?;
+    let agent = Agent { role: role::word(identity.caller.role), ..agent };
+    Ok(axum::Json(agent).into_response())
+}
+
+async fn shown(
+    doors: &Doors,
+    identity: &Identity,
+    person: &Person,
+    presence: Option<&AgentPresence>,
+) -> Result<Agent, Problem> {
+    let credential = doors.directory.credential(&identity.tenant, person.id).await?;
+    let credential = credential.as_ref().map(|it| &it.value);
+    let faces = doors.directory.faces(&identity.tenant);
+    Ok(Agent::new(person, About { presence, credential, avatar: faces.of(person.id) }))
 }
 
 async fn answer(
@@ -363,11 +527,33 @@ async fn answer(
     person: &Versioned<Person>,
 ) -> Result<Answer, Problem> {
     let presence = doors.presence.get(&identity.tenant, person.value.id).await?;
-    let agent = Agent::new(&person.value, presence.as_ref());
+    let agent = shown(doors, identity, &person.value, presence.as_ref()).await?;
     Ok(Answer::new(StatusCode::OK, &agent).with_version(person.version))
 }
 
-async fn named(
+/// Who routes by skills and capacity hears of them.
+async fn tell_presence(
+    doors: &Doors,
+    identity: &Identity,
+    person: &Person,
+    change: &Change,
+) -> Result<(), Problem> {
+    let (tenant, agent) = (&identity.tenant, person.agent());
+    if change.capacity.is_some() {
+        doors.presence.set_capacity(tenant, &agent, person.capacity).await?;
+    }
+    if change.skills.is_some() {
+        doors.presence.set_skills(tenant, &agent, person.skills.clone()).await?;
+    }
+    Ok(())
+}
+
+/// The person of that id, ours or the external one.
+///
+/// # Errors
+///
+/// [`Code::NotFound`], also for visitors.
+pub(super) async fn named(
     doors: &Doors,
     identity: &Identity,
     id: &str,

@@ -68,6 +68,7 @@ impl Me {
         let named = doors.directory.tenant(&identity.tenant).await?;
         let name = named.and_then(|it| it.value.name.clone()).unwrap_or_else(|| id.into());
         let person = identity.person.as_ref().map(|person| &person.value);
+        let faces = doors.directory.faces(&identity.tenant);
         let author = &identity.caller.author;
         let own_name = person.map(|person| person.full_name()).or_else(|| author.name.clone());
         let text = |text: Option<&Arc<str>>| text.map(|text| (**text).to_owned());
@@ -81,13 +82,11 @@ impl Me {
             tenant: MyTenant { id: id.to_owned(), name: (*name).to_owned() },
             email: text(person.and_then(|person| person.email.as_ref())),
             display_name: text(person.and_then(|person| person.display_name.as_ref())),
-            avatar: person
-                .and_then(|person| person.avatar.as_deref())
-                .map(|it| format!("/v1/avatars/{it}")),
+            avatar: person.and_then(|person| faces.of(person.id)).map(str::to_owned),
             csrf,
             via: match identity.via {
                 Via::SignIn(_) => "cookie",
-                Via::Token | Via::VisitorSecret => "token",
+                Via::Token | Via::VisitorSecret | Via::Key(_) => "token",
             },
             expires_at: identity.expires_at.map(Rfc3339),
         })

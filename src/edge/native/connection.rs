@@ -32,6 +32,7 @@ use super::wire::incoming::{self, BadFrame, Incoming};
 use super::wire::outgoing::{Frame, Limits};
 use super::wire::person::Person;
 use super::wire::{Codec, event};
+use crate::accounts::api_key::Scope;
 use crate::auth::{Identity, Registration};
 use crate::edge::doors::Doors;
 use crate::edge::limits::Bucket;
@@ -315,6 +316,11 @@ impl Connection {
     }
 
     async fn handle(&mut self, frame: Incoming) -> Result<(), Close> {
+        if frame.writes() && !self.identity.permits(Scope::ConversationsWrite) {
+            let code = Code::MissingScope;
+            let frame = Frame::Error { code: code.as_str(), detail: Some(code.title()) };
+            return self.write(self.codec.encode(&frame)).await;
+        }
         match frame {
             Incoming::Hello { token, device: _ } => {
                 self.start(self.renew(token));

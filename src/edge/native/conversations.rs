@@ -81,7 +81,8 @@ pub async fn card_of(
     let view = doors.conversations.state(key, &identity.caller).await?;
     let card = DomainCard::of(&view.state);
     let side = identity.caller.author.principal.side();
-    Ok(axum::Json(Card::new(&card, side, &view.own)).into_response())
+    let faces = doors.directory.faces(&identity.tenant);
+    Ok(axum::Json(Card::new(&card, side, &view.own).with_face(&faces)).into_response())
 }
 
 /// `GET /v1/conversations`: a visitor's own, or those that an agent sees.
@@ -143,7 +144,10 @@ pub async fn list(
         let own = receipts.into_iter().find(|(whose, _)| *whose == principal);
         cards.push((DomainCard::of(state), own.map(|(_, receipt)| receipt).unwrap_or_default()));
     }
-    let items = cards.iter().map(|(card, own)| Card::new(card, principal.side(), own)).collect();
+    let faces = doors.directory.faces(&identity.tenant);
+    let side = principal.side();
+    let shown = cards.iter().map(|(card, own)| Card::new(card, side, own).with_face(&faces));
+    let items = shown.collect();
     Ok(axum::Json(Page { items, next }).into_response())
 }
 
@@ -298,7 +302,8 @@ pub async fn act(
     let own = doors.conversations.state(&key, &identity.caller).await.map(|view| view.own);
     let card = DomainCard::of(&done.state);
     let side = identity.caller.author.principal.side();
-    Ok(axum::Json(Card::new(&card, side, &own.unwrap_or_default())).into_response())
+    let (own, faces) = (own.unwrap_or_default(), doors.directory.faces(&identity.tenant));
+    Ok(axum::Json(Card::new(&card, side, &own).with_face(&faces)).into_response())
 }
 
 /// The same, answering what was done.

@@ -6,16 +6,20 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query as AxumQuery, Request};
+use axum::extract::{
+    FromRequest, FromRequestParts, MatchedPath, Path, Query as AxumQuery, Request,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use switchboard_domain::ids::ConversationId;
+use switchboard_domain::person::Principal;
 
 use super::cookies;
-use crate::auth::Identity;
+use super::scopes::{self, Needed};
+use crate::auth::{Identity, Via};
 use crate::edge::doors::{Doors, bearer};
 use crate::edge::listener::Peer;
 use crate::edge::problem::{Code, Problem};
@@ -64,6 +68,7 @@ impl FromRequestParts<Arc<Doors>> for MaybeCaller {
         let token = bearer(&parts.headers).ok_or_else(|| refused(Code::Unauthenticated.into()))?;
         let identity =
             doors.auth.authenticate(token).await.map_err(|error| refused(error.into()))?;
+        check_scope(parts, &identity)?;
         if let Some(origin) = parts.headers.get(header::ORIGIN) {
             let allowed =
                 origin.to_str().is_ok_and(|origin| doors.allows_origin(&identity.tenant, origin));
@@ -72,6 +77,25 @@ impl FromRequestParts<Arc<Doors>> for MaybeCaller {
             }
         }
         Ok(Self(Some(alive(doors, identity))))
+    }
+}
+
+/// Whether an API key opens this route.
+fn check_scope(parts: &Parts, identity: &Identity) -> Result<(), Problem> {
+    if !matches!(identity.via, Via::Key(_)) {
+        return Ok(());
+    }
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    match scopes::needed(&parts.method, route) {
+        Needed::Any => Ok(()),
+        Needed::Scope(scope) if identity.permits(scope) => Ok(()),
+        Needed::Scope(scope) => {
+            let words = format!("the API key does not have the scope `{}`", scope.word());
+            Err(Problem::with(Code::MissingScope, words))
+        }
+        Needed::Person => {
+            Err(Problem::with(Code::MissingScope, "no API key opens this: a person must come"))
+        }
     }
 }
 
@@ -85,7 +109,7 @@ fn refused(doors: &Doors, address: IpAddr, problem: Problem) -> Problem {
 
 /// Whatever an agent asks shows that the agent is there.
 fn alive(doors: &Doors, identity: Identity) -> Arc<Identity> {
-    if let Some(agent) = identity.caller.author.principal.agent() {
+    if let Principal::Agent(agent) = identity.caller.author.principal {
         doors.presence.alive(&identity.tenant, agent);
     }
     Arc::new(identity)

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{
@@ -23,14 +23,17 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use super::scopes::{self, Needed};
 use super::wire::card::Card;
 use super::wire::person::Person;
-use super::{
-    actions, agents, auth, conversations, demo, departments, links, messages, visitors, widgets,
-};
+use super::{actions, conversations, demo, departments, links, messages, visitors, widgets};
+use crate::accounts::api_key::Scope;
 use crate::edge::problem::ProblemBody;
 
+mod people;
+
 const JSON: &str = "application/json";
+const PICTURES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
 const PROBLEM: &str = "application/problem+json";
 
 /// Who may call an operation; the tests read it as `x-who`.
@@ -48,6 +51,8 @@ enum Who {
     Agents,
     /// Admins and higher.
     Admins,
+    /// Owners of the tenant `default`.
+    Operators,
 }
 
 impl Who {
@@ -59,6 +64,7 @@ impl Who {
             Self::Visitors => "visitors",
             Self::Agents => "agents",
             Self::Admins => "admins",
+            Self::Operators => "operators",
         }
     }
 }
@@ -296,110 +302,6 @@ fn operations() -> Vec<Operation> {
         )
         .takes::<conversations::Position>()
         .answers_nothing(204),
-        Op::new(
-            Get,
-            "/v1/auth",
-            "getStanding",
-            Anybody,
-            "How things stand for a page that was just loaded: who is signed in, if anybody.",
-        )
-        .answers::<auth::Standing>(200),
-        Op::new(Get, "/v1/auth/me", "getSignedIn", Agents, "Who is signed in.")
-            .answers::<auth::Me>(200),
-        Op::new(
-            Post,
-            "/v1/auth/setup",
-            "setUp",
-            Anybody,
-            "Makes the owner of a tenant, by the link that the server or another owner gave.",
-        )
-        .takes::<auth::SetUp>()
-        .answers::<auth::Me>(200),
-        Op::new(
-            Post,
-            "/v1/auth/login",
-            "logIn",
-            Anybody,
-            "Signs a browser in: the cookie is in the answer.",
-        )
-        .takes::<auth::LogIn>()
-        .answers::<auth::Me>(200),
-        Op::new(Post, "/v1/auth/accept", "acceptInvitation", Anybody, "Sets a password by a link.")
-            .takes::<auth::Accept>()
-            .answers::<auth::Me>(200),
-        Op::new(
-            Post,
-            "/v1/auth/logout",
-            "logOut",
-            Agents,
-            "Ends the caller's sign-in and its sockets.",
-        )
-        .answers_nothing(204),
-        Op::new(
-            Put,
-            "/v1/auth/password",
-            "changePassword",
-            Agents,
-            "Changes the caller's password and ends their other sign-ins.",
-        )
-        .takes::<auth::ChangePassword>()
-        .answers_nothing(204),
-        Op::new(
-            Post,
-            "/v1/stream/tickets",
-            "createStreamTicket",
-            Everybody,
-            "A ticket that opens one socket within 30 seconds.",
-        )
-        .answers::<auth::Ticket>(201),
-        Op::new(Get, "/v1/agents", "listAgents", Agents, "People who answer.")
-            .query(&[CURSOR, LIMIT])
-            .answers::<agents::Page>(200),
-        Op::new(
-            Post,
-            "/v1/agents",
-            "createAgent",
-            Admins,
-            "Makes a person known before a token of theirs is seen.",
-        )
-        .takes::<agents::Create>()
-        .answers::<agents::Agent>(201)
-        .with(Conditions::Repeatable),
-        Op::new(Get, "/v1/agents/me", "getMe", Agents, "The caller.").answers::<agents::Agent>(200),
-        Op::new(Put, "/v1/agents/me/status", "setMyStatus", Agents, "Chooses a status.")
-            .takes::<agents::SetStatus>()
-            .answers::<agents::Agent>(200),
-        Op::new(
-            Put,
-            "/v1/agents/me/capacity",
-            "setMyCapacity",
-            Agents,
-            "Sets how many conversations the caller takes at once.",
-        )
-        .takes::<agents::SetCapacity>()
-        .answers::<agents::Agent>(200),
-        Op::new(Put, "/v1/agents/me/skills", "setMySkills", Agents, "Sets the caller's skills.")
-            .takes::<agents::SetSkills>()
-            .answers::<agents::Agent>(200),
-        Op::new(
-            Get,
-            "/v1/agents/{id}",
-            "getAgent",
-            Agents,
-            "A person who answers, by our id or by the external one.",
-        )
-        .answers::<agents::Agent>(200)
-        .with(Conditions::Versioned),
-        Op::new(
-            Patch,
-            "/v1/agents/{id}",
-            "changeAgent",
-            Admins,
-            "Changes a person; whoever is disabled or gets a lower role is cut off at once.",
-        )
-        .takes::<agents::Patch>()
-        .answers::<agents::Agent>(200)
-        .with(Conditions::Conditional),
         Op::new(Get, "/v1/departments", "listDepartments", Agents, "All departments.")
             .answers::<departments::All>(200),
         Op::new(Post, "/v1/departments", "createDepartment", Admins, "Creates a department.")
@@ -514,6 +416,7 @@ fn operations() -> Vec<Operation> {
         )
         .answers_nothing(101),
     ];
+    table.extend(people::operations());
     table.extend(action_operations());
     table
 }
@@ -669,6 +572,10 @@ pub fn document() -> OpenApi {
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("A signed token, or the secret of an anonymous visitor."))
         .build();
+    let key = Http::builder()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An API key with the scope named. Without one, no key will do."))
+        .build();
     let cookie = ApiKeyValue::with_description(
         "__Host-switchboard",
         "A browser that signed in. Changes also need an `Origin` of ours and \
@@ -679,6 +586,7 @@ pub fn document() -> OpenApi {
         .response("Problem", problem())
         .response("MethodNotAllowed", method_not_allowed())
         .security_scheme("token", SecurityScheme::Http(bearer))
+        .security_scheme("key", SecurityScheme::Http(key))
         .security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)))
         .build();
     let info = InfoBuilder::new()
@@ -719,15 +627,19 @@ fn describe(row: &Operation) -> utoipa::openapi::path::Operation {
         operation = operation.parameter(ParameterBuilder::from(tag).required(Required::True));
     }
     if let Some(body) = row.body {
-        let body = RequestBodyBuilder::new()
-            .content(JSON, Content::new(Some(body.reference())))
-            .required(Some(Required::True));
+        let is_picture = (body.name)() == people::Picture::name();
+        let kinds: &[&str] = if is_picture { &PICTURES } else { &[JSON] };
+        let content = |builder: RequestBodyBuilder, kind: &&str| {
+            builder.content(*kind, Content::new(Some(body.reference())))
+        };
+        let body =
+            kinds.iter().fold(RequestBodyBuilder::new(), content).required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
     let securities: &[Option<&str>] = match row.who {
         Who::Anybody => &[None],
         Who::AnybodyOrVisitor => &[None, Some("token")],
-        Who::Everybody | Who::Visitors | Who::Agents | Who::Admins => {
+        Who::Everybody | Who::Visitors | Who::Agents | Who::Admins | Who::Operators => {
             &[Some("token"), Some("cookie")]
         }
     };
@@ -735,12 +647,25 @@ fn describe(row: &Operation) -> utoipa::openapi::path::Operation {
         Some(scheme) => SecurityRequirement::new(*scheme, Vec::<String>::new()),
         None => SecurityRequirement::default(),
     });
+    let key = scope(row).map(|scope| SecurityRequirement::new("key", [scope.word()]));
     operation
-        .securities(Some(securities.collect::<Vec<_>>()))
+        .securities(Some(securities.chain(key).collect::<Vec<_>>()))
         .response(row.status.to_string(), success(row))
         .response("405", Ref::from_response_name("MethodNotAllowed"))
         .response("default", Ref::from_response_name("Problem"))
         .build()
+}
+
+/// What an API key needs for it; `None` when no key will do.
+fn scope(row: &Operation) -> Option<Scope> {
+    let method = match row.method {
+        HttpMethod::Get => Method::GET,
+        _ => Method::POST,
+    };
+    match scopes::needed(&method, row.path) {
+        Needed::Scope(scope) if row.who != Who::Anybody => Some(scope),
+        Needed::Scope(_) | Needed::Any | Needed::Person => None,
+    }
 }
 
 fn success(row: &Operation) -> Response {

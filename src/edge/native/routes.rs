@@ -8,13 +8,14 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    actions, agents, auth, conversations, demo, departments, links, messages, openapi, stream,
-    visitors, widgets,
+    actions, agents, auth, avatars, conversations, demo, departments, keys, links, messages,
+    openapi, stream, tenants, visitors, widgets,
 };
+use crate::accounts::avatar::UPLOAD_BYTES_MAX;
 use crate::edge::assets;
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
@@ -49,7 +50,19 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .route("/v1/auth/password", put(auth::change_password))
         .route("/v1/stream/tickets", post(auth::ticket))
         .route("/v1/agents", get(agents::list).post(agents::create))
-        .route("/v1/agents/me", get(agents::me))
+        .route("/v1/agents/me", get(agents::me).patch(agents::patch_me))
+        .route(
+            "/v1/agents/me/avatar",
+            put(avatars::put_mine).delete(avatars::delete_mine).layer(picture()),
+        )
+        .route("/v1/agents/{id}/avatar", put(avatars::put).delete(avatars::delete).layer(picture()))
+        .route("/v1/agents/{id}/invitation", post(agents::invite))
+        .route("/v1/avatars/{id}", get(avatars::get))
+        .route("/v1/keys", get(keys::list).post(keys::create))
+        .route("/v1/keys/{id}", delete(keys::delete))
+        .route("/v1/tenants", get(tenants::list).post(tenants::create))
+        .route("/v1/tenants/me", get(tenants::mine).patch(tenants::patch))
+        .route("/v1/tenants/{id}/setup", post(tenants::set_up))
         .route("/v1/agents/me/status", put(agents::set_status))
         .route("/v1/agents/me/capacity", put(agents::set_capacity))
         .route("/v1/agents/me/skills", put(agents::set_skills))
@@ -73,6 +86,11 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(&doors), around))
         .with_state(doors)
+}
+
+/// A picture is larger than any text.
+fn picture() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(UPLOAD_BYTES_MAX)
 }
 
 /// Everything around a request: the Origin rule, time, headers and counts.

@@ -14,6 +14,7 @@ use super::{
     Answer, Connection, Deadlines, EXPIRY_GRACE, Frame, HELLO_WITHIN, Identity, Incoming, Limits,
     PING_EVERY, Person, TEXT_BYTES_MAX, UNACKED_MAX,
 };
+use crate::accounts::api_key::Scope;
 use crate::accounts::stream_ticket;
 use crate::auth::{AuthError, Flaw};
 use crate::edge::doors::Doors;
@@ -130,6 +131,9 @@ async fn admit(
             return Err(error.into());
         }
     };
+    if !identity.permits(Scope::ConversationsRead) {
+        return Err(Code::MissingScope.into());
+    }
     match origin {
         Some(origin) if !doors.allows_origin(&identity.tenant, origin) => {
             Err(Code::OriginRefused.into())
@@ -141,7 +145,9 @@ async fn admit(
 /// A store that cannot be read is no reason to sign people out.
 fn close_for(problem: &Problem) -> Close {
     match problem.code {
-        Code::Unauthenticated | Code::UnknownRole | Code::OriginRefused => Close::Unauthenticated,
+        Code::Unauthenticated | Code::UnknownRole | Code::OriginRefused | Code::MissingScope => {
+            Close::Unauthenticated
+        }
         Code::RateLimited => Close::Rate,
         _ => Close::Void,
     }

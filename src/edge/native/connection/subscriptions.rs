@@ -171,6 +171,8 @@ impl Connection {
             None => (Mode::Snapshot, Seq(head.0.saturating_sub(SNAPSHOT))),
         };
         let card = DomainCard::of(&subscribed.state);
+        let faces = self.doors.directory.faces(&self.identity.tenant);
+        let shown = Card::new(&card, self.side(), &subscribed.receipt).with_face(&faces);
         let frame = self.codec.encode(&Frame::Subscribed {
             conversation: conversation.uuid(),
             stream: stream_name(stream),
@@ -178,7 +180,7 @@ impl Connection {
             head: head.0,
             mode,
             from: done.next().0,
-            state: Some(Box::new(Card::new(&card, self.side(), &subscribed.receipt))),
+            state: Some(Box::new(shown)),
         });
         self.write(frame).await?;
         self.flush().await?;

@@ -12,6 +12,7 @@ use switchboard_store::ListScope;
 use uuid::Uuid;
 
 use super::{Answer, Close, Code, Connection, Frame, Identity, Problem};
+use crate::accounts::avatar::Faces;
 use crate::edge::doors::Doors;
 use crate::edge::native::presences::{profile, status_name};
 use crate::edge::native::wire::card::{Card, statuses_named};
@@ -106,9 +107,14 @@ impl Connection {
         let Some((_, reference)) = self.views.iter().find(|(id, _)| *id == delta.id) else {
             return Ok(());
         };
+        let faces = self.doors.directory.faces(&self.identity.tenant);
         let (snapshot, changes) = match &delta.rows {
-            Rows::Snapshot(rows) => (Some(rows.iter().map(card).collect()), None),
-            Rows::Changes(changes) => (None, Some(changes.iter().map(change).collect())),
+            Rows::Snapshot(rows) => {
+                (Some(rows.iter().map(|row| card(row, &faces)).collect()), None)
+            }
+            Rows::Changes(changes) => {
+                (None, Some(changes.iter().map(|it| change(it, &faces)).collect()))
+            }
         };
         let frame = self.codec.encode(&Frame::View {
             reference: *reference,
@@ -125,10 +131,11 @@ impl Connection {
         agents: &[AgentPresence],
         snapshot: bool,
     ) -> Result<(), Close> {
+        let faces = self.doors.directory.faces(&self.identity.tenant);
         let agents = agents
             .iter()
             .map(|agent| Presence {
-                agent: Agent::from(&agent.agent),
+                agent: Agent::from(&agent.agent).with_face(&faces),
                 status: status_name(agent.effective),
                 capacity: agent.capacity,
                 active: agent.active,
@@ -138,14 +145,14 @@ impl Connection {
     }
 }
 
-fn card(row: &Row) -> Card<'_> {
+fn card<'a>(row: &'a Row, faces: &'a Faces) -> Card<'a> {
     // The inbox has counted already: a receipt of the watcher is not at hand here.
-    Card::with_unread(&row.card, Side::Agent, row.unread)
+    Card::with_unread(&row.card, Side::Agent, row.unread).with_face(faces)
 }
 
-fn change(change: &InboxChange) -> Change<'_> {
+fn change<'a>(change: &'a InboxChange, faces: &'a Faces) -> Change<'a> {
     match change {
-        InboxChange::Put(row) => Change::Put(Box::new(card(row))),
+        InboxChange::Put(row) => Change::Put(Box::new(card(row, faces))),
         InboxChange::Drop(conversation) => Change::Drop(conversation.uuid()),
     }
 }

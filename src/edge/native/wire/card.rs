@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::event::{priority_name, resolution_name};
 use super::person::{Agent, Person};
 use super::time::Rfc3339;
+use crate::accounts::avatar::Faces;
 
 /// A conversation in short.
 #[derive(Debug, Serialize, ToSchema)]
@@ -135,9 +136,11 @@ impl<'a> Card<'a> {
                 email: card.visitor_email().filter(|_| internal),
                 verified: internal.then_some(card.verified),
             },
-            agent: card
-                .agent
-                .map(|id| Agent { id: id.uuid(), name: card.agent_name().unwrap_or_default() }),
+            agent: card.agent.map(|id| Agent {
+                id: id.uuid(),
+                name: card.agent_name().unwrap_or_default(),
+                avatar: None,
+            }),
             created_at: Rfc3339(card.created_at),
             last_at: Rfc3339(if internal { card.last_at } else { card.last_public_at }),
             waiting_since: card.waiting_since.map(Rfc3339),
@@ -153,6 +156,14 @@ impl<'a> Card<'a> {
             rating: card.score.map(|score| Rating { score, comment: card.comment() }),
             ticket: internal.then(|| card.ticket.map(|number| number.0)),
         }
+    }
+}
+
+impl<'a> Card<'a> {
+    /// The same with the picture of its agent.
+    #[must_use]
+    pub fn with_face(self, faces: &'a Faces) -> Self {
+        Self { agent: self.agent.map(|agent| agent.with_face(faces)), ..self }
     }
 }
 

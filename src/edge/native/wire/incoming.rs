@@ -50,6 +50,28 @@ pub enum Incoming {
     Pong,
 }
 
+impl Incoming {
+    /// Whether others learn of it.
+    #[must_use]
+    pub const fn writes(&self) -> bool {
+        match self {
+            Self::Send { .. }
+            | Self::Received { .. }
+            | Self::Read { .. }
+            | Self::Typing { .. }
+            | Self::Do { .. } => true,
+            Self::Hello { .. }
+            | Self::Subscribe { .. }
+            | Self::Unsubscribe { .. }
+            | Self::Fetch { .. }
+            | Self::Watch { .. }
+            | Self::Unwatch { .. }
+            | Self::Ping
+            | Self::Pong => false,
+        }
+    }
+}
+
 /// What a send writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,9 +1,12 @@
 //! People on the wire.
 
 use serde::Serialize;
+use switchboard_domain::ids::AgentId;
 use switchboard_domain::person::{AgentRef, Author, Principal};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::accounts::avatar::Faces;
 
 /// Somebody who acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -46,10 +49,21 @@ pub struct Agent<'a> {
     pub id: Uuid,
     /// The name to show.
     pub name: &'a str,
+    /// Where the picture is; on cards and in presence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<&'a str>,
+}
+
+impl<'a> Agent<'a> {
+    /// The same with a picture, if there is one.
+    #[must_use]
+    pub fn with_face(self, faces: &'a Faces) -> Self {
+        Self { avatar: faces.of(AgentId::new(self.id)), ..self }
+    }
 }
 
 impl<'a> From<&'a AgentRef> for Agent<'a> {
     fn from(agent: &'a AgentRef) -> Self {
-        Self { id: agent.id.uuid(), name: &agent.name }
+        Self { id: agent.id.uuid(), name: &agent.name, avatar: None }
     }
 }
