@@ -65,7 +65,9 @@ impl Server {
         let mut process = serve.stdout(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut address = |before: &str| {
-            let line = said.next().expect("the server says where it is").unwrap();
+            let mut lines = said.by_ref().map(Result::unwrap);
+            let line = lines.find(|line| line.starts_with(before));
+            let line = line.expect("the server says where it is");
             let (_, address) = line.split_once("http://").expect(before);
             address.trim_end_matches("/metrics").parse().unwrap()
         };
