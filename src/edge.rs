@@ -5,6 +5,8 @@ pub mod problem;
 pub mod limits;
 pub mod listener;
 pub mod connections;
+pub mod trails;
+pub mod viewers;
 pub mod doors;
 pub mod assets;
 pub mod admin;

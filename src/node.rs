@@ -30,6 +30,8 @@ use crate::edge::doors::{Budgets, Doors};
 use crate::edge::listener::{self, Listener, Manner, Tls, tls};
 use crate::edge::native::{departments, routes};
 use crate::edge::problem::Problem;
+use crate::edge::trails::Trails;
+use crate::edge::viewers::Viewers;
 use crate::metrics::Metrics;
 use crate::phase::{self, Phase};
 use crate::telemetry::spawn;
@@ -159,6 +161,8 @@ impl Node {
             queue: system.queue(),
             agents_see: config.actors.agents_see.into(),
             connections: Connections::default(),
+            trails: Trails::default(),
+            viewers: Viewers::default(),
             metrics,
             budgets: Budgets::new(&config.limits),
             demo: config.server.demo,

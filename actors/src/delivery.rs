@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use switchboard_domain::conversation::Stream;
 use switchboard_domain::ids::{AgentId, ConversationId};
-use switchboard_domain::person::{Author, Principal};
+use switchboard_domain::person::{AgentRef, Author, Principal};
 use switchboard_domain::receipt::Receipt;
+use switchboard_domain::trail::Page;
 
 use crate::answer::Subscribed;
 use crate::inbox::ViewDelta;
@@ -81,6 +82,20 @@ pub enum Delivery {
         /// Shortest and longest expected wait in seconds; `None` when nothing is known.
         eta: Option<(u32, u32)>,
     },
+    /// The visitor went to another page; for agents.
+    Page {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Where to.
+        page: Arc<Page>,
+    },
+    /// Who looks at a conversation; for agents.
+    Viewing {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// All who look, at this moment.
+        agents: Arc<[AgentRef]>,
+    },
     /// Somebody began a conversation with this visitor.
     Conversation(ConversationId),
     /// The node goes away: connect again after so long.
@@ -109,6 +124,8 @@ enum Slot {
     Presence(AgentId),
     AnybodyOnline,
     QueuePosition(ConversationId),
+    Page(ConversationId),
+    Viewing(ConversationId),
 }
 
 impl Slot {
@@ -151,6 +168,8 @@ impl Item for Delivery {
             },
             Self::AnybodyOnline(_) => Slot::AnybodyOnline.class(),
             Self::QueuePosition { conversation, .. } => Slot::QueuePosition(*conversation).class(),
+            Self::Page { conversation, .. } => Slot::Page(*conversation).class(),
+            Self::Viewing { conversation, .. } => Slot::Viewing(*conversation).class(),
         }
     }
 
@@ -162,6 +181,8 @@ impl Item for Delivery {
             Self::Subscribed { .. } => 4 * FRAME,
             Self::Typing { preview, .. } => FRAME + preview.as_ref().map_or(0, |text| text.len()),
             Self::View(delta) => FRAME + delta.weight(),
+            Self::Page { page, .. } => FRAME + page.bytes(),
+            Self::Viewing { agents, .. } => FRAME + FRAME / 2 * agents.len(),
             Self::Presence { agents, .. } => FRAME * agents.len().max(1),
             Self::Unsubscribed { .. }
             | Self::Receipt { .. }

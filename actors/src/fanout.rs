@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use switchboard_domain::conversation::{Event, Heads, Stream};
 use switchboard_domain::person::{Author, Caller, Principal, Role, Side};
 use switchboard_domain::receipt::Receipt;
+use switchboard_domain::trail::Page;
 use switchboard_store::ConversationKey;
 
 use crate::delivery::{Delivery, Outlet, Unsubscribed};
@@ -171,6 +172,30 @@ impl Fanout {
                 )
             },
         );
+    }
+
+    /// Tells the agents among the subscribers where the visitor went. Who is not subscribed may not
+    /// say so.
+    pub(crate) fn page(&self, key: &ConversationKey, caller: &Caller, page: &Arc<Page>) {
+        let from = caller.author.principal;
+        self.retain_if(
+            key,
+            |subscriptions| subscriptions.iter().any(|own| own.principal == from),
+            |subscription| {
+                let conversation = key.conversation;
+                let page = Arc::clone(page);
+                subscription.stream != Stream::Internal
+                    || self.push(&subscription.outlet, Delivery::Page { conversation, page })
+            },
+        );
+    }
+
+    /// Tells the agents among the subscribers. P13: whoever hears the internal stream is one.
+    pub(crate) fn tell_agents(&self, key: &ConversationKey, delivery: &Delivery) {
+        self.retain(key, |subscription| {
+            subscription.stream != Stream::Internal
+                || self.push(&subscription.outlet, delivery.clone())
+        });
     }
 
     /// Tells the visitors among the subscribers.

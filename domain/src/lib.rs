@@ -14,6 +14,7 @@ pub mod conversation;
 pub mod card;
 pub mod receipt;
 pub mod intake;
+pub mod trail;
 pub mod presence;
 pub mod capacity;
 pub mod queue;

@@ -28,6 +28,12 @@ pub const FIELDS_BYTES_MAX: usize = 4_096;
 pub const INTAKE_FIELDS_MAX: usize = 8;
 /// Choices of one such question.
 pub const INTAKE_CHOICES_MAX: usize = 32;
+/// Bytes of the address of a page that a visitor is on: what browsers and servers agree on.
+pub const PAGE_URL_BYTES_MAX: usize = 2_048;
+/// Bytes of its title: what a tab shows, and some.
+pub const PAGE_TITLE_BYTES_MAX: usize = 200;
+/// Pages of a visitor that are remembered: how somebody came here, not a history.
+pub const TRAIL_PAGES_MAX: usize = 20;
 /// Tags of one conversation; more cannot be read in a list.
 pub const TAGS_MAX: usize = 32;
 /// Skills that one conversation asks for.

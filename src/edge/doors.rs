@@ -14,6 +14,8 @@ use tokio::time::{Duration, Instant};
 use super::connections::Connections;
 use super::limits::{self, PerAddress, Rate};
 use super::problem::{Code, Problem};
+use super::trails::Trails;
+use super::viewers::Viewers;
 use crate::accounts::Accounts;
 use crate::auth::Authenticator;
 use crate::directory::Directory;
@@ -54,6 +56,10 @@ pub struct Doors {
     pub agents_see: AgentsSee,
     /// Open sockets.
     pub connections: Connections,
+    /// Where visitors have been lately.
+    pub trails: Trails,
+    /// Which agents look at which conversation.
+    pub viewers: Viewers,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Budgets among strangers.

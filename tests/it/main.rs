@@ -7,6 +7,7 @@ mod http;
 mod tokens;
 mod widgets;
 mod outbound;
+mod context;
 mod node;
 mod harness;
 mod straight_line;

@@ -95,6 +95,7 @@ fn table() -> Vec<Row> {
         row("listConversations", [401, 200, 200, 200, 200, 200], none()),
         row("getConversation", [401, 200, 404, 200, 200, 404], none()),
         row("changeConversation", [401, 403, 404, 200, 200, 404], json!({"priority": "high"})),
+        row("getContext", [401, 403, 403, 200, 200, 404], none()),
         row("listMessages", [401, 200, 404, 200, 200, 404], none()),
         row("sendMessage", [401, 201, 404, 201, 201, 404], text()),
         // The first message is the visitor's: agents edit only their own.

@@ -156,3 +156,31 @@ fn a_subscription_is_small() {
     let entry = size_of::<(ConversationKey, Audience)>() + size_of::<Subscription>();
     assert!(entry <= 128, "{entry} bytes");
 }
+
+/// P13: a visitor hears nothing of where agents look, nor back what it told of itself.
+#[test]
+fn pages_and_viewers_reach_the_internal_stream_alone() {
+    let fanout = fanout();
+    let (_one, mut public) = subscribe(&fanout, VISITOR, Stream::Public);
+    let (_two, mut internal) = subscribe(&fanout, AGENT, Stream::Internal);
+    let (_three, mut public_of_agent) = subscribe(&fanout, AGENT, Stream::Public);
+    for client in [&mut public, &mut internal, &mut public_of_agent] {
+        take_all(client);
+    }
+    let page = Page::new("https://shop.example/", "", Timestamp(1));
+    let page = Arc::new(page.unwrap_or_else(|| panic!("it is a page")));
+    fanout.page(&key(1), &visitor(1), &page);
+    let looking = Delivery::Viewing { conversation: key(1).conversation, agents: [].into() };
+    fanout.tell_agents(&key(1), &looking);
+    let heard = take_all(&mut internal);
+    assert!(
+        matches!(heard.as_slice(), [Delivery::Page { .. }, Delivery::Viewing { .. }]),
+        "{heard:?}"
+    );
+    for client in [&mut public, &mut public_of_agent] {
+        assert!(take_all(client).is_empty());
+    }
+    // Somebody else's page is nobody's news.
+    fanout.page(&key(1), &visitor(2), &page);
+    assert!(take_all(&mut internal).is_empty());
+}

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ractor::concurrency::oneshot;
 use switchboard_domain::conversation::{Request, Stream};
 use switchboard_domain::ids::Seq;
-use switchboard_domain::person::Caller;
+use switchboard_domain::person::{AgentRef, Caller};
+use switchboard_domain::trail;
 use switchboard_store::{ConversationKey, Page, Range, Store};
 use tokio::time::Instant;
 
 use super::{Message, shard};
 use crate::answer::{Done, History, Refusal, View};
 use crate::conversation::{self, Stretch};
-use crate::delivery::Outlet;
+use crate::delivery::{Delivery, Outlet};
 use crate::fanout::Fanout;
 use crate::mailbox::{Address, BUSY, Reply, answered};
 use crate::meter::{Dropped, Kind, Meter, Outcome};
@@ -208,6 +209,18 @@ impl Handle {
         preview: Option<Arc<str>>,
     ) {
         self.0.region(key).fanout.typing(key, caller, on, preview);
+    }
+
+    /// Tells agents who hear the internal stream where the visitor went. Lossy, and only for
+    /// subscribers.
+    pub fn page(&self, key: &ConversationKey, caller: &Caller, page: &Arc<trail::Page>) {
+        self.0.region(key).fanout.page(key, caller, page);
+    }
+
+    /// Tells agents who hear the internal stream who looks at the conversation.
+    pub fn viewing(&self, key: &ConversationKey, agents: Arc<[AgentRef]>) {
+        let conversation = key.conversation;
+        self.0.region(key).fanout.tell_agents(key, &Delivery::Viewing { conversation, agents });
     }
 
     /// The subscriptions among which those of a conversation are.

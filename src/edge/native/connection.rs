@@ -21,7 +21,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use switchboard_actors::delivery::{Delivery, Outlet};
 use switchboard_actors::subscriber::Receiver;
-use switchboard_domain::ids::DeviceId;
+use switchboard_domain::ids::{ConversationId, DeviceId};
 use switchboard_domain::limit::TEXT_BYTES_MAX;
 use switchboard_domain::person::Principal;
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
@@ -43,6 +43,7 @@ mod hello;
 mod requests;
 mod subscriptions;
 mod views;
+mod surroundings;
 mod deliveries;
 mod writer;
 
@@ -91,6 +92,8 @@ struct Connection {
     subscriptions: Subscriptions,
     /// Live lists by the client's reference; the position of one is not its id.
     views: Vec<(u64, Uuid)>,
+    /// What the agent looks at; in a box, because most connections are visitors'.
+    looks_at: Option<Box<ConversationId>>,
     /// `None` while nothing is under way: an empty set owns memory too.
     under_way: Option<FuturesUnordered<BoxFuture<'static, Answer>>>,
     /// The replay that the outlet waits for.
@@ -152,6 +155,7 @@ impl Connection {
     /// Takes back everything that others hold of it.
     fn leave(&mut self) {
         self.doors.connections.leave(self.outlet.id());
+        self.viewing(None);
         for (conversation, stream) in self.subscriptions.take_all() {
             let key = self.doors.key(&self.identity.tenant, conversation);
             self.doors.conversations.unsubscribe(&key, stream, self.outlet.id());
@@ -366,6 +370,14 @@ impl Connection {
             }
             Incoming::Unwatch { reference } => {
                 self.unwatch(reference);
+                Ok(())
+            }
+            Incoming::Page { url, title } => {
+                self.page(&url, &title);
+                Ok(())
+            }
+            Incoming::Viewing { conversation } => {
+                self.viewing(conversation);
                 Ok(())
             }
             Incoming::Ping => self.write(self.codec.encode(&Frame::Pong)).await,

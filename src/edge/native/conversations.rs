@@ -28,6 +28,7 @@ use crate::edge::problem::{Code, Problem};
 
 pub mod begin;
 pub mod outbound;
+pub mod context;
 
 /// A page of conversations.
 #[derive(Debug, Serialize, ToSchema)]

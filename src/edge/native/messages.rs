@@ -101,6 +101,8 @@ async fn wait_for(
             | Delivery::Presence { .. }
             | Delivery::AnybodyOnline(_)
             | Delivery::Conversation(_)
+            | Delivery::Page { .. }
+            | Delivery::Viewing { .. }
             | Delivery::QueuePosition { .. } => continue,
         };
         if newest > after {

@@ -232,6 +232,14 @@ fn operations() -> Vec<Operation> {
         .answers::<Card<'_>>(200),
         Op::new(
             Get,
+            "/v1/conversations/{id}/context",
+            "getContext",
+            Agents,
+            "Who a conversation is with, on what device and page, and what was before.",
+        )
+        .answers::<conversations::context::Context<'_>>(200),
+        Op::new(
+            Get,
             "/v1/conversations/{id}/messages",
             "listMessages",
             Everybody,

@@ -35,6 +35,7 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .route("/v1/conversations", get(conversations::list).post(conversations::begin::begin))
         .route("/v1/conversations/outbound", post(conversations::outbound::outbound))
         .route(&conversation(""), get(conversations::get).patch(conversations::change))
+        .route(&conversation("/context"), get(conversations::context::context))
         .route(&conversation("/messages"), get(messages::list).post(messages::send))
         .route(&conversation("/messages/{seq}"), patch(messages::edit).delete(messages::redact))
         .route(&conversation("/notes"), post(messages::note))

@@ -8,7 +8,9 @@ use switchboard_domain::person::Side;
 use tokio::time::{Duration, Instant};
 
 use super::{Close, Code, Connection, Frame, Person, event};
+use crate::edge::native::wire::person::Agent;
 use crate::edge::native::wire::stream_name;
+use crate::edge::native::wire::time::Rfc3339;
 
 /// How long a client may stay after the moment it was told to come back.
 const DRAIN_GRACE: Duration = Duration::from_secs(2);
@@ -77,6 +79,27 @@ impl Connection {
             Delivery::QueuePosition { conversation, position, eta } => {
                 let frame =
                     Frame::Queue { conversation: conversation.uuid(), position, eta_s: eta };
+                self.write(self.codec.encode(&frame)).await
+            }
+            // P13: only who hears the internal stream is told; a visitor's socket would not carry it.
+            Delivery::Page { .. } | Delivery::Viewing { .. } if self.side() != Side::Agent => {
+                tracing::error!(connection = %self.id, "agents' news were on their way to a visitor");
+                Ok(())
+            }
+            Delivery::Page { conversation, page } => {
+                let frame = Frame::Page {
+                    conversation: conversation.uuid(),
+                    url: &page.url,
+                    title: &page.title,
+                    at: Rfc3339(page.at),
+                };
+                self.write(self.codec.encode(&frame)).await
+            }
+            Delivery::Viewing { conversation, agents } => {
+                let frame = Frame::Viewing {
+                    conversation: conversation.uuid(),
+                    agents: agents.iter().map(Agent::from).collect(),
+                };
                 self.write(self.codec.encode(&frame)).await
             }
             Delivery::Conversation(conversation) => {

@@ -76,6 +76,7 @@ pub(super) async fn greet(
         device: device.unwrap_or_else(|| DeviceId::new(id)),
         subscriptions: Subscriptions::default(),
         views: Vec::new(),
+        looks_at: None,
         under_way: None,
         replay: None,
         clock: Deadlines { ping_at: now + PING_EVERY, heard_at: now, expires_at, drain_at: None },

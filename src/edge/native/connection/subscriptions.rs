@@ -77,6 +77,12 @@ impl Subscriptions {
             .any(|entry| entry.conversation == conversation && entry.stream == stream)
     }
 
+    /// Conversations whose public stream is heard, the oldest subscriptions first.
+    pub(super) fn public(&self) -> impl Iterator<Item = ConversationId> + '_ {
+        let public = self.entries.iter().filter(|entry| entry.stream == Stream::Public);
+        public.map(|entry| entry.conversation)
+    }
+
     fn find(&self, ref_id: u64) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.ref_id == ref_id)
     }
@@ -184,6 +190,9 @@ impl Connection {
         });
         self.write(frame).await?;
         self.flush().await?;
+        if stream == Stream::Internal {
+            self.tell_viewers(conversation);
+        }
         if done < head {
             let page = self.read_page(conversation, stream, done);
             self.replay = Some(Replay { conversation, stream, done, head, page });

@@ -24,6 +24,7 @@ use super::super::sealed;
 use super::super::widgets::public::offered;
 use super::super::wire::card::Card;
 use super::super::wire::event::priority_named;
+use super::context::note_device;
 use crate::auth::Identity;
 use crate::directory::Contact;
 use crate::directory::widget::{Address as WidgetAddress, Settings};
@@ -95,7 +96,7 @@ pub async fn begin(
     Address(address): Address,
     MaybeCaller(identity): MaybeCaller,
     headers: HeaderMap,
-    Json { value: begin, digest }: Json<Begin>,
+    Json { value: mut begin, digest }: Json<Begin>,
 ) -> Result<Response, Problem> {
     let widget = WidgetAddress::parse(&begin.widget).ok_or(Code::NotFound)?;
     if identity.as_ref().is_some_and(|identity| identity.tenant != widget.tenant) {
@@ -110,6 +111,7 @@ pub async fn begin(
         route: "POST /v1/conversations".to_owned(),
         digest,
     };
+    note_device(&mut begin.context, &headers, address);
     let key = idempotency_key(&headers)?.unwrap_or_default().to_owned();
     let answer = once(&doors, &headers, request, |this_try| {
         Box::pin(begin_once(&doors, identity.as_deref(), widget, begin, this_try, &key))

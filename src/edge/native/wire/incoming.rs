@@ -44,6 +44,10 @@ pub enum Incoming {
     Watch { reference: Uuid, view: View, sort: Sort, limit: usize },
     /// End a live list.
     Unwatch { reference: Uuid },
+    /// The visitor is on this page.
+    Page { url: String, title: String },
+    /// The agent looks at this conversation, or at none.
+    Viewing { conversation: Option<ConversationId> },
     /// Are you there?
     Ping,
     /// I am.
@@ -181,6 +185,8 @@ enum Type {
     Do,
     Watch,
     Unwatch,
+    Page,
+    Viewing,
     Ping,
     Pong,
     #[serde(other)]
@@ -228,6 +234,10 @@ struct Flat {
     view: Option<View>,
     #[serde(default)]
     sort: Option<Sort>,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    title: Option<String>,
     #[serde(default)]
     token: Option<String>,
     #[serde(default)]
@@ -330,6 +340,13 @@ impl Flat {
                 limit: self.limit.unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX),
             },
             Type::Unwatch => Incoming::Unwatch { reference: need("ref", self.reference)? },
+            Type::Page => Incoming::Page {
+                url: need("url", self.url)?,
+                title: self.title.unwrap_or_default(),
+            },
+            Type::Viewing => {
+                Incoming::Viewing { conversation: self.conversation.map(ConversationId::new) }
+            }
             Type::Ping => Incoming::Ping,
             Type::Pong => Incoming::Pong,
             Type::Unknown => return Err(BadFrame::UnknownType),

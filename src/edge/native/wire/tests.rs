@@ -263,6 +263,12 @@ fn frames(mut sample: impl FnMut(&str, &Frame<'_>)) {
     let presence = Presence { agent: Agent::from(&ada), status: "online", capacity: 5, active: 2 };
     sample("presence to agents", &Frame::Presences { agents: vec![presence], snapshot: true });
     sample("presence to visitors", &Frame::AnybodyOnline { online: true });
+    let (url, title, at) = ("https://shop.example/shoes", "Shoes", Rfc3339(AT));
+    let page = Frame::Page { conversation: conversation().uuid(), url, title, at };
+    sample("page to agents", &page);
+    let agents = vec![Agent::from(&ada)];
+    let viewing = Frame::Viewing { conversation: conversation().uuid(), agents };
+    sample("viewing to agents", &viewing);
     sample("conversation", &Frame::Conversation { conversation: conversation().uuid() });
     sample("drain", &Frame::Drain { reconnect_in_ms: 8_123 });
     sample("error", &Frame::Error { code: "bad_frame", detail: Some("not JSON") });
@@ -345,6 +351,9 @@ fn incoming_frames_are_read_in_both_codecs() {
     let frames = [
         json!({"type": "hello", "token": "t", "device": uuid}),
         json!({"type": "hello", "token": "t"}),
+        json!({"type": "page", "url": "https://a.example/", "title": "A"}),
+        json!({"type": "viewing", "conversation": uuid}),
+        json!({"type": "viewing", "conversation": null}),
         json!({"type": "subscribe", "conversation": uuid, "log": null, "after": null}),
         json!({"type": "subscribe", "conversation": uuid, "stream": "internal", "log": uuid,
                "after": 41}),
