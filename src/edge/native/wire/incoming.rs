@@ -63,6 +63,8 @@ impl Incoming {
             | Self::Received { .. }
             | Self::Read { .. }
             | Self::Typing { .. }
+            | Self::Page { .. }
+            | Self::Viewing { .. }
             | Self::Do { .. } => true,
             Self::Hello { .. }
             | Self::Subscribe { .. }
