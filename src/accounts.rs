@@ -154,3 +154,6 @@ pub fn folded(email: &str) -> Arc<str> {
 fn counted_as(tenant: &TenantId, email: &str) -> attempts::Account {
     attempts::Account::of(&tenant.0, email)
 }
+
+#[cfg(test)]
+mod tests;

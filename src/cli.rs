@@ -18,8 +18,10 @@ use switchboard_store::embedded;
 use crate::auth::{self, Keys, Mint};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Engine, Environment};
+use crate::directory::tenant;
 
 pub mod pid;
+mod account;
 mod serve;
 mod doctor;
 
@@ -69,6 +71,22 @@ enum Command {
     Doctor,
     /// Ask the server that runs on the data directory to stop, and wait until it has.
     Drain,
+    /// Own accounts of people.
+    #[command(subcommand)]
+    Account(Account),
+}
+
+#[derive(Debug, Subcommand)]
+enum Account {
+    /// Print a link, good once and for a week, with which somebody who is locked out sets another
+    /// password. The server must be stopped.
+    Reset {
+        /// The mail address that the person signs in with.
+        email: String,
+        /// The person's tenant.
+        #[arg(long, default_value = tenant::DEFAULT)]
+        tenant: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -206,6 +224,10 @@ fn act(
             let dir = data_dir(&config)?;
             let report = embedded::verify(dir).map_err(Failed::because)?;
             say(format_args!("{}: {}", dir.display(), Shown(report)))
+        }
+        Command::Account(Account::Reset { email, tenant }) => {
+            config.check()?;
+            account::reset(&config, &email, &tenant)
         }
         Command::Doctor => doctor::look(&config),
         Command::Drain => {

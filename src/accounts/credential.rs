@@ -283,7 +283,7 @@ impl Directory {
     }
 
     /// The account that signs in with a mail address, folded.
-    pub(super) async fn credential_of(
+    pub(crate) async fn credential_of(
         &self,
         tenant: &TenantId,
         email: &str,

@@ -321,3 +321,29 @@ async fn another_password_ends_every_other_sign_in() {
     assert_eq!(phone.log_in(EMAIL, next).await.status, 200);
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_passwords_are_limited_and_lock_nobody_out_who_was_here() {
+    let server = Server::start_in(tempfile::tempdir().unwrap(), |config| {
+        config.server.demo = false;
+        config.environment = switchboard::config::Environment::Production;
+    })
+    .await;
+    let mut owner = set_up(&server).await;
+    let mut stranger = Browser::new(server.address());
+    let mut answers = Vec::new();
+    for _ in 0..12 {
+        answers.push(stranger.log_in(EMAIL, "not the password").await);
+    }
+    let statuses: Vec<u16> = answers.iter().map(|reply| reply.status).collect();
+    assert_eq!(statuses, [[401; 10].as_slice(), &[429; 2]].concat());
+    assert_eq!(answers[11].code(), "too_many_attempts");
+    let wait: u64 = answers[11].header("retry-after").unwrap().parse().unwrap();
+    assert!((60..=90).contains(&wait), "{wait}");
+
+    // From the same address: the right password of a stranger waits, a known browser does not.
+    assert_eq!(stranger.log_in(EMAIL, PASSWORD).await.status, 429);
+    assert_eq!(owner.post("/v1/auth/logout", &json!({})).await.status, 204);
+    assert_eq!(owner.log_in(EMAIL, PASSWORD).await.status, 200);
+    server.stop().await;
+}

@@ -212,6 +212,33 @@ async fn visitors_read_the_display_name_and_see_the_picture() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_out_owner_comes_back_by_the_machine() {
+    let server = start().await;
+    let mut owner = set_up(&server).await;
+    let data = server.stop().await;
+    let reset = |email: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_switchboard"));
+        command.args(["account", "reset", email, "--data-dir"]).arg(data.path());
+        let output = command.env_clear().output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(reset("nobody@example.com"), (Some(1), String::new()));
+    let (code, said) = reset(EMAIL);
+    assert_eq!(code, Some(0), "{said}");
+    let (page, token) = said.trim().split_once("#invite=").unwrap();
+    assert_eq!(page, "http://127.0.0.1:8080/console");
+
+    let server = start_in(data).await;
+    owner = owner.moved(server.address());
+    assert_eq!(owner.get("/v1/auth/me").await.status, 200, "a link alone ends nothing");
+    let mut back = Browser::new(server.address());
+    let body = json!({"token": token, "password": OTHER});
+    assert_eq!(back.enter("accept", &body).await.json()["principal"]["role"], "owner");
+    assert_eq!(owner.get("/v1/auth/me").await.status, 401);
+    server.stop().await;
+}
+
 /// One red pixel.
 fn picture() -> Vec<u8> {
     use base64::Engine as _;
