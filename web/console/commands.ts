@@ -171,7 +171,7 @@ export function commandsOf({ shell, desk, open, focus, toggleContext }: CommandP
       hidden: true,
       when: has((now) => now.status === 'active'),
       run: on((now) => {
-        if (sendDraft(desk, now)) void desk.finish(now, 'resolve');
+        if (sendDraft(desk, now)) desk.finishWhenSent(now);
       }),
     },
     // List

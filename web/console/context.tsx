@@ -215,8 +215,8 @@ function Around({
                     <StatusBadge card={one} />
                     <span class="soft small">{`${duration(now.value - Date.parse(one.last_at))}`}</span>
                   </span>
-                  <span class="last" dir="auto">
-                    {lastLine(one)}
+                  <span class="last">
+                    <bdi>{lastLine(one)}</bdi>
                   </span>
                 </a>
               </li>

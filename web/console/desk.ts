@@ -13,7 +13,7 @@ import { AgentClient } from '../client/agent.ts';
 import type { Conversation } from '../client/conversation.ts';
 import { claimDevice } from '../client/device.ts';
 import type { AgentPresence, AgentRef, Card, PresenceStatus } from '../client/frames.ts';
-import type { Entry } from '../client/outbox.ts';
+import { type Entry, pending } from '../client/outbox.ts';
 import type { Cancel, Ports } from '../client/ports.ts';
 import type { Toasts } from '../ui/toasts.tsx';
 import { type Item, transcript } from '../ui/transcript.ts';
@@ -193,6 +193,20 @@ export class Desk {
     const outcome = await (how === 'resolve' ? this.acts.resolve(card) : this.acts.close(card));
     if (!outcome.ok || this.selected.peek() !== card.id) return;
     this.selected.value = advance.peek() === 'list' || next === card.id ? null : next;
+  }
+
+  /** Resolves as soon as what was sent is stored; when that is refused, the person looks at it first. */
+  finishWhenSent(card: Card): void {
+    const rows = this.client.outbox.rows(card.id);
+    const end = rows.subscribe((entries) => {
+      if (entries.some(pending)) return;
+      // Not within the first call, which is before there is anything to end.
+      queueMicrotask(() => {
+        end();
+        const refused = rows.peek().some(({ state }) => state === 'failed');
+        if (!refused) void this.finish(card, 'resolve');
+      });
+    });
   }
 
   /** Goes to the conversation before or after the open one. */

@@ -17,7 +17,12 @@ export function focusNow(place: Place): void {
   document.querySelector<HTMLElement>(`[data-place="${place}"]`)?.focus();
 }
 
-/** Focuses a place as soon as it is drawn. */
+/**
+ * Focuses a place as soon as it is drawn, which is before the next key: whoever types on at once
+ * writes into it.
+ */
 export function focusOn(place: Place): void {
-  requestAnimationFrame(() => focusNow(place));
+  void Promise.resolve()
+    .then(() => Promise.resolve())
+    .then(() => focusNow(place));
 }

@@ -43,7 +43,7 @@ export async function openPrefs(store: KeyStore): Promise<Prefs> {
     density: pref<Density>('density', 'comfortable'),
     singleKeys: pref('singleKeys', true),
     advance: pref<Advance>('advance', 'next'),
-    listPx: pref('listPx', 368),
+    listPx: pref('listPx', 384),
     contextPx: pref('contextPx', 312),
     context: pref('context', true),
     volume: pref('volume', 0.6),

@@ -46,12 +46,14 @@ export function Row({ desk, id, place, of, stop }: RowProps): JSX.Element {
         <Avatar name={name} />
         <span class="what">
           <span class="top-line">
-            <strong>{name}</strong>
+            <strong>
+              <bdi>{name}</bdi>
+            </strong>
             <Age card={card} />
           </span>
-          <span class="last" dir="auto">
+          <span class="last">
             {draft && <span class="draft-mark">Draft </span>}
-            {lastLine(card)}
+            <bdi>{lastLine(card)}</bdi>
           </span>
           <span class="badges">
             <StatusBadge card={card} />

@@ -127,7 +127,7 @@ interface HeadProps extends TalkPaneProps {
   card: Card;
 }
 
-/** What the buttons of the head do; everything else is in its menu. */
+/** What has a button in the head, where there is room. The menu has everything but the first. */
 const SHOWN = ['Assign to me', 'Transfer…', 'Resolve', 'Reopen'];
 
 function Head({ desk, prefs, commands, card }: HeadProps): JSX.Element {
@@ -137,7 +137,7 @@ function Head({ desk, prefs, commands, card }: HeadProps): JSX.Element {
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
   const busy = desk.acts.busy.value.has(card.id);
   const can = commands.filter(({ group, when }) => group === 'Conversation' && (when?.() ?? true));
-  const rest = can.filter(({ title }) => !SHOWN.includes(title) && title !== 'Context pane');
+  const rest = can.filter((command) => !isFirst(command, card) && command.title !== 'Context pane');
   return (
     <header class="head">
       <a class="plain back" href={INBOX} aria-label="Back to the list">
@@ -204,7 +204,8 @@ function Head({ desk, prefs, commands, card }: HeadProps): JSX.Element {
 
 /** What one most likely wants next. */
 function isFirst({ title }: Command, card: Card): boolean {
-  return title === (card.status === 'waiting' ? 'Assign to me' : 'Resolve');
+  if (card.status === 'waiting') return title === 'Assign to me';
+  return title === (card.status === 'active' ? 'Resolve' : 'Reopen');
 }
 
 function keysOf({ keys }: Command): string | undefined {
