@@ -408,6 +408,68 @@ test('colors, density and keys are kept', async () => {
   await ada.dialog.waitFor();
 });
 
+test('beside a conversation stands who it is, where they are and what was before', async () => {
+  const first = await Guest.begin(server.address, {
+    text: 'Long ago',
+    name: 'Maya',
+    email: 'maya@shop.example',
+    context: { url: 'https://shop.example/ferns', title: 'Ferns' },
+    fields: { order: '4411' },
+  });
+  const ada = await agent('Ada');
+  await ada.accept('Long ago');
+  await ada.button(/^Resolve$/).click();
+  await first.again('And now');
+  await ada.open('And now');
+  const context = ada.page.getByRole('complementary', { name: 'Context' });
+  await context.getByText('maya@shop.example').waitFor();
+  await context.getByText('Unverified').waitFor();
+  await context.getByRole('link', { name: /Long ago/ }).click();
+  await ada.sees('Long ago');
+  await context.getByText('4411').waitFor();
+  await context.getByText('node').waitFor();
+  await picture(ada.page, 'context');
+});
+
+test('colleagues see who else has a conversation open', async () => {
+  await begin('Look at me');
+  const [ada, ben] = [await agent('Ada'), await agent('Ben')];
+  await ada.open('Look at me');
+  await ada.sees('Look at me');
+  await ben.open('Look at me');
+  await ada.page.getByText(/^Ben.* viewing$/).waitFor();
+  await ben.page.getByText(/^Ada.* viewing$/).waitFor();
+  await picture(ada.page, 'viewing');
+  await ben.page.close();
+  await ada.page.getByText(/^Ben.* viewing$/).waitFor({ state: 'hidden' });
+});
+
+test('a new chat leads its customer in by a link that works once', async () => {
+  const ada = await agent('Ada');
+  await ada.list.getByRole('button', { name: 'New chat' }).click();
+  const begins = ada.dialog.getByRole('button', { name: 'Begin the chat' });
+  await ada.dialog.getByLabel('First message').fill('Your fern has arrived');
+  expect(await begins.isDisabled()).toBe(true);
+  await ada.dialog.getByLabel('Email of the customer').fill('maya@shop');
+  await ada.dialog.getByText('This is no email address.').waitFor();
+  await ada.dialog.getByLabel('Email of the customer').fill('maya@shop.example');
+  await picture(ada.page, 'new-chat');
+  await begins.click();
+  const link = await ada.dialog.getByLabel('Link for the customer').inputValue();
+  await picture(ada.page, 'new-chat-link');
+  await ada.dialog.getByRole('button', { name: 'Open the conversation' }).click();
+  await ada.sees('Your fern has arrived');
+  const follow = () =>
+    fetch(`${server.address}/v1/links`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ token: new URL(link).hash.slice(1) }),
+    });
+  const led = (await (await follow()).json()) as { conversation: string };
+  expect(ada.page.url()).toContain(led.conversation);
+  expect((await follow()).status).toBe(410);
+});
+
 test('on a phone it is a list, then a conversation, then what is around it', async () => {
   await begin('Small screen');
   const ada = await agent('Ada');

@@ -34,6 +34,15 @@ export class Guest {
     this.#token = token;
   }
 
+  /** Begins another one, as the same visitor. */
+  async again(text: string): Promise<Guest> {
+    const answer = await ask(this.#server, this.#token, 'POST', '/v1/conversations', {
+      widget: 'demo',
+      message: { text },
+    });
+    return new Guest(this.#server, answer.id, this.#token);
+  }
+
   async say(text: string): Promise<void> {
     await this.#ask('POST', 'messages', { text });
   }
@@ -46,18 +55,23 @@ export class Guest {
     );
   }
 
-  async #ask(method: string, path: string, body?: object) {
-    const response = await fetch(`${this.#server}/v1/conversations/${this.conversation}/${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${this.#token}`,
-        'content-type': 'application/json',
-        ...(method === 'POST' ? { 'idempotency-key': randomUUID() } : {}),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const answer = await response.json();
-    if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(answer)}`);
-    return answer;
+  #ask(method: string, path: string, body?: object) {
+    const whole = `/v1/conversations/${this.conversation}/${path}`;
+    return ask(this.#server, this.#token, method, whole, body);
   }
+}
+
+async function ask(server: string, token: string, method: string, path: string, body?: object) {
+  const response = await fetch(server + path, {
+    method,
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      ...(method === 'POST' ? { 'idempotency-key': randomUUID() } : {}),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(answer)}`);
+  return answer;
 }

@@ -34,7 +34,7 @@ export class Profile {
   readonly context: BrowserContext;
   /** Errors on the console, uncaught ones, and breaches of a content security policy. */
   readonly problems: string[] = [];
-  #expected: RegExp[] = [/\/v1\/conversations\/[^/]+\/context\b/];
+  #expected: RegExp[] = [];
 
   static async open(browser: Browser, options: { width?: number } = {}): Promise<Profile> {
     const viewport = { width: options.width ?? 1280, height: 800 };
