@@ -188,11 +188,12 @@ export class Desk {
   async finish(card: Card, how: 'resolve' | 'close'): Promise<void> {
     const { advance } = this.#options.prefs;
     const step = advance.peek() === 'previous' ? -1 : 1;
-    const next =
+    const beside =
       this.inbox.neighbor(card.id, step) ?? this.inbox.neighbor(card.id, step === 1 ? -1 : 1);
     const outcome = await (how === 'resolve' ? this.acts.resolve(card) : this.acts.close(card));
     if (!outcome.ok || this.selected.peek() !== card.id) return;
-    this.selected.value = advance.peek() === 'list' || next === card.id ? null : next;
+    const next = beside ?? this.inbox.first(card.id);
+    this.selected.value = advance.peek() === 'list' ? null : next;
   }
 
   /** Resolves as soon as what was sent is stored; when that is refused, the person looks at it first. */

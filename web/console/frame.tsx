@@ -113,7 +113,7 @@ function Person({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
         ],
       ]}
     >
-      <Avatar name={desk.me.name} />
+      <Avatar name={desk.me.name} src={shell.session.me.value?.avatar} />
       <span class={`lamp ${status ?? ''}`} aria-hidden="true" />
     </Menu>
   );

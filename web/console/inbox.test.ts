@@ -138,4 +138,8 @@ test('neighbors are those of the list as it is shown', async () => {
   expect(inbox.neighbor('c', 1)).toBe(null);
   expect(inbox.neighbor(null, 1)).toBe('a');
   expect(inbox.neighbor('gone', -1)).toBe('a');
+  inbox.hold('focus', true);
+  lists.change(WAITING, [{ put: waiting('0', 0) }]);
+  expect(inbox.neighbor('a', -1)).toBe(null);
+  expect([inbox.first('a'), inbox.first('0')]).toEqual(['0', 'a']);
 });

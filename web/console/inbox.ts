@@ -187,6 +187,11 @@ export class Inbox {
     return order[at + step] ?? null;
   }
 
+  /** The first but for one, also of what is not shown yet. */
+  first(except: string): string | null {
+    return this.#sorted().find((id) => id !== except) ?? null;
+  }
+
   #watch(name: FilterName, limit: number): View {
     const { query, sort } = QUERIES[name];
     return this.#options.client.watch(query, sort, limit);

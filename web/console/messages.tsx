@@ -20,6 +20,8 @@ import { visitorName } from './words.ts';
 /** The server takes changes of one's own words for this long. */
 const EDIT_MS = 15 * 60_000;
 const NEAR_PX = 48;
+/** Older messages are fetched before the reader comes to the first. */
+const NEAR_TOP_PX = 300;
 
 interface TranscriptProps {
   desk: Desk;
@@ -76,7 +78,8 @@ export function Transcript({ desk, conversation, card }: TranscriptProps): JSX.E
           place.current.fromEnd = scrollHeight - scrollTop;
           place.current.atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
           if (place.current.atEnd) unseen.value = 0;
-          if (scrollTop < 300 && conversation.hasOlder) conversation.fetchOlder();
+          const nearTop = scrollTop < NEAR_TOP_PX && !place.current.atEnd;
+          if (nearTop && conversation.hasOlder) conversation.fetchOlder();
         }}
       >
         <ol>
@@ -141,7 +144,7 @@ function Message({ said, event, desk, card }: MessageProps): JSX.Element {
   const where = said.note ? 'note' : said.own ? 'own' : 'other';
   return (
     <li class={`said ${where}${said.first ? ' first' : ''}`}>
-      {said.first && <Avatar name={name} />}
+      {said.first && <Avatar name={name} src={pictureOf(said, desk)} />}
       <div class="said-body">
         {said.first && (
           <p class="who">
@@ -352,4 +355,10 @@ function nameOf({ author }: Said, card: Card): string {
   if (author.kind === 'system') return 'Automatic message';
   if (author.kind === 'visitor') return author.name || visitorName(card);
   return author.name || 'Agent';
+}
+
+/** Agents have pictures, as far as they are known here. */
+function pictureOf({ author }: Said, desk: Desk): string | null | undefined {
+  if (author.kind !== 'agent') return undefined;
+  return desk.client.agents.value.get(author.id)?.agent.avatar;
 }

@@ -23,7 +23,7 @@ export function loadOf({ status, active, capacity }: AgentPresence): string {
 export function Face({ presence }: { presence: AgentPresence }): JSX.Element {
   return (
     <span class="face">
-      <Avatar name={presence.agent.name} />
+      <Avatar name={presence.agent.name} src={presence.agent.avatar} />
       <span class={`lamp ${presence.status}`} aria-hidden="true" />
     </span>
   );

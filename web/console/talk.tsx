@@ -222,8 +222,8 @@ function Viewers({ desk, card }: { desk: Desk; card: Card }): JSX.Element | null
   return (
     <span class="viewers" title={`${names} ${others.length > 1 ? 'are' : 'is'} viewing`}>
       <Glyph name="eye" />
-      {others.slice(0, 3).map(({ id, name }) => (
-        <Avatar key={id} name={name} />
+      {others.slice(0, 3).map(({ id, name, avatar }) => (
+        <Avatar key={id} name={name} src={avatar} />
       ))}
       <span class="viewers-names">{`${names} viewing`}</span>
     </span>

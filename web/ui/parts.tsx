@@ -21,14 +21,23 @@ export function Prose({ text }: { text: string }): JSX.Element {
   );
 }
 
-/** The letters of a name on a color that is always the same for that name. */
-export function Avatar({ name, large }: { name: string; large?: boolean }): JSX.Element {
+interface AvatarProps {
+  name: string;
+  /** A picture of this server; without one the letters of the name stand in. */
+  src?: string | null | undefined;
+  large?: boolean;
+}
+
+/** A picture, or the letters of a name on a color that is always the same for that name. */
+export function Avatar({ name, src, large }: AvatarProps): JSX.Element {
+  const size = large ? ' large' : '';
+  if (src) return <img class={`avatar${size}`} src={src} alt="" draggable={false} />;
   const words = name.trim().split(/\s+/);
   const letters = words.slice(0, 2).map((word) => [...word][0] ?? '');
   let hash = 0;
   for (const sign of name) hash = (hash * 31 + (sign.codePointAt(0) ?? 0)) % 6;
   return (
-    <span class={`avatar tone-${hash}${large ? ' large' : ''}`} aria-hidden="true">
+    <span class={`avatar tone-${hash}${size}`} aria-hidden="true">
       {letters.join('').toUpperCase() || '?'}
     </span>
   );
