@@ -225,7 +225,8 @@ impl Authenticator {
         if is_good { Ok(registration) } else { Err(AuthError::Disabled) }
     }
 
-    /// Changes a person; if that takes rights away, open connections are cut.
+    /// Changes a person; if that takes rights away, open connections are cut, and with another
+    /// name they come again.
     ///
     /// # Errors
     ///
@@ -250,6 +251,9 @@ impl Authenticator {
         let changed = directory.change_person(tenant, id, version, change).await?;
         if changed.value.disabled || change.role_max.is_some() {
             self.0.revocations.revoke(tenant, id.uuid());
+        } else if changed.value.shown_name() != person.value.shown_name() {
+            // Sockets speak under the name that they came with.
+            self.0.revocations.renew(tenant, id.uuid());
         }
         if changed.value.disabled && directory.credential(tenant, id).await?.is_some() {
             // Who is let in again signs in again.

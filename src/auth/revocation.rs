@@ -62,6 +62,15 @@ impl Revocations {
         }
         open.len()
     }
+
+    /// Tells every open connection of a person to come again, because what it knows of the person
+    /// is of before.
+    pub(super) fn renew(&self, tenant: &TenantId, person: Uuid) {
+        let open = self.0.lock().get(&(tenant.clone(), person)).cloned().unwrap_or_default();
+        for (_, outlet) in &open {
+            outlet.push(Delivery::Drain { reconnect_in_ms: 0 });
+        }
+    }
 }
 
 impl Drop for Registration {

@@ -166,8 +166,15 @@ async fn visitors_read_the_display_name_and_see_the_picture() {
     let widget = json!({"id": "demo", "settings": {"name": "Shop"}});
     assert_eq!(owner.post("/v1/widgets", &widget).await.status, 201);
     let (id, mut ben) = join(&server, &mut owner, "Ben", "agent").await;
+    let mut open = socket(&mut ben, &server).await;
     let reply = ben.change("PATCH", "/v1/agents/me", &json!({"display_name": "Benny"})).await;
     assert_eq!(reply.json()["display_name"], "Benny", "{reply:?}");
+    // A socket that speaks under the old name is told to come again, and comes under the new one.
+    assert_eq!(open.next_of("drain").await["reconnect_in_ms"], 0);
+    assert_eq!(open.end().await.1, End::Code(4001));
+    let mut open = socket(&mut ben, &server).await;
+    let there = open.next_of("presence").await;
+    assert_eq!(there["agents"][0]["agent"]["name"], "Benny", "{there}");
     let me = ben.get("/v1/auth/me").await.json();
     assert_eq!((&me["principal"]["name"], &me["display_name"]), (&json!("Ben"), &json!("Benny")));
     let png = picture();

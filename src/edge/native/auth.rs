@@ -162,7 +162,6 @@ pub async fn set_up(
 ) -> Result<Response, Problem> {
     check_origin(&doors, &headers)?;
     let entered = doors.accounts.set_up(&token, &name, &email, password).await?;
-    tracing::info!(tenant = %entered.identity.tenant, "an owner was set up");
     enter(&doors, entered).await
 }
 
@@ -299,6 +298,8 @@ fn check_origin(doors: &Doors, headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 async fn enter(doors: &Doors, entered: Entered) -> Result<Response, Problem> {
+    let identity = &entered.identity;
+    tracing::info!(tenant = %identity.tenant, person = %identity.id(), "somebody signed in");
     let me = Me::of(doors, &entered.identity, Some(entered.csrf.clone())).await?;
     Ok(cookies::entering(axum::Json(me), &entered))
 }
