@@ -431,6 +431,28 @@ test('beside a conversation stands who it is, where they are and what was before
   await picture(ada.page, 'context');
 });
 
+test('the search finds by name and address, without case or accents', async () => {
+  await begin('first', { name: 'Élodie Fournier', email: 'elodie@shop.example' });
+  await begin('second', { name: 'Maya', email: 'maya@shop.example' });
+  const ada = await agent('Ada');
+  await ada.row('second').waitFor();
+  const field = ada.page.getByRole('searchbox', { name: 'Search conversations' });
+  for (const [text, found] of [
+    ['elodie four', 'first'],
+    ['MAYA@shop', 'second'],
+  ] as const) {
+    await field.fill(text);
+    const list = ada.list.getByRole('list', { name: 'Found' });
+    await expect.poll(() => list.getByRole('listitem').count()).toBe(1);
+    await list.getByText(found).waitFor();
+  }
+  await field.fill('nobody of that name');
+  await ada.page.getByText('Nothing found').waitFor();
+  await picture(ada.page, 'search-nothing');
+  await field.press('Escape');
+  await ada.row('first').waitFor();
+});
+
 test('colleagues see who else has a conversation open', async () => {
   await begin('Look at me');
   const [ada, ben] = [await agent('Ada'), await agent('Ben')];
