@@ -268,5 +268,5 @@ fn a_doctor_says_what_is_wrong() {
     assert_eq!(ill.status.code(), Some(1));
     assert!(out(&ill).contains("BAD   address"), "{ill:?}");
     let unsigned = doctor("127.0.0.1:0", "127.0.0.1:0", "");
-    assert!(out(&unsigned).contains("note  sign-in"), "{unsigned:?}");
+    assert!(out(&unsigned).contains("ok    sign-in: own accounts only"), "{unsigned:?}");
 }
