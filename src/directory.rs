@@ -16,6 +16,7 @@ pub mod widget;
 pub mod person;
 pub mod visitor;
 pub mod link;
+pub mod address;
 pub mod idempotency;
 pub mod demo;
 

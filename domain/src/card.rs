@@ -106,6 +106,7 @@ impl Card {
         texts.push(state.department.as_ref().map(|department| &*department.0));
         texts.push(state.visitor.name.as_deref());
         texts.push(state.visitor.email.as_deref());
+        texts.push(state.visitor.phone.as_deref());
         texts.push(state.agent.as_ref().map(|agent| &*agent.name));
         texts.push(last.and_then(|last| last.from.name.as_deref()));
         texts.push(last.map(|last| &*last.text));
@@ -159,6 +160,12 @@ impl Card {
     #[must_use]
     pub fn visitor_email(&self) -> Option<&str> {
         self.texts.get(Part::VisitorEmail)
+    }
+
+    /// The visitor's phone number. Agents only.
+    #[must_use]
+    pub fn visitor_phone(&self) -> Option<&str> {
+        self.texts.get(Part::VisitorPhone)
     }
 
     /// The agent's name.
@@ -234,6 +241,7 @@ enum Part {
     Department,
     VisitorName,
     VisitorEmail,
+    VisitorPhone,
     AgentName,
     LastName,
     LastText,

@@ -12,6 +12,7 @@ pub mod person;
 pub mod message;
 pub mod conversation;
 pub mod card;
+pub mod search;
 pub mod receipt;
 pub mod intake;
 pub mod trail;

@@ -34,6 +34,10 @@ pub const PAGE_URL_BYTES_MAX: usize = 2_048;
 pub const PAGE_TITLE_BYTES_MAX: usize = 200;
 /// Pages of a visitor that are remembered: how somebody came here, not a history.
 pub const TRAIL_PAGES_MAX: usize = 20;
+/// Bytes that are looked for: a pasted address or subject.
+pub const SEARCH_BYTES_MAX: usize = 200;
+/// Words that are looked for at once.
+pub const SEARCH_WORDS_MAX: usize = 8;
 /// Tags of one conversation; more cannot be read in a list.
 pub const TAGS_MAX: usize = 32;
 /// Skills that one conversation asks for.

@@ -8,6 +8,7 @@ mod tokens;
 mod widgets;
 mod outbound;
 mod context;
+mod search;
 mod node;
 mod harness;
 mod straight_line;

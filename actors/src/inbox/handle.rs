@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use switchboard_domain::card::Card;
 use switchboard_domain::ids::TenantId;
 use switchboard_domain::permission::{self, AgentsSee};
 use switchboard_domain::person::Caller;
@@ -47,6 +48,12 @@ impl Handle {
         let within = self.world.config.answer_within;
         let watch = |_permit, reply| Message::Watch { outlet_id, id, _permit, reply };
         tenant.inbox.ask(within, watch).await
+    }
+
+    /// The cards of all open conversations, in no order. Nobody's sight is asked.
+    #[must_use]
+    pub fn open_cards(&self, tenant: &TenantId) -> Vec<Arc<Card>> {
+        self.tenant(tenant).cards().all()
     }
 
     /// Ends a watch.

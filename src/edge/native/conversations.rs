@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use switchboard_actors::{Done, Refusal};
 use switchboard_domain::card::Card as DomainCard;
 use switchboard_domain::conversation::{Rejection, Status};
-use switchboard_domain::ids::{ConversationId, DepartmentId, Seq, Timestamp};
+use switchboard_domain::ids::{ConversationId, DepartmentId, Seq, Timestamp, VisitorId};
 use switchboard_domain::permission;
-use switchboard_domain::person::Principal;
+use switchboard_domain::person::{Principal, Role, Side};
 use switchboard_store::{ConversationKey, List, ListScope};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -29,6 +29,7 @@ use crate::edge::problem::{Code, Problem};
 pub mod begin;
 pub mod outbound;
 pub mod context;
+pub mod search;
 
 /// A page of conversations.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,6 +51,10 @@ pub struct Filter {
     department: Option<String>,
     #[serde(default)]
     agent: Option<String>,
+    #[serde(default)]
+    visitor: Option<Uuid>,
+    #[serde(default)]
+    q: Option<String>,
     #[serde(default)]
     cursor: Option<String>,
     #[serde(default)]
@@ -97,18 +102,22 @@ pub async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Response, Problem> {
     let limit = filter.limit.unwrap_or(50).clamp(1, LIMIT_MAX);
+    if let Some(text) = filter.q.as_deref() {
+        return found(&doors, &identity, &filter, text, limit).await;
+    }
     let statuses = statuses_of(filter.status.as_deref())?;
     let principal = identity.caller.author.principal;
     let (scope, after) = match principal {
         Principal::Visitor(visitor) => {
             // Activity moves with internal events too: visitors get no place in that order (P13).
-            if filter.cursor.is_some() || filter.department.is_some() || filter.agent.is_some() {
+            let Filter { cursor, department, agent, visitor: whose, .. } = &filter;
+            if cursor.is_some() || department.is_some() || agent.is_some() || whose.is_some() {
                 return Err(Problem::with(Code::BadRequest, "visitors filter by status alone"));
             }
             (ListScope::Visitor(visitor), None)
         }
         Principal::Agent(_) | Principal::Bot(_) | Principal::System => (
-            scope_of(&doors, &identity, filter.agent.as_deref()).await?,
+            scope_of(&doors, &identity, &filter).await?,
             filter.cursor.as_deref().map(cursor_from).transpose()?,
         ),
     };
@@ -152,6 +161,33 @@ pub async fn list(
     Ok(axum::Json(Page { items, next }).into_response())
 }
 
+/// What the search box finds.
+async fn found(
+    doors: &Doors,
+    identity: &Identity,
+    filter: &Filter,
+    text: &str,
+    limit: usize,
+) -> Result<Response, Problem> {
+    caller::require(identity, Role::Agent)?;
+    let Filter { status, department, agent, visitor, cursor, .. } = filter;
+    if [status, department, agent, cursor].iter().any(|other| other.is_some()) || visitor.is_some()
+    {
+        return Err(Problem::with(Code::BadRequest, "`q` goes with `limit` alone"));
+    }
+    let found = search::search(doors, identity, text, limit).await?;
+    let mut own = Vec::with_capacity(found.len());
+    for card in &found {
+        let receipts = doors.store.receipts(&doors.key(&identity.tenant, card.id)).await?;
+        let mine = receipts.into_iter().find(|(who, _)| *who == identity.caller.author.principal);
+        own.push(mine.map(|(_, receipt)| receipt).unwrap_or_default());
+    }
+    let faces = doors.directory.faces(&identity.tenant);
+    let shown = found.iter().zip(&own);
+    let items = shown.map(|(card, own)| Card::new(card, Side::Agent, own).with_face(&faces));
+    Ok(axum::Json(Page { items: items.collect(), next: None }).into_response())
+}
+
 fn statuses_of(name: Option<&str>) -> Result<Vec<Status>, Problem> {
     match name {
         None => Ok(Vec::new()),
@@ -163,9 +199,16 @@ fn statuses_of(name: Option<&str>) -> Result<Vec<Status>, Problem> {
 async fn scope_of(
     doors: &Doors,
     identity: &Identity,
-    agent: Option<&str>,
+    filter: &Filter,
 ) -> Result<ListScope, Problem> {
-    Ok(match agent {
+    if let Some(visitor) = filter.visitor {
+        if filter.agent.is_some() || filter.cursor.is_some() {
+            let words = "`visitor` goes with neither `agent` nor `cursor`";
+            return Err(Problem::with(Code::BadRequest, words));
+        }
+        return Ok(ListScope::Visitor(VisitorId::new(visitor)));
+    }
+    Ok(match filter.agent.as_deref() {
         None => ListScope::All,
         Some("none") => ListScope::Unassigned,
         Some("me") => ListScope::Agent(caller::agent(identity)?.id),

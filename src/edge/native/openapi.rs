@@ -204,6 +204,13 @@ fn operations() -> Vec<Operation> {
             ("status", Kind::Text, "`waiting`, `active`, `closed`, `archived` or `open`"),
             ("department", Kind::Text, "a department's id; agents only"),
             ("agent", Kind::Text, "an agent's id, `me` or `none`; agents only"),
+            ("visitor", Kind::Text, "a visitor's id; agents only"),
+            (
+                "q",
+                Kind::Text,
+                "words that open conversations have, or the number, id or mail address of any; \
+                 agents only, with `limit` alone, at most 50",
+            ),
             CURSOR,
             LIMIT,
         ])

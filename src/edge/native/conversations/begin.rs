@@ -168,6 +168,9 @@ async fn begin_once(
     let Principal::Visitor(visitor) = caller.author.principal else {
         return Err(Problem::with(Code::Forbidden, "conversations are begun by visitors"));
     };
+    if let Some(email) = contact.email.as_deref() {
+        doors.directory.note_address(tenant, email, visitor).await?;
+    }
     let created = Created {
         log: LogId::new(doors.clock.fresh_id()),
         number: doors.directory.take_number(tenant).await?,

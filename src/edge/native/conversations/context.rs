@@ -124,12 +124,13 @@ pub async fn context(
     let trail = trail(&doors, &identity, &state);
     let others = others(&doors, &identity, state.visitor.id, id).await?;
     let shown: Vec<_> = others.iter().take(EARLIER_MAX).map(DomainCard::of).collect();
+    let faces = doors.directory.faces(&identity.tenant);
     let mut earlier = Vec::with_capacity(shown.len());
     for card in &shown {
         let receipts = doors.store.receipts(&doors.key(&identity.tenant, card.id)).await?;
         let own = receipts.into_iter().find(|(who, _)| *who == identity.caller.author.principal);
         let own = own.map(|(_, receipt)| receipt).unwrap_or_default();
-        earlier.push(Card::new(card, Side::Agent, &own));
+        earlier.push(Card::new(card, Side::Agent, &own).with_face(&faces));
     }
     let said = |name: &str| said(&state, name);
     let context = Context {

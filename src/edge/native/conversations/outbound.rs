@@ -129,6 +129,9 @@ async fn write_once(
     let is_address = wanted.contact.is_some();
     let addressee = addressee(doors, identity, wanted.contact, wanted.visitor).await?;
     let Contact { name, email, phone } = addressee.known.contact;
+    if let Some(email) = email.as_deref() {
+        doors.directory.note_address(tenant, email, addressee.id).await?;
+    }
     let created = Created {
         log: LogId::new(doors.clock.fresh_id()),
         number: doors.directory.take_number(tenant).await?,
@@ -187,7 +190,8 @@ async fn answer(
     };
     let told = doors.connections.tell_visitor(tenant, visitor, &Delivery::Conversation(state.id));
     let card = DomainCard::of(state);
-    let card = Card::new(&card, Side::Agent, &Receipt::default());
+    let faces = doors.directory.faces(tenant);
+    let card = Card::new(&card, Side::Agent, &Receipt::default()).with_face(&faces);
     let answer = Answer::new(StatusCode::CREATED, &Written { card, link: None, live: told > 0 });
     Ok(answer.map_body(|mut body| {
         if let Some(link) = link {

@@ -1,0 +1,101 @@
+//! The search box: all words among the open conversations, and a number, an id or a mail address
+//! among all.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use switchboard_domain::card::Card;
+use switchboard_domain::ids::ConversationId;
+use switchboard_domain::intake::is_mail_address;
+use switchboard_domain::permission;
+use switchboard_domain::search::Query;
+use switchboard_store::{List, ListScope};
+
+use super::super::caller::departments;
+use super::super::wire::incoming::LIMIT_MAX;
+use crate::auth::Identity;
+use crate::edge::doors::Doors;
+use crate::edge::problem::{Code, Problem};
+
+/// Conversations that one search gives; more are not read.
+pub const FOUND_MAX: usize = 50;
+/// Cards looked at before other work gets its turn: about half a millisecond.
+const CARDS_PER_TURN: usize = 256;
+/// Visitors of one address whose conversations are read.
+const WRITERS_READ_MAX: usize = 8;
+
+/// What is found, newest activity first.
+///
+/// # Errors
+///
+/// [`Code::Invalid`] for what cannot be looked for.
+pub async fn search(
+    doors: &Doors,
+    identity: &Identity,
+    text: &str,
+    limit: usize,
+) -> Result<Vec<Arc<Card>>, Problem> {
+    let Some(query) = Query::new(text) else {
+        return Err(Problem {
+            field: Some("q".into()),
+            ..Problem::with(Code::Invalid, "`q` must be one to eight words, at most 200 bytes")
+        });
+    };
+    let mut found = Vec::new();
+    for (idx, card) in doors.inbox.open_cards(&identity.tenant).into_iter().enumerate() {
+        if idx % CARDS_PER_TURN == CARDS_PER_TURN - 1 {
+            tokio::task::yield_now().await;
+        }
+        if sees(doors, identity, &card) && query.finds(&card) {
+            found.push(card);
+        }
+    }
+    for card in named(doors, identity, text.trim()).await? {
+        if sees(doors, identity, &card) && found.iter().all(|known| known.id != card.id) {
+            found.push(card);
+        }
+    }
+    found.sort_by_key(|card| Reverse((card.last_at, card.id)));
+    found.truncate(limit.min(FOUND_MAX));
+    Ok(found)
+}
+
+fn sees(doors: &Doors, identity: &Identity, card: &Card) -> bool {
+    permission::sees(&identity.caller, doors.agents_see, departments(identity), card.sight())
+}
+
+/// What the whole text names exactly, open or not.
+async fn named(doors: &Doors, identity: &Identity, text: &str) -> Result<Vec<Arc<Card>>, Problem> {
+    let tenant = &identity.tenant;
+    let by_number = match text.trim_start_matches('#').parse() {
+        Ok(number) => doors.store.by_number(tenant, number).await?,
+        Err(_) => None,
+    };
+    let id = by_number.or_else(|| text.parse::<ConversationId>().ok());
+    if let Some(id) = id {
+        // What the caller does not see is not found, like what never was.
+        let view = doors.conversations.state(&doors.key(tenant, id), &identity.caller).await;
+        return Ok(view.map(|view| vec![Arc::new(Card::of(&view.state))]).unwrap_or_default());
+    }
+    let mut cards = Vec::new();
+    if is_mail_address(text) {
+        let writers = doors.directory.writers(tenant, text).await?;
+        for visitor in writers.into_iter().take(WRITERS_READ_MAX) {
+            let list = List {
+                tenant: tenant.clone(),
+                statuses: Vec::new(),
+                department: None,
+                scope: ListScope::Visitor(visitor),
+                after: None,
+                limit: LIMIT_MAX,
+            };
+            let states = doors.store.list(list).await?;
+            let under = states.iter().filter(|state| {
+                let email = state.visitor.email.as_deref();
+                email.is_some_and(|email| email.to_lowercase() == text.to_lowercase())
+            });
+            cards.extend(under.map(|state| Arc::new(Card::of(state))));
+        }
+    }
+    Ok(cards)
+}

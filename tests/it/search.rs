@@ -1,0 +1,122 @@
+//! The search box, and the conversations of one visitor.
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::harness::{PATIENCE, Server};
+
+/// A query as a browser writes it.
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+async fn found(server: &Server, token: &str, q: &str) -> Vec<Value> {
+    let path = format!("/v1/conversations?q={}", encoded(q));
+    let answer = server.get(&path, Some(token)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()["items"].as_array().unwrap().iter().map(|card| card["id"].clone()).collect()
+}
+
+async fn begin(server: &Server, token: Option<&str>, name: &str, email: &str) -> Value {
+    let body = json!({ "widget": "demo", "contact": { "name": name, "email": email },
+                       "subject": "Ordering", "message": { "text": "Où est mon colis ?" } });
+    let answer = server.post("/v1/conversations", token, body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    answer.json()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_conversations_are_found_by_words_and_all_by_their_names() {
+    let server = Server::start().await;
+    let ben = server.sign_in("ben").await;
+    let renee = begin(&server, None, "Renée", "renee@example.com").await;
+    let other = begin(&server, None, "Otto", "otto@example.com").await;
+    let id = renee["id"].as_str().unwrap();
+    for q in ["renee", "RENÉE colis", "ou est renee", id, &renee["number"].to_string()] {
+        assert_eq!(found(&server, &ben, q).await, [renee["id"].clone()], "{q}");
+    }
+    let both = [other["id"].clone(), renee["id"].clone()];
+    assert_eq!(found(&server, &ben, "colis").await, both, "newest first");
+    assert!(found(&server, &ben, "nobody").await.is_empty());
+
+    let close = format!("/v1/conversations/{id}/close");
+    assert_eq!(server.post(&close, Some(&ben), json!({})).await.status, 200);
+    // What ended is found by its number, its id and its address, once lists have caught up.
+    let caught_up = async {
+        while found(&server, &ben, "Renee@Example.com").await.is_empty()
+            || !found(&server, &ben, "colis renee").await.is_empty()
+        {}
+    };
+    timeout(PATIENCE, caught_up).await.unwrap();
+    for q in [id, &renee["number"].to_string(), &format!("#{}", renee["number"])] {
+        assert_eq!(found(&server, &ben, q).await, [renee["id"].clone()], "{q}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_looked_for_is_refused() {
+    let server = Server::start().await;
+    let ben = server.sign_in("ben").await;
+    let begun = server.begin("hello").await;
+    let long = "a".repeat(201);
+    for (query, status) in [
+        ("q=", 422),
+        ("q=%20%0a", 422),
+        ("q=%00", 422),
+        (&*format!("q={long}"), 422),
+        ("q=a%20b%20c%20d%20e%20f%20g%20h%20i", 422),
+        ("q=hello&status=open", 400),
+        ("q=hello&visitor=0190a000-0000-7000-8000-000000000000", 400),
+        ("visitor=0190a000-0000-7000-8000-000000000000&agent=me", 400),
+        ("visitor=x", 400),
+    ] {
+        let answer = server.get(&format!("/v1/conversations?{query}"), Some(&ben)).await;
+        assert_eq!(answer.status, status, "{query}: {}", answer.text());
+    }
+    for (query, status) in [("q=hello", 403), ("visitor=0190a000-0000-7000-8000-000000000000", 400)]
+    {
+        let answer = server.get(&format!("/v1/conversations?{query}"), Some(&begun.secret)).await;
+        assert_eq!(answer.status, status, "{query}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_visitors_conversations_are_listed() {
+    let server = Server::start().await;
+    let ben = server.sign_in("ben").await;
+    let first = begin(&server, None, "Eve", "eve@example.com").await;
+    let secret = first["visitor"]["secret"].as_str().unwrap();
+    begin(&server, Some(secret), "Eve", "eve@example.com").await;
+    begin(&server, None, "Otto", "otto@example.com").await;
+    let path = format!("/v1/conversations?visitor={}", first["visitor"]["id"].as_str().unwrap());
+    let listed = async {
+        while server.get(&path, Some(&ben)).await.json()["items"].as_array().unwrap().len() != 2 {}
+    };
+    timeout(PATIENCE, listed).await.unwrap();
+    server.stop().await;
+}
+
+/// P10: another tenant's words, numbers, ids and addresses are found by nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_another_tenant_is_found() {
+    let node = crate::node::TestNode::start().await;
+    let body =
+        json!({ "widget": "demo", "contact": { "name": "Renee", "email": "r@example.com" } });
+    let call = crate::http::Call::new("POST", "/v1/conversations").json(&body);
+    let begun = node.send(&call).await.json();
+    let (number, id) = (begun["number"].to_string(), begun["id"].as_str().unwrap().to_owned());
+    for q in ["renee", &number, &id, "r@example.com"] {
+        let path = format!("/v1/conversations?q={}", encoded(q));
+        let ask = async |token: String| {
+            let call = crate::http::Call::new("GET", &path).token(Some(&token));
+            node.send(&call).await.json()["items"].as_array().unwrap().len()
+        };
+        assert_eq!(ask(crate::tokens::other_token("mallory", "admin")).await, 0, "{q}");
+        if q == "renee" {
+            assert_eq!(ask(crate::tokens::token("linus", "admin")).await, 1);
+        }
+    }
+    node.stop().await;
+}
