@@ -64,7 +64,7 @@ pub(super) fn append(tables: &mut Tables<'_>, encoded: &Encoded) -> Result<(), S
         let head = head_mut(&mut heads, event.stream);
         if event.seq == head.next() {
             *head = event.seq;
-            tables.mover.add(tables.connection, key, row(event, *epoch, record))?;
+            tables.mover.add(key, row(event, *epoch, record));
         }
     }
     if *mark_dirty {

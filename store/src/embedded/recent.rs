@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, ErrorCode, Row as SqlRow};
+use rusqlite::{Connection, ErrorCode, Row as SqlRow, Statement};
 use switchboard_domain::conversation::{Event, Stream};
 use switchboard_domain::ids::{Seq, TenantId};
 
@@ -192,26 +192,31 @@ impl Mover {
         Self { recent, rows_max, id_last, order: Vec::new(), moved: 0, pending }
     }
 
-    /// Writes a row.
-    pub(super) fn add(
-        &mut self,
-        connection: &Connection,
-        key: &ConversationKey,
-        row: Row,
-    ) -> rusqlite::Result<()> {
+    /// Takes a row into the transaction; [`write_added`](Self::write_added) writes it.
+    pub(super) fn add(&mut self, key: &ConversationKey, row: Row) {
         self.id_last += 1;
-        connection.prepare_cached(INSERT)?.execute((
-            self.id_last,
-            &*key.tenant.0,
-            Blob16::from(key.conversation),
-            stream_code(row.stream),
-            position(row.seq),
-            integer(row.epoch),
-            row.key.map(|(device, _)| device),
-            row.key.map(|(_, n)| integer(n)),
-            &row.record,
-        ))?;
         self.pending.added.push((self.id_last, key.clone(), row));
+    }
+
+    /// Writes the rows that the transaction added, before it is committed.
+    pub(super) fn write_added(&self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.pending.added.is_empty() {
+            return Ok(());
+        }
+        let mut insert = connection.prepare_cached(INSERT)?;
+        for (id, key, row) in &self.pending.added {
+            insert.execute((
+                id,
+                &*key.tenant.0,
+                Blob16::from(key.conversation),
+                stream_code(row.stream),
+                position(row.seq),
+                integer(row.epoch),
+                row.key.map(|(device, _)| device),
+                row.key.map(|(_, n)| integer(n)),
+                &row.record,
+            ))?;
+        }
         Ok(())
     }
 
@@ -260,7 +265,7 @@ impl Mover {
                 let (tenant, conversation) = (&key.tenant, &key.conversation);
                 tracing::error!(%tenant, %conversation, %error, "a log cannot be written to");
                 for row in old.rows_of_log(key) {
-                    self.add(connection, key, row.clone())?;
+                    self.add(key, row.clone());
                 }
                 Ok(old.rows_of_log(key).len())
             }
@@ -278,8 +283,9 @@ impl Mover {
                 }
             }
         }
+        let mut insert = connection.prepare_cached(MOVE)?;
         for (_, key, row) in self.pending.added.drain(..) {
-            move_row(connection, &key, &row)?;
+            move_row(&mut insert, &key, &row)?;
         }
         connection.prepare_cached(DELETE)?.execute([self.id_last])?;
         self.pending.old_is_done = true;
@@ -331,14 +337,15 @@ fn move_log(
     key: &ConversationKey,
 ) -> rusqlite::Result<usize> {
     let rows = generation.rows_of_log(key);
+    let mut insert = connection.prepare_cached(MOVE)?;
     for row in rows {
-        move_row(connection, key, row)?;
+        move_row(&mut insert, key, row)?;
     }
     Ok(rows.len())
 }
 
-fn move_row(connection: &Connection, key: &ConversationKey, row: &Row) -> rusqlite::Result<()> {
-    connection.prepare_cached(MOVE)?.execute((
+fn move_row(insert: &mut Statement<'_>, key: &ConversationKey, row: &Row) -> rusqlite::Result<()> {
+    insert.execute((
         &*key.tenant.0,
         Blob16::from(key.conversation),
         stream_code(row.stream),

@@ -1,10 +1,13 @@
 //! The one thread that writes. It takes everything that waits, up to a bound, runs it in one
 //! transaction, and answers after the commit: the more callers wait, the more share one fsync.
-//! Nobody waits for company: what arrives while a commit runs is the next batch.
+//! What arrives while a commit runs is the next batch. A few callers never wait for company; many
+//! do, because a commit costs much the same for ten as for fifty ([`pause`]).
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -22,6 +25,12 @@ use crate::port::Fault;
 /// Jobs of one transaction. More would not make the share of the fsync noticeably smaller, only
 /// the wait of the first one longer.
 const BATCH_MAX: usize = 512;
+/// After a batch of so many jobs the next one waits for company. Fewer are in no crowd, and what
+/// matters to them is how long they wait; more already share what a commit costs.
+const COMPANY: Range<usize> = 6..64;
+/// How long a batch waits for company at most: about the time of a slow disk's sync.
+const PAUSE_MAX: Duration = Duration::from_millis(2);
+
 /// What a job works on.
 pub(super) struct Tables<'writer> {
     /// Inside the transaction of the batch.
@@ -131,8 +140,11 @@ impl Writer {
         let _ending = Ending { queue: Arc::clone(&self.queue), health: Arc::clone(&self.health) };
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while let Some(bytes) = self.queue.take(&mut batch, BATCH_MAX) {
+            let (jobs, began) = (batch.len(), Instant::now());
             self.write(&mut batch, bytes);
+            let took = began.elapsed();
             self.carry_over_when_due();
+            thread::sleep(pause(jobs, took));
         }
         if self.health.check().is_ok() {
             carry_over_or_fail(&self.connection, Extent::Truncate, &self.health);
@@ -187,6 +199,7 @@ impl Writer {
         for queued in batch.iter_mut() {
             queued.job.run(&mut tables).map_err(Failure::Before)?;
         }
+        self.mover.write_added(&self.connection).map_err(Failure::Before)?;
         if self.sabotage.acks_before_commit() {
             answer(batch, &Ok(()));
             self.sabotage.dawdle();
@@ -232,6 +245,12 @@ impl Writer {
     }
 }
 
+/// How long to wait before the next batch is taken: no longer than the last one took, so that
+/// nobody waits twice as long as without.
+fn pause(jobs: usize, took: Duration) -> Duration {
+    if COMPANY.contains(&jobs) { took.min(PAUSE_MAX) } else { Duration::ZERO }
+}
+
 enum Failure {
     /// Nothing was committed.
     Before(rusqlite::Error),
@@ -253,9 +272,23 @@ struct Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             self.health.fail("the writer panicked");
         }
         self.queue.abandon();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_crowd_waits_for_company_and_never_long() {
+        let took = Duration::from_micros(700);
+        for (jobs, expect) in [(1, 0), (5, 0), (6, 700), (63, 700), (64, 0), (512, 0)] {
+            assert_eq!(pause(jobs, took), Duration::from_micros(expect), "{jobs} jobs");
+        }
+        assert_eq!(pause(10, Duration::from_secs(1)), PAUSE_MAX);
     }
 }
