@@ -58,6 +58,13 @@ pub fn line(
 /// [`PREVIEW_CHARS_MAX`] characters.
 #[must_use]
 pub fn preview(text: &str) -> Arc<str> {
+    let beginning = text.as_bytes().get(..PREVIEW_CHARS_MAX).unwrap_or(text.as_bytes());
+    if let Some(line) = plain(beginning)
+        && !line.starts_with(' ')
+        && !line.contains("  ")
+    {
+        return line.trim_end().into();
+    }
     let mut line = String::with_capacity(text.len().min(PREVIEW_CHARS_MAX));
     let mut n_chars = 0;
     let mut gap = false;
@@ -87,6 +94,9 @@ fn cleaned(
     if raw.len() > bytes_max {
         return Err(Rejection::TooLarge { what, max: bytes_max });
     }
+    if plain(raw.as_bytes()).is_some() {
+        return Ok(Arc::clone(raw));
+    }
     if raw.contains('\0') {
         return Err(Rejection::Invalid { what, why: "must not contain NUL" });
     }
@@ -94,6 +104,13 @@ fn cleaned(
         return Ok(raw.chars().filter(|char| !is_stripped(*char)).collect::<String>().into());
     }
     Ok(Arc::clone(raw))
+}
+
+/// The bytes as text if every one is a visible ASCII character or a space: of most messages, and
+/// seen without a look at each character.
+fn plain(bytes: &[u8]) -> Option<&str> {
+    let is_plain = bytes.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+    if is_plain { std::str::from_utf8(bytes).ok() } else { None }
 }
 
 fn is_stripped_in_text(char: char) -> bool {
@@ -156,10 +173,17 @@ mod tests {
     #[test]
     fn a_preview_is_short_and_one_line() {
         let long = "ä".repeat(PREVIEW_CHARS_MAX + 1);
+        let plain = "a".repeat(PREVIEW_CHARS_MAX + 1);
+        let cut = format!("{} ä", &plain[..PREVIEW_CHARS_MAX - 1]);
         for (text, expect) in [
             ("  hello \n\n world ", "hello world"),
+            ("plain words ", "plain words"),
+            ("two  gaps", "two gaps"),
+            ("a\u{7f}b", "a\u{7f}b"),
             ("", ""),
             (long.as_str(), &long[..2 * PREVIEW_CHARS_MAX]),
+            (plain.as_str(), &plain[..PREVIEW_CHARS_MAX]),
+            (cut.as_str(), &plain[..PREVIEW_CHARS_MAX - 1]),
         ] {
             assert_eq!(&*preview(text), expect);
         }
