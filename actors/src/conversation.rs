@@ -78,6 +78,11 @@ impl Parcel {
         Self { message, _permit: Some(permit) }
     }
 
+    /// What was in it, without the permit.
+    pub(crate) fn into_message(self) -> Message {
+        self.message
+    }
+
     /// From the writer of checkpoints, at most one a conversation; and from the region to one
     /// that is to begin again from the log.
     pub(crate) const fn flush() -> Self {

@@ -50,14 +50,15 @@ impl Gauge {
         (waiting < self.0.max).then_some(permit)
     }
 
+    /// Whoever reads zero sees all that was done under permits that were given back.
     pub(crate) fn depth(&self) -> usize {
-        self.0.waiting.load(Ordering::Relaxed)
+        self.0.waiting.load(Ordering::Acquire)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.waiting.fetch_sub(1, Ordering::Release);
     }
 }
 

@@ -3,13 +3,15 @@
 //! A region owns: which of its conversations are in memory, and their failures. Supervised by:
 //! the regions' supervisor; it supervises its conversations. Ends: drained with the node.
 //!
-//! A region only routes: it starts a conversation on demand and never waits for the store. An
+//! A region only starts and ends: it begins a conversation on demand and never waits for the
+//! store; while that is in memory, messages go to it past the region ([`line`]). An
 //! idle conversation is drained, writes its checkpoint and goes; what arrives meanwhile waits
 //! here and wakes it again, in order. One that fails begins again from the log a moment later, or
 //! with the next request; one that fails too often is refused for a while and disturbs nobody
 //! else (P8).
 
 mod handle;
+mod line;
 mod slot;
 
 use std::collections::HashMap;
@@ -24,11 +26,12 @@ use tokio::time::Instant;
 
 pub use self::handle::Handle;
 
+use self::line::{Line, Lines};
 use self::slot::Slot;
 use crate::answer::Refusal;
 use crate::conversation::{self, Begin, Parcel};
 use crate::fanout::Fanout;
-use crate::mailbox::{BUSY, Gauge, Permit, Reply};
+use crate::mailbox::{Address, BUSY, Gauge, Permit, Reply};
 use crate::meter::{Dropped, Kind};
 use crate::observe;
 use crate::supervisor::{Failures, REST, back_off};
@@ -55,6 +58,14 @@ pub(crate) enum Message {
     Observe(Reply<observe::Region>),
 }
 
+/// What outlives a region: where it can be reached, who listens there, and the ways past it.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) address: Arc<Address<Message>>,
+    pub(crate) fanout: Arc<Fanout>,
+    lines: Arc<Lines>,
+}
+
 /// The behavior of a region.
 pub(crate) struct Behavior;
 
@@ -62,6 +73,7 @@ pub(crate) struct Behavior;
 pub(crate) struct State {
     world: Arc<World>,
     fanout: Arc<Fanout>,
+    lines: Arc<Lines>,
     myself: ActorRef<Message>,
     slots: HashMap<ConversationKey, Slot>,
     by_actor: HashMap<ActorId, ConversationKey>,
@@ -89,17 +101,21 @@ impl Failing {
 impl Actor for Behavior {
     type Msg = Message;
     type State = State;
-    type Arguments = (Arc<World>, Arc<Fanout>);
+    type Arguments = (Arc<World>, Place);
 
     async fn pre_start(
         &self,
         myself: ActorRef<Message>,
-        (world, fanout): Self::Arguments,
+        (world, place): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
+        let Place { fanout, lines, .. } = place;
+        // Those of a region that failed lead nowhere any more.
+        lines.close_all();
         myself.send_interval(world.config.idle / SWEEPS_PER_IDLE, || Message::Sweep);
         Ok(State {
             world,
             fanout,
+            lines,
             myself,
             slots: HashMap::new(),
             by_actor: HashMap::new(),
@@ -179,7 +195,8 @@ impl State {
             message.refuse(Refusal::Quarantined);
             return Ok(());
         }
-        if !self.slots.contains_key(&key) && !self.activate(&key).await? {
+        let is_new = !self.slots.contains_key(&key);
+        if is_new && !self.activate(&key).await? {
             message.refuse(BUSY);
             return Ok(());
         }
@@ -189,7 +206,17 @@ impl State {
             self.world.meter.dropped(Dropped::Request);
             message.refuse(BUSY);
         }
+        if is_new {
+            self.open_line(key);
+        }
         Ok(())
+    }
+
+    /// Lets messages past the region, after all that came before them was passed on.
+    fn open_line(&self, key: ConversationKey) {
+        if let Some(line) = self.slots.get(&key).and_then(Slot::line) {
+            self.lines.open(key, Arc::clone(line));
+        }
     }
 
     /// Starts a conversation's actor, if its shard is served here.
@@ -211,7 +238,7 @@ impl State {
         self.by_actor.insert(actor.get_id(), key.clone());
         self.n_activations += 1;
         let gauge = Gauge::new(self.world.config.mailbox_max);
-        self.slots.insert(key.clone(), Slot::live(actor, gauge));
+        self.slots.insert(key.clone(), Slot::live(Arc::new(Line::new(actor, gauge))));
         Ok(true)
     }
 
@@ -255,17 +282,24 @@ impl State {
     }
 
     async fn restart(&mut self, key: ConversationKey) -> Result<(), ActorProcessingErr> {
-        if self.is_draining || self.slots.contains_key(&key) || !self.activate(&key).await? {
+        let now = Instant::now();
+        let rests = self.failures.get(&key).is_some_and(|failing| failing.is_quarantined(now));
+        if self.is_draining || rests || self.slots.contains_key(&key) {
+            return Ok(());
+        }
+        if !self.activate(&key).await? {
             return Ok(());
         }
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.forward(Parcel::flush());
         }
+        self.open_line(key);
         Ok(())
     }
 
     /// A conversation's actor ended: what arrived meanwhile wakes the next.
     async fn gone(&mut self, key: ConversationKey) -> Result<(), ActorProcessingErr> {
+        self.lines.close(&key);
         let waiting = self.slots.remove(&key).map(Slot::into_waiting).unwrap_or_default();
         if !waiting.is_empty() {
             let now = Instant::now();
@@ -284,6 +318,7 @@ impl State {
                     (None, None) => parcel.message.refuse(Refusal::Unknown),
                 }
             }
+            self.open_line(key);
         }
         if self.is_draining {
             self.let_all_go();
@@ -294,8 +329,10 @@ impl State {
 
     fn sweep(&mut self, idle: std::time::Duration) {
         let now = Instant::now();
-        for slot in self.slots.values_mut() {
-            slot.leave_if_idle(now, idle);
+        for (key, slot) in &mut self.slots {
+            if slot.leave_if_idle(now, idle) {
+                self.lines.close(key);
+            }
         }
         self.failures
             .retain(|_, failing| failing.is_quarantined(now) || !failing.failures.are_over(now));
@@ -306,6 +343,7 @@ impl State {
     }
 
     fn let_all_go(&mut self) {
+        self.lines.close_all();
         for slot in self.slots.values_mut() {
             slot.leave();
         }

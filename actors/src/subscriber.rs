@@ -7,11 +7,12 @@
 //! resumes from the log (P5, P7).
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 /// Frames a queue holds before it sheds.
 pub const ITEMS_MAX: usize = 256;
@@ -71,6 +72,8 @@ struct Queue<T> {
     items: VecDeque<T>,
     bytes: usize,
     ended: Option<Ended>,
+    /// The connection's task, while it waits.
+    waiting: Option<Waker>,
 }
 
 /// Why a queue gives nothing more.
@@ -86,7 +89,6 @@ pub enum Ended {
 struct Shared<T> {
     id: u64,
     queue: Mutex<Queue<T>>,
-    ready: Notify,
 }
 
 /// The side that tells. Clones tell the same connection.
@@ -109,8 +111,7 @@ pub fn queue<T: Item>() -> (Sender<T>, Receiver<T>) {
     static NEXT_ID: AtomicU64 = AtomicU64::new(1);
     let shared = Arc::new(Shared {
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-        queue: Mutex::new(Queue { items: VecDeque::new(), bytes: 0, ended: None }),
-        ready: Notify::new(),
+        queue: Mutex::new(Queue { items: VecDeque::new(), bytes: 0, ended: None, waiting: None }),
     });
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
@@ -138,9 +139,12 @@ impl<T: Item> Sender<T> {
 
     /// Puts an item at the end of the queue.
     pub fn push(&self, item: T) -> Pushed {
-        let pushed = self.0.queue.lock().push(item);
-        if pushed != Pushed::Dropped {
-            self.0.ready.notify_one();
+        let mut queue = self.0.queue.lock();
+        let pushed = queue.push(item);
+        let waiting = if pushed == Pushed::Dropped { None } else { queue.waiting.take() };
+        drop(queue);
+        if let Some(waiting) = waiting {
+            waiting.wake();
         }
         pushed
     }
@@ -183,6 +187,18 @@ impl<T: Item> Queue<T> {
         self.bytes = self.items.iter().map(Item::weight).sum();
     }
 
+    fn take(&mut self) -> Option<Result<T, Ended>> {
+        if let Some(why) = self.ended {
+            return Some(Err(why));
+        }
+        let item = self.items.pop_front()?;
+        self.bytes -= item.weight();
+        if self.items.is_empty() && self.items.capacity() > 16 {
+            self.items = VecDeque::new();
+        }
+        Some(Ok(item))
+    }
+
     fn end(&mut self, why: Ended) {
         self.ended = Some(why);
         self.items = VecDeque::new();
@@ -193,26 +209,23 @@ impl<T: Item> Queue<T> {
 impl<T: Item> Receiver<T> {
     /// The next item; waits for one. Cancel safe.
     pub async fn next(&mut self) -> Result<T, Ended> {
-        loop {
-            if let Some(taken) = self.try_next() {
-                return taken;
-            }
-            self.0.ready.notified().await;
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    fn poll_next(&self, context: &Context<'_>) -> Poll<Result<T, Ended>> {
+        let mut queue = self.0.queue.lock();
+        if let Some(taken) = queue.take() {
+            return Poll::Ready(taken);
         }
+        if !queue.waiting.as_ref().is_some_and(|waiting| waiting.will_wake(context.waker())) {
+            queue.waiting = Some(context.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// The next item, if one waits.
     pub fn try_next(&mut self) -> Option<Result<T, Ended>> {
-        let mut queue = self.0.queue.lock();
-        if let Some(why) = queue.ended {
-            return Some(Err(why));
-        }
-        let item = queue.items.pop_front()?;
-        queue.bytes -= item.weight();
-        if queue.items.is_empty() && queue.items.capacity() > 16 {
-            queue.items = VecDeque::new();
-        }
-        Some(Ok(item))
+        self.0.queue.lock().take()
     }
 }
 
@@ -221,6 +234,7 @@ impl<T> Drop for Receiver<T> {
         let mut queue = self.0.queue.lock();
         queue.ended = Some(Ended::Closed);
         queue.items = VecDeque::new();
+        queue.waiting = None;
     }
 }
 

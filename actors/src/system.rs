@@ -223,8 +223,8 @@ impl System {
 
     /// Ends every region at once, as a failure would.
     pub(crate) fn kill_regions(&self) {
-        for (address, _) in self.conversations.places() {
-            if let Some(region) = address.actor() {
+        for place in self.conversations.places() {
+            if let Some(region) = place.address.actor() {
                 region.kill();
             }
         }
@@ -269,12 +269,12 @@ async fn repair(store: &dyn Store) -> Result<(), Fault> {
 
 fn children(world: &Arc<World>, conversations: &region::Handle) -> Vec<Child> {
     let mut children = vec![checkpoints(world)];
-    for (idx, (address, fanout)) in conversations.places().enumerate() {
+    for (idx, place) in conversations.places().enumerate() {
         let world = Arc::clone(world);
         let name = format!("region {idx}");
         children.push(Child::new(name, Kind::Region, OnLimit::Escalate, move |supervisor| {
-            let begin = (Arc::clone(&world), Arc::clone(&fanout));
-            let address = Arc::clone(&address);
+            let address = Arc::clone(&place.address);
+            let begin = (Arc::clone(&world), place.clone());
             async move {
                 let (actor, _) =
                     Actor::spawn_linked(None, region::Behavior, begin, supervisor).await?;

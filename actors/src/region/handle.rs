@@ -12,9 +12,10 @@ use switchboard_domain::trail;
 use switchboard_store::{ConversationKey, Page, Range, Store};
 use tokio::time::Instant;
 
-use super::{Message, shard};
+use super::line::Lines;
+use super::{Message, Place, shard};
 use crate::answer::{Done, History, Refusal, View};
-use crate::conversation::{self, Stretch};
+use crate::conversation::{self, Parcel, Stretch};
 use crate::delivery::{Delivery, Outlet};
 use crate::fanout::Fanout;
 use crate::mailbox::{Address, BUSY, Reply, answered};
@@ -39,13 +40,8 @@ struct Regions {
     config: Config,
     store: Arc<dyn Store>,
     meter: Arc<dyn Meter>,
-    regions: Vec<Region>,
+    regions: Vec<Place>,
     is_draining: AtomicBool,
-}
-
-struct Region {
-    address: Arc<Address<Message>>,
-    fanout: Arc<Fanout>,
 }
 
 impl fmt::Debug for Handle {
@@ -58,9 +54,10 @@ impl Handle {
     pub(crate) fn new(world: &World) -> Self {
         let (config, store) = (world.config.clone(), Arc::clone(&world.store));
         let meter = Arc::clone(&world.meter);
-        let region = || Region {
+        let region = || Place {
             address: Arc::new(Address::new(config.mailbox_max * MAILBOX_FACTOR)),
             fanout: Arc::new(Fanout::new(Arc::clone(&meter), config.sabotage.leaks_notes())),
+            lines: Arc::new(Lines::default()),
         };
         let regions = std::iter::repeat_with(region).take(REGIONS).collect();
         let is_draining = AtomicBool::new(false);
@@ -68,8 +65,8 @@ impl Handle {
     }
 
     /// What each region needs to start, and where to register it.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (Arc<Address<Message>>, Arc<Fanout>)> {
-        self.0.regions.iter().map(|it| (Arc::clone(&it.address), Arc::clone(&it.fanout)))
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
+        self.0.regions.iter().cloned()
     }
 
     /// Carries a request out. For an unseen conversation `Create` begins it.
@@ -273,8 +270,12 @@ impl Handle {
         if self.0.is_draining.load(Ordering::Relaxed) {
             return Err(Refusal::Draining);
         }
-        let address = &self.0.region(key).address;
+        let Place { address, lines, .. } = self.0.region(key);
         let meter = &self.0.meter;
+        let message = match self.send_past(address, lines, key, message) {
+            Ok(()) => return Ok(()),
+            Err(message) => message,
+        };
         meter.mailbox_depth(Kind::Region, address.gauge().depth());
         let Some(permit) = address.gauge().enter() else {
             meter.dropped(Dropped::Request);
@@ -283,10 +284,29 @@ impl Handle {
         let key = key.clone();
         address.cast(Message::Route { key, message, _permit: permit }).map_err(|_refused| BUSY)
     }
+
+    /// Puts a message straight into a conversation's mailbox; gives it back when the region must
+    /// see to it. While messages wait for the region none passes it, so that a caller's messages
+    /// stay in order.
+    fn send_past(
+        &self,
+        address: &Address<Message>,
+        lines: &Lines,
+        key: &ConversationKey,
+        message: conversation::Message,
+    ) -> Result<(), conversation::Message> {
+        if address.gauge().depth() > 0 {
+            return Err(message);
+        }
+        let Some(line) = lines.get(key) else { return Err(message) };
+        self.0.meter.mailbox_depth(Kind::Conversation, line.depth());
+        let parcel = line.admit(message, Instant::now())?;
+        line.deliver(parcel).map_err(Parcel::into_message)
+    }
 }
 
 impl Regions {
-    fn region(&self, key: &ConversationKey) -> &Region {
+    fn region(&self, key: &ConversationKey) -> &Place {
         &self.regions[usize::from(shard(key).index()) % REGIONS]
     }
 }
