@@ -17,8 +17,6 @@ use std::sync::Arc;
 use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 use switchboard_actors::delivery::{Delivery, Outlet};
 use switchboard_actors::subscriber::Receiver;
 use switchboard_domain::ids::{ConversationId, DeviceId};
@@ -28,6 +26,7 @@ use tokio::time::{Duration, Instant, Sleep, sleep_until};
 use uuid::Uuid;
 
 use self::subscriptions::Subscriptions;
+use self::under_way::UnderWay;
 use super::wire::incoming::{self, BadFrame, Incoming};
 use super::wire::outgoing::{Frame, Limits};
 use super::wire::person::Person;
@@ -45,6 +44,7 @@ mod subscriptions;
 mod views;
 mod surroundings;
 mod deliveries;
+mod under_way;
 mod writer;
 
 /// Requests under way for one client. Above it the socket is not read.
@@ -58,8 +58,8 @@ const EXPIRY_GRACE: Duration = Duration::from_secs(30);
 /// Bad frames in [`BAD_FRAMES_WITHIN`] that end a connection.
 const BAD_FRAMES_MAX: u32 = 20;
 const BAD_FRAMES_WITHIN: Duration = Duration::from_secs(10);
-/// Deliveries written between two flushes: enough to share one system call, little enough for
-/// reading to get its turn.
+/// Frames written between two flushes: enough to share one system call, little enough for reading
+/// to get its turn.
 const BATCH_MAX: usize = 64;
 
 /// What a request under way answers.
@@ -94,13 +94,14 @@ struct Connection {
     views: Vec<(u64, Uuid)>,
     /// What the agent looks at; in a box, because most connections are visitors'.
     looks_at: Option<Box<ConversationId>>,
-    /// `None` while nothing is under way: an empty set owns memory too.
-    under_way: Option<FuturesUnordered<BoxFuture<'static, Answer>>>,
+    under_way: UnderWay,
     /// The replay that the outlet waits for.
     replay: Option<subscriptions::Replay>,
     clock: Deadlines,
     bad_frames: (u32, Instant),
     frames: Bucket,
+    /// Whether frames were written that are not sent.
+    is_unsent: bool,
 }
 
 /// When something must happen, and when something last did.
@@ -167,20 +168,30 @@ impl Connection {
         let timer = sleep_until(self.clock.next());
         tokio::pin!(timer);
         loop {
-            let step = self.step(timer.as_mut()).await;
-            let flushed = match step {
-                Ok(()) => self.flush().await,
-                Err(close) => return close,
-            };
-            if let Err(close) = flushed {
+            if let Err(close) = self.turn(timer.as_mut()).await {
                 return close;
             }
         }
     }
 
-    /// Waits for one thing to happen and does it, with whatever else is ready.
+    /// One thing, and whatever else is ready to be written with it: an ack and the event that it
+    /// is of leave with one system call.
+    async fn turn(&mut self, timer: std::pin::Pin<&mut Sleep>) -> Result<(), Close> {
+        self.step(timer).await?;
+        if self.is_unsent {
+            self.ready_answers().await?;
+            self.ready_deliveries().await?;
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for one thing to happen and does it.
     async fn step(&mut self, mut timer: std::pin::Pin<&mut Sleep>) -> Result<(), Close> {
-        let n_under_way = self.under_way.as_ref().map_or(0, FuturesUnordered::len);
+        if self.clock.next() < timer.deadline() {
+            timer.as_mut().reset(self.clock.next());
+        }
+        let n_under_way = self.under_way.len();
         tokio::select! {
             biased;
             () = timer.as_mut() => {
@@ -188,20 +199,12 @@ impl Connection {
                 timer.reset(self.clock.next());
                 Ok(())
             }
-            answer = next_of(&mut self.under_way), if n_under_way > 0 => {
-                self.answer(answer).await?;
-                self.ready_answers().await
-            }
+            answer = self.under_way.next(), if n_under_way > 0 => self.answer(answer).await,
             page = subscriptions::next_page(&mut self.replay), if self.replay.is_some() => {
                 Box::pin(self.replay_page(page)).await
             }
             delivery = self.deliveries.next(), if self.replay.is_none() => {
-                self.deliver(delivery).await?;
-                self.ready_deliveries().await?;
-                if self.clock.next() < timer.deadline() {
-                    timer.reset(self.clock.next());
-                }
-                Ok(())
+                self.deliver(delivery).await
             }
             message = self.socket.recv(), if n_under_way < UNACKED_MAX => {
                 self.heard(message).await
@@ -222,34 +225,30 @@ impl Connection {
     }
 
     async fn ready_answers(&mut self) -> Result<(), Close> {
-        while self.under_way.is_some() {
-            let Some(answer) = next_of(&mut self.under_way).now_or_never() else { break };
+        while let Some(answer) = self.under_way.try_next().await {
             self.answer(answer).await?;
         }
         Ok(())
     }
 
-    async fn answer(&mut self, answer: Option<Answer>) -> Result<(), Close> {
-        if self.under_way.as_ref().is_some_and(FuturesUnordered::is_empty) {
-            self.under_way = None;
-        }
+    async fn answer(&mut self, answer: Answer) -> Result<(), Close> {
         match answer {
-            None | Some(Answer::Silent) => Ok(()),
-            Some(Answer::Frame(frame)) => self.write(frame).await,
-            Some(Answer::Frames(frames)) => {
+            Answer::Silent => Ok(()),
+            Answer::Frame(frame) => self.write(frame).await,
+            Answer::Frames(frames) => {
                 for frame in frames {
                     self.write(frame).await?;
                 }
                 Ok(())
             }
-            Some(Answer::Void) => Err(Close::Void),
-            Some(Answer::Renewed(renewed)) => Box::pin(self.renewed(renewed)).await,
+            Answer::Void => Err(Close::Void),
+            Answer::Renewed(renewed) => Box::pin(self.renewed(renewed)).await,
         }
     }
 
     /// Starts a request; its answer is written when it comes.
     fn start(&mut self, request: BoxFuture<'static, Answer>) {
-        self.under_way.get_or_insert_default().push(request);
+        self.under_way.push(request);
     }
 
     async fn tick(&mut self) -> Result<(), Close> {
@@ -392,15 +391,5 @@ const fn kind(principal: Principal) -> &'static str {
         Principal::Agent(_) => "agent",
         Principal::Bot(_) => "bot",
         Principal::Visitor(_) | Principal::System => "visitor",
-    }
-}
-
-/// The next answer of what is under way.
-async fn next_of(
-    under_way: &mut Option<FuturesUnordered<BoxFuture<'static, Answer>>>,
-) -> Option<Answer> {
-    match under_way {
-        Some(under_way) => under_way.next().await,
-        None => None,
     }
 }

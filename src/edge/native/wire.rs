@@ -12,6 +12,7 @@ pub mod event;
 pub mod card;
 pub mod incoming;
 pub mod outgoing;
+mod plain;
 
 use bytes::Bytes;
 use serde::Serialize;

@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant, timeout};
 use super::subscriptions::Subscriptions;
 use super::{
     Answer, Connection, Deadlines, EXPIRY_GRACE, Frame, HELLO_WITHIN, Identity, Incoming, Limits,
-    PING_EVERY, Person, TEXT_BYTES_MAX, UNACKED_MAX,
+    PING_EVERY, Person, TEXT_BYTES_MAX, UNACKED_MAX, UnderWay,
 };
 use crate::accounts::api_key::Scope;
 use crate::accounts::stream_ticket;
@@ -77,11 +77,12 @@ pub(super) async fn greet(
         subscriptions: Subscriptions::default(),
         views: Vec::new(),
         looks_at: None,
-        under_way: None,
+        under_way: UnderWay::default(),
         replay: None,
         clock: Deadlines { ping_at: now + PING_EVERY, heard_at: now, expires_at, drain_at: None },
         bad_frames: (0, now),
         frames: Bucket::full(doors.budgets.frames, now),
+        is_unsent: false,
         doors,
     }))
 }

@@ -14,6 +14,7 @@ use super::{Answer, Connection, Frame, Problem, subscriptions};
 use crate::edge::native::commands;
 use crate::edge::native::wire::Codec;
 use crate::edge::native::wire::incoming::{Args, FetchRange, MessageBody, SendKind};
+use crate::edge::native::wire::outgoing::Ack;
 use crate::edge::native::wire::person::Agent;
 use crate::edge::native::wire::time::Rfc3339;
 
@@ -143,14 +144,15 @@ impl Connection {
 fn acked(codec: Codec, conversation: ConversationId, n: u64, done: &Done) -> Answer {
     let Some(published) = done.events.first() else { return Answer::Void };
     let event = &published.event;
-    Answer::Frame(codec.encode(&Frame::Ack {
+    let ack = Ack {
         conversation: conversation.uuid(),
         n,
         seq: event.seq.0,
         id: event.id.uuid(),
         at: Rfc3339(event.at),
         duplicate: done.duplicate,
-    }))
+    };
+    Answer::Frame(ack.encoded(codec))
 }
 
 type About = (Option<Uuid>, Option<&'static str>, Option<ConversationId>);

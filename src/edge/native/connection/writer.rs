@@ -37,13 +37,16 @@ impl Connection {
     }
 
     pub(super) async fn write_message(&mut self, message: Message) -> Result<(), Close> {
-        let outlet = self.outlet.clone();
+        self.is_unsent = true;
+        let outlet = &self.outlet;
         pass(self.socket.feed(message), || outlet.is_closed()).await
     }
 
     pub(super) async fn flush(&mut self) -> Result<(), Close> {
-        let outlet = self.outlet.clone();
-        pass(self.socket.flush(), || outlet.is_closed()).await
+        let outlet = &self.outlet;
+        pass(self.socket.flush(), || outlet.is_closed()).await?;
+        self.is_unsent = false;
+        Ok(())
     }
 
     /// Says goodbye, if anybody listens.

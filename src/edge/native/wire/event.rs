@@ -19,14 +19,17 @@ use uuid::Uuid;
 
 use super::person::{Agent, Person};
 use super::time::Rfc3339;
-use super::{Codec, stream_name};
+use super::{Codec, plain, stream_name};
 
 /// The bytes of an event for `reader`, from the encodings kept with it.
 #[must_use]
 pub fn encoded(published: &Published, codec: Codec, reader: Principal) -> Bytes {
     let plain = |published: &Published| {
         published.encoded(slot(codec, false), |published| {
-            codec.encode(&Frame { conversation: published.conversation, event: &published.event })
+            let (conversation, event) = (published.conversation, &published.event);
+            let plain =
+                if codec == Codec::Json { plain::message(conversation, event) } else { None };
+            plain.unwrap_or_else(|| codec.encode(&Frame { conversation, event }))
         })
     };
     match published.event.key {

@@ -1,11 +1,13 @@
 //! Frames to clients. Events are not here: see [`event`](super::event).
 
+use bytes::Bytes;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::card::Card;
 use super::person::{Agent, Person};
 use super::time::Rfc3339;
+use super::{Codec, plain};
 
 /// A frame.
 #[derive(Debug, Serialize)]
@@ -27,7 +29,7 @@ pub enum Frame<'a> {
         state: Option<Box<Card<'a>>>,
     },
     /// A send is stored.
-    Ack { conversation: Uuid, n: u64, seq: u64, id: Uuid, at: Rfc3339, duplicate: bool },
+    Ack(Ack),
     /// A send is not stored.
     Nack {
         conversation: Uuid,
@@ -116,6 +118,29 @@ pub enum Frame<'a> {
     Ping,
     /// I am.
     Pong,
+}
+
+/// A send is stored, and where.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[expect(missing_docs, reason = "fields are those of docs/PROTOCOL.md")]
+pub struct Ack {
+    pub conversation: Uuid,
+    pub n: u64,
+    pub seq: u64,
+    pub id: Uuid,
+    pub at: Rfc3339,
+    pub duplicate: bool,
+}
+
+impl Ack {
+    /// The bytes of the frame.
+    #[must_use]
+    pub fn encoded(&self, codec: Codec) -> Bytes {
+        match codec {
+            Codec::Json => plain::ack(self),
+            Codec::MessagePack => codec.encode(&Frame::Ack(*self)),
+        }
+    }
 }
 
 /// What a client must keep to.

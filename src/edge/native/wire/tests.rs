@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::card::Card;
 use super::incoming::{BadFrame, Incoming, parse};
-use super::outgoing::{Change, Frame, Limits, Mode, Presence};
+use super::outgoing::{Ack, Change, Frame, Limits, Mode, Presence};
 use super::person::{Agent, Person};
 use super::time::Rfc3339;
 use super::{Codec, event};
@@ -205,14 +205,14 @@ fn frames(mut sample: impl FnMut(&str, &Frame<'_>)) {
     sample("subscribed to an agent", &subscribed(Side::Agent, Some("internal"), Mode::Snapshot));
     sample(
         "ack",
-        &Frame::Ack {
+        &Frame::Ack(Ack {
             conversation: uuid,
             n: 7,
             seq: 58,
             id: id(50),
             at: Rfc3339(AT),
             duplicate: false,
-        },
+        }),
     );
     let nack = |code, expect, retry_after_ms| Frame::Nack {
         conversation: uuid,
@@ -446,6 +446,36 @@ fn deep_nesting_is_refused() {
 }
 
 proptest! {
+    /// The shortcut for what there is most of is no second protocol.
+    #[test]
+    fn acks_and_messages_are_as_the_general_way_writes_them(
+        text in any::<String>(),
+        name in proptest::option::of(any::<String>()),
+        (n, seq, ms) in (any::<u64>(), any::<u64>(), any::<i64>()),
+        (who, duplicate) in (0usize..4, any::<bool>()),
+        files in 0usize..2,
+    ) {
+        let at = Timestamp(ms);
+        let ack =
+            Ack { conversation: id(1), n, seq, id: id(2), at: Rfc3339(at), duplicate };
+        for codec in [Codec::Json, Codec::MessagePack] {
+            prop_assert_eq!(ack.encoded(codec), codec.encode(&Frame::Ack(ack)));
+        }
+        let principal = [visitor().principal, agent().principal, Principal::System,
+                         Principal::Bot(AgentId::new(id(3)))][who];
+        let from = Author { principal, name: name.map(Arc::from) };
+        let body = Body::Message { text: text.into(), files: vec!["file".into(); files] };
+        let mut made = published(from, body);
+        made.event.seq = Seq(seq);
+        made.event.at = at;
+        for codec in [Codec::Json, Codec::MessagePack] {
+            let general = event::Frame { conversation: made.conversation, event: &made.event };
+            let stranger = Principal::Visitor(VisitorId::new(id(4)));
+            let written = event::encoded(&made, codec, stranger);
+            prop_assert_eq!(written, codec.encode(&general));
+        }
+    }
+
     #[test]
     fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         for codec in [Codec::Json, Codec::MessagePack] {

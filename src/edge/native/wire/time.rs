@@ -13,8 +13,13 @@ const DAY_MS: i64 = 86_400_000;
 const LAST_MS: i64 = 253_402_300_799_999;
 
 impl Rfc3339 {
+    /// Room for the text.
+    pub(super) const fn buffer() -> [u8; TEXT_BYTES] {
+        [0; TEXT_BYTES]
+    }
+
     /// The text, without allocation. Times before 1970 or after 9999 are written as those ends.
-    fn write(self, out: &mut [u8; TEXT_BYTES]) -> &str {
+    pub(super) fn write(self, out: &mut [u8; TEXT_BYTES]) -> &str {
         let ms = self.0.0.clamp(0, LAST_MS);
         let (day, ms_of_day) = (ms / DAY_MS, ms % DAY_MS);
         let (year, month, day_of_month) = civil(day);
@@ -32,13 +37,13 @@ impl Rfc3339 {
 
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.write(&mut [0; TEXT_BYTES]))
+        serializer.serialize_str(self.write(&mut Self::buffer()))
     }
 }
 
 impl std::fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.write(&mut [0; TEXT_BYTES]))
+        f.write_str(self.write(&mut Self::buffer()))
     }
 }
 
