@@ -98,7 +98,7 @@ test('every state', async () => {
   await page.goto(`${server.address}/console/settings/preferences`);
   await page.getByRole('heading', { name: 'Preferences' }).waitFor();
   await look('preferences');
-  expect(checked).toBe(17 * 8);
+  expect(checked).toBe(16 * 8);
 }, 900_000);
 
 test('an agent works by keyboard alone: accept, reply, note, tag, resolve', async () => {
