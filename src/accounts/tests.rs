@@ -78,6 +78,25 @@ async fn a_sign_in_slides_while_it_is_used_and_ends_when_it_is_not() {
 }
 
 #[tokio::test]
+async fn a_socket_lives_as_long_as_its_sign_in_is_used() {
+    let (bench, entered) = Bench::new().await;
+    let began = entered.identity.clone();
+    bench.setup.clock.turn_ms(IDLE_MS / 2);
+    assert!(bench.is_in(&entered).await);
+    bench.setup.clock.turn_ms(IDLE_MS / 2);
+    let extended = bench.auth.extended(&began).await.unwrap().unwrap();
+    let left = extended.expires_at.unwrap().ms_since(bench.setup.clock.now());
+    assert_eq!(left, IDLE_MS / 2);
+    bench.setup.clock.turn_ms(IDLE_MS / 2);
+    assert!(bench.auth.extended(&extended).await.unwrap().is_none(), "unused for too long");
+
+    let again = bench.log_in(PASSWORD, None).await.unwrap();
+    assert!(bench.auth.extended(&again.identity).await.unwrap().is_some());
+    bench.accounts.log_out(&again.identity).await.unwrap();
+    assert!(bench.auth.extended(&again.identity).await.unwrap().is_none(), "signed out");
+}
+
+#[tokio::test]
 async fn a_sign_in_ends_after_thirty_days_however_much_it_is_used() {
     let (bench, entered) = Bench::new().await;
     let step = IDLE_MS / 2;

@@ -337,6 +337,27 @@ impl Authenticator {
         Ok(())
     }
 
+    /// A caller as they stand now, if they came by a sign-in that is still good; `None` for
+    /// credentials that end when they say.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn extended(&self, identity: &Identity) -> Result<Option<Identity>, AuthError> {
+        let (Via::SignIn(id), Some(known)) = (identity.via, &identity.person) else {
+            return Ok(None);
+        };
+        let Shared { directory, clock, .. } = &*self.0;
+        let (tenant, person) = (&identity.tenant, known.value.id);
+        let credential = directory.credential(tenant, person).await?;
+        let person = directory.person(tenant, person).await?;
+        let (Some(credential), Some(person)) = (credential, person) else { return Ok(None) };
+        let sign_in = credential.value.sign_in_named(id, clock.now());
+        let is_same = identity.caller.role == person.value.role_in_effect();
+        let sign_in = sign_in.filter(|_| is_same && !person.value.disabled);
+        Ok(sign_in.map(|sign_in| Identity::signed_in(tenant, &person, sign_in)))
+    }
+
     /// Closes the sockets of one sign-in.
     pub fn end_sign_in(&self, tenant: &TenantId, person: AgentId, ended: Uuid) {
         let is_ended = |of: Option<Uuid>| of == Some(ended);

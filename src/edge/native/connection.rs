@@ -254,7 +254,7 @@ impl Connection {
     async fn tick(&mut self) -> Result<(), Close> {
         let now = Instant::now();
         if self.clock.expires_at.is_some_and(|at| at <= now) {
-            return Err(Close::Unauthenticated);
+            self.extend(now).await?;
         }
         if self.clock.drain_at.is_some_and(|at| at <= now) {
             return Err(Close::Drain);

@@ -223,6 +223,20 @@ impl Connection {
         .boxed()
     }
 
+    /// The time of the credential is over, as far as was known when it was shown. A sign-in may
+    /// have been used elsewhere since: then the socket lives as long as it does.
+    pub(super) async fn extend(&mut self, now: Instant) -> Result<(), Close> {
+        match self.doors.auth.extended(&self.identity).await {
+            Ok(Some(identity)) => {
+                self.clock.expires_at = expiry(&self.doors, &identity, now);
+                self.identity = Arc::new(identity);
+                Ok(())
+            }
+            Ok(None) => Err(Close::Unauthenticated),
+            Err(problem) => Err(close_for(&Problem::from(problem))),
+        }
+    }
+
     /// A good token of the same person in the same role goes on; anything else does not.
     pub(super) async fn renewed(
         &mut self,
