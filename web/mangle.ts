@@ -15,9 +15,10 @@ const OURS = `
   client clock conflicts devices discard doubt draft editLast expiresAt
   fetchOlder fetchRefused fresh fromEnd hasOlder holding identify introduce newId newer
   onApplied onBegun onChime onDiscard onDoubt onEvent onFrame onLate onLost onReady onRefused onRetry
-  onUnread outbox outdated pauseMs peek pictures probe rateless readings
+  onUnread outbox outdated pauseMs peek pictures probe readings
   receipts reconnect settled stall startAgain takeOlder textBytes transmit
-  trouble typed unfollow verified visit watching
+  trouble typed unfollow verified visit watching stage notice applied queued behind learn fold
+  reading opened others oldest
 `;
 
 export const names = `${PREACT} ${OURS}`.split(/\s+/).filter((name) => name !== '');

@@ -64,6 +64,8 @@ let frame: HTMLIFrameElement | null = null;
 let port: MessagePort | null = null;
 let unread = 0;
 let open = false;
+/** Whether a person opened it, so that the focus may follow. */
+let wished = false;
 let opening = 0;
 /** The page's own title while ours stands in its place. */
 let title: string | null = null;
@@ -195,7 +197,7 @@ function load(): void {
     frame?.contentWindow?.postMessage(handshake, origin, [channel.port2]);
     page();
     tell(['update', site]);
-    tell(['shown', open]);
+    tell(['shown', open, wished]);
   };
   panel.append(frame);
 }
@@ -203,6 +205,7 @@ function load(): void {
 function show(wanted: boolean, byPerson: boolean): void {
   if (open === wanted || !running) return;
   open = wanted;
+  wished = byPerson;
   panel.hidden = !open;
   write('open', open ? '1' : null);
   if (open) {
@@ -212,7 +215,7 @@ function show(wanted: boolean, byPerson: boolean): void {
     write('dismissed', '1');
   }
   draw();
-  tell(['shown', open]);
+  tell(['shown', open, wished]);
   if (byPerson) (open ? frame : launcher)?.focus();
   emit(open ? 'open' : 'close');
 }

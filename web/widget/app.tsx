@@ -81,10 +81,9 @@ function Foot({ widget }: { widget: Widget }): JSX.Element | null {
   switch (widget.stage.value) {
     case 'loading':
       return null;
-    case 'refused':
-      return <p class="ended">{say('gone')}</p>;
-    case 'sign_in':
-      return <p class="ended">{say('identity_required')}</p>;
+    case 'gone':
+    case 'identity_required':
+      return <p class="ended">{say(widget.stage.value)}</p>;
     case 'redirect':
       return (
         <p class="ended">

@@ -65,7 +65,7 @@ export async function begin(bridge: Bridge, notice: Trouble | null): Promise<voi
   const hear = (said: FromLoader) => {
     switch (said[0]) {
       case 'shown':
-        if (said[1] && !shown) opened.value += 1;
+        if (said[1] && !shown && said[2]) opened.value += 1;
         shown = said[1];
         look();
         break;

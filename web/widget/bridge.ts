@@ -58,7 +58,8 @@ export interface Site {
 /** Told by the loader. */
 export type FromLoader =
   | ['answer', number, unknown]
-  | ['shown', boolean]
+  /** And whether a person opened it: then the focus may follow. */
+  | ['shown', boolean, boolean]
   /** Another tab changed a key. */
   | ['changed', string]
   | ['update', Site]

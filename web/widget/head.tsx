@@ -25,7 +25,7 @@ export function Head({ widget, onClose }: { widget: Widget; onClose: (() => void
       </div>
       <div class="title">
         <h1 dir="auto">{title}</h1>
-        <p>{lineOf(widget, online, agent?.name ?? null)}</p>
+        <p dir="auto">{lineOf(widget, online, agent?.name ?? null)}</p>
       </div>
       <Menu widget={widget} />
       {onClose !== null && (

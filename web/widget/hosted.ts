@@ -24,7 +24,7 @@ export function ownPage(): Bridge {
     preview: null,
     tell: () => {},
     listen: (heard: (said: FromLoader) => void) => {
-      heard(['shown', true]);
+      heard(['shown', true, true]);
       addEventListener('storage', (event) => {
         if (event.key?.startsWith(prefix)) heard(['changed', event.key.slice(prefix.length)]);
       });

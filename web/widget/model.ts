@@ -49,8 +49,8 @@ export type Trouble =
 /** What the visitor can do now. */
 export type Stage =
   | 'loading'
-  | 'refused'
-  | 'sign_in'
+  | 'gone'
+  | 'identity_required'
   | 'redirect'
   | 'leave'
   | 'prechat'
@@ -95,8 +95,6 @@ export class Widget {
   readonly notice = signal<Trouble | null>(null);
   /** The place in line as it is read aloud; `null` when there is nothing to say. */
   readonly announced = signal<number | null>(null);
-  /** The visitor would rather not rate. */
-  readonly rateless = signal(false);
   readonly stage: ReadonlySignal<Stage>;
   readonly trouble: ReadonlySignal<Trouble | null>;
   readonly items: ReadonlySignal<readonly Item[]>;
@@ -280,7 +278,6 @@ export class Widget {
   async startAgain(): Promise<void> {
     const visitor = this.who.visitor.peek();
     const conversation = this.conversation.peek();
-    this.rateless.value = false;
     this.conversation.value = null;
     if (this.#gone.peek()) {
       if (conversation !== null) this.client.unfollow(conversation.id);
@@ -316,10 +313,6 @@ export class Widget {
       await this.#readVisitor();
     }
     this.client.reconnect();
-    const [open] = await this.#listChats();
-    if (this.conversation.peek() === null && open !== undefined && isOpen(open)) {
-      await this.#goOn(open.id);
-    }
   }
 
   /** What the site knows of the visitor, without proof. */
@@ -360,6 +353,7 @@ export class Widget {
       quiet = null;
       if (link.state === 'ready' || link.state === 'idle') {
         this.#reconnecting.value = false;
+        if (link.state === 'ready') void this.#catchUp();
       } else if (link.state === 'stopped') {
         this.#reconnecting.value = false;
         this.#gone.value = true;
@@ -418,9 +412,9 @@ export class Widget {
     const status = this.card.value?.status;
     if (this.#gone.value || status === 'closed' || status === 'archived') return 'ended';
     if (conversation !== null) return 'write';
-    if (settings === null) return this.#live.refused.value === null ? 'loading' : 'refused';
+    if (settings === null) return this.#live.refused.value === null ? 'loading' : 'gone';
     const verified = this.who.verified.value;
-    if (settings.identity_required && !verified) return 'sign_in';
+    if (settings.identity_required && !verified) return 'identity_required';
     const written = this.client.outbox.rows(DRAFT).value.length > 0;
     if (written) return 'write';
     const behavior = this.online.value ? null : settings.offline?.behavior;
@@ -465,6 +459,14 @@ export class Widget {
     this.client.outbox.rename(DRAFT, id);
     this.#past.value = this.#past.peek().filter((past) => past.id !== id);
     this.conversation.value = this.client.follow(id);
+  }
+
+  /** Finds a chat that somebody, or another device, began while we were away. */
+  async #catchUp(): Promise<void> {
+    const idle = () => this.conversation.peek() === null || this.stage.peek() === 'ended';
+    if (!idle()) return;
+    const open = (await this.#listChats()).find(isOpen);
+    if (open !== undefined && idle()) await this.#goOn(open.id);
   }
 
   /** Asks for the visitor's chats, newest first. */
