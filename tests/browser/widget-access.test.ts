@@ -1,0 +1,181 @@
+/** The widget in every state under axe: both colors, both directions, wide and narrow, large text. */
+
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Admin } from './kit/admin.ts';
+import { Agent, launch, Profile, picture, Visitor } from './kit/people.ts';
+import { Server } from './kit/server.ts';
+import { Site } from './kit/site.ts';
+
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+/** What a finger needs; text links within a sentence are free of it. */
+const TARGET_PX = 44;
+
+let browser: Browser;
+let server: Server;
+let admin: Admin;
+let site: Site;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launch(), Server.start()]);
+  admin = await Admin.signIn(server);
+  site = await Site.open(
+    (path) =>
+      (path === '/ar'
+        ? '<script>document.documentElement.lang = "ar"; document.documentElement.dir = "rtl"</script>'
+        : '') +
+      '<main><h1>A shop</h1></main>' +
+      `<script async src="${server.address}/loader.js" data-widget="demo"></script>`,
+  );
+});
+
+afterAll(() => Promise.all([browser.close(), server.stop(), site.close()]));
+
+/** No violation, nothing sideways, nothing too small for a finger. */
+async function check(visitor: Visitor, state: string): Promise<void> {
+  const { page, chat } = visitor;
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const width of [1280, 320]) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 760 });
+      const where = `${state} ${colorScheme} ${width}`;
+      await picture(page, `widget ${where}`.replaceAll(' ', '-'));
+      const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html)}`);
+      expect(found, where).toEqual([]);
+      if ((await page.locator('iframe').count()) === 0) continue;
+      const wide = await chat
+        .locator('html')
+        .evaluate((root) => root.scrollWidth - root.clientWidth);
+      expect(wide, where).toBeLessThanOrEqual(0);
+      const small = await chat
+        .locator('button, summary, select, .form input, .topics label, .star')
+        .evaluateAll(
+          (elements, least) =>
+            elements
+              .filter((element) => element.checkVisibility())
+              .map((element) => ({ box: element.getBoundingClientRect(), html: element.outerHTML }))
+              .filter(({ box }) => box.height < least || box.width < least)
+              .map(({ box, html }) => `${box.width}×${box.height} ${html}`),
+          TARGET_PX,
+        );
+      expect(small, where).toEqual([]);
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
+test.each(['ltr', 'rtl'])(
+  'every state, %s',
+  async (direction) => {
+    const path = direction === 'rtl' ? '/ar' : '/';
+    const profile = await Profile.open(browser);
+    const office = await Profile.open(browser);
+    const rtl = direction === 'rtl';
+    const words = rtl
+      ? {
+          begin: 'بدء الدردشة',
+          message: 'رسالتك',
+          more: 'المزيد',
+          seen: /شاهدها|شوهدت/,
+          end: 'كيف كانت',
+        }
+      : {
+          begin: 'Start chat',
+          message: 'Your message',
+          more: 'More',
+          seen: /Seen/,
+          end: 'How did we',
+        };
+    await admin.widget({
+      prechat: {
+        fields: [
+          { name: 'name', label: 'Your name', kind: 'text', required: true },
+          { name: 'plant', label: 'Plant', kind: 'choice', required: false, choices: ['Fern'] },
+          { name: 'story', label: 'Story', kind: 'long', required: false },
+        ],
+      },
+    });
+    const visitor = await Visitor.open(profile, site.address + path);
+    await visitor.launcher.waitFor();
+    await check(visitor, `${direction} closed`);
+    await visitor.launcher.click();
+    await visitor.chat.getByLabel('Your name').waitFor();
+    await check(visitor, `${direction} prechat`);
+    await admin.widget({ offline: { behavior: 'form' } });
+    await visitor.chat.locator('textarea[name=message]').waitFor();
+    await check(visitor, `${direction} leave`);
+    await admin.widget({ departments: ['sales', 'billing'] });
+    const input = visitor.chat.getByRole('textbox', { name: words.message });
+    await visitor.chat.locator('.topics').waitFor();
+    await check(visitor, `${direction} new`);
+    await visitor.chat.getByLabel(words.more).click();
+    await check(visitor, `${direction} menu`);
+    await visitor.chat.getByLabel(words.more).click();
+    const text = `Look at https://shop.example/a-very-long-address-that-must-break-somewhere ${direction}`;
+    await input.fill(text);
+    await input.press('Enter');
+    const ada = await Agent.open(office, server.address, 'Ada');
+    await ada.accept(`${direction}`);
+    await ada.say('I see it. مرحبا');
+    await ada.reply.pressSequentially('W');
+    await visitor.page.bringToFront();
+    await visitor.chat.locator('.typing').waitFor();
+    await check(visitor, `${direction} talk`);
+    await input.fill('x'.repeat(17_000));
+    await visitor.chat.getByRole('alert').waitFor();
+    await check(visitor, `${direction} too long`);
+    await input.fill('Mistaek');
+    await input.press('Enter');
+    await visitor.log.getByText(words.seen).waitFor();
+    await input.press('ArrowUp');
+    await visitor.chat.locator('.editing').waitFor();
+    await check(visitor, `${direction} editing`);
+    await input.press('Escape');
+    await ada.page.bringToFront();
+    await ada.button('Resolve').click();
+    await visitor.page.bringToFront();
+    await visitor.chat.getByText(words.end).waitFor();
+    await visitor.chat.locator('.star').nth(3).click();
+    await check(visitor, `${direction} rating`);
+    await profile.close();
+    await office.close();
+  },
+  400_000,
+);
+
+test('with text twice as large nothing is lost', async () => {
+  await admin.widget({});
+  const profile = await Profile.open(browser);
+  const visitor = await Visitor.open(profile, site.address);
+  await visitor.openChat();
+  await visitor.say('Can you read this well enough, also when it is a long sentence?');
+  await visitor.log.getByText('Sent').waitFor();
+  // Zoom to 200 % is half the pixels.
+  await visitor.page.setViewportSize({ width: 640, height: 400 });
+  await picture(visitor.page, 'widget-zoom');
+  expect(await visitor.input.isVisible()).toBe(true);
+  await visitor.input.fill('Yes');
+  await visitor.chat.getByRole('button', { name: 'Send' }).click();
+  await visitor.sees('Yes');
+  const wide = await visitor.chat.locator('html').evaluate((root) => root.scrollWidth - innerWidth);
+  expect(wide).toBeLessThanOrEqual(0);
+  await profile.close();
+});
+
+test('with the system’s own colors every control has an edge', async () => {
+  await admin.widget({});
+  const profile = await Profile.open(browser);
+  const visitor = await Visitor.open(profile, site.address);
+  await visitor.page.emulateMedia({ forcedColors: 'active' });
+  await visitor.openChat();
+  await visitor.say('Edges?');
+  await visitor.sees('Edges?');
+  await picture(visitor.page, 'widget-forced-colors');
+  const edges = await visitor.chat
+    .locator('button, .bubble')
+    .evaluateAll((all) => all.map((one) => getComputedStyle(one).borderTopWidth));
+  expect(new Set(edges)).toEqual(new Set(['1px']));
+  await profile.close();
+});

@@ -1,0 +1,260 @@
+/** What sites do with the loader: commands, events, consent, diagnosis, and what it leaves behind. */
+
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { Admin } from './kit/admin.ts';
+import { Agent, launch, Profile, picture, Visitor } from './kit/people.ts';
+import { Server } from './kit/server.ts';
+import { Site } from './kit/site.ts';
+
+let browser: Browser;
+let server: Server;
+let admin: Admin;
+let site: Site;
+let profiles: Profile[] = [];
+
+const pages: Record<string, () => string> = {
+  /** As the embed code of the settings does it. */
+  '/': () => `<script async src="${server.address}/loader.js" data-widget="demo"></script>`,
+  /** Word for word as the other house's guide shows it, but for the names. */
+  '/tms': () => `<script>
+    (function(w,d,s,o,f,js,fjs){
+      w[o]=w[o]||function(){(w[o].q=w[o].q||[]).push(arguments)};
+      js=d.createElement(s),fjs=d.getElementsByTagName(s)[0];
+      js.id=o;js.src=f;js.async=1;fjs.parentNode.insertBefore(js,fjs);
+    }(window,document,'script','TmsChat','${server.address}/chat-widget.js'));
+    TmsChat('init', { widgetId: 'demo', domain: 'localhost' });
+  </script>`,
+  '/tms-elsewhere': () => pages['/tms']?.().replace("'localhost'", "'other.example'") ?? '',
+  '/unknown': () => `<script async src="${server.address}/loader.js" data-widget="nope"></script>`,
+  '/early': () => `<script>
+    window.switchboard = function () { (switchboard.q = switchboard.q || []).push(arguments) };
+    window.heard = [];
+    for (const name of ['ready', 'open', 'close', 'unread', 'conversation:start', 'conversation:end',
+      'message:sent', 'message:received', 'agent:joined', 'queue', 'rating', 'error']) {
+      switchboard('on', name, (detail) => heard.push([name, detail]));
+    }
+    switchboard('init', { widget: 'demo' });
+    switchboard('open');
+  </script>
+  <script async src="${server.address}/loader.js"></script>`,
+  '/consent': () =>
+    `<script async src="${server.address}/loader.js" data-widget="demo" data-consent="wait"></script>`,
+};
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launch(), Server.start()]);
+  admin = await Admin.signIn(server);
+  await admin.widget({});
+  site = await Site.open((path) => `<main><h1>A shop</h1></main>${pages[path]?.() ?? ''}`);
+});
+
+afterEach(async () => {
+  const opened = profiles;
+  profiles = [];
+  for (const profile of opened) await profile.close();
+});
+
+afterAll(() => Promise.all([browser.close(), server.stop(), site.close()]));
+
+async function profile(): Promise<Profile> {
+  const opened = await Profile.open(browser);
+  profiles.push(opened);
+  return opened;
+}
+
+/** A visitor, and what the loader says on the console. */
+async function visit(path: string, opened?: Profile): Promise<[Visitor, string[]]> {
+  const visitor = await Visitor.open(opened ?? (await profile()), 'about:blank');
+  const lines: string[] = [];
+  visitor.page.on('console', (message) => {
+    if (message.text().startsWith('Switchboard')) lines.push(message.text());
+  });
+  await visitor.page.goto(site.address + path);
+  return [visitor, lines];
+}
+
+function command(visitor: Visitor, ...words: unknown[]): Promise<void> {
+  return visitor.page.evaluate((said) => {
+    const { switchboard } = window as unknown as { switchboard(...said: unknown[]): void };
+    switchboard(...said);
+  }, words);
+}
+
+test('the other house’s snippet works as its guide shows it', async () => {
+  const [visitor, lines] = await visit('/tms');
+  await visitor.openChat();
+  await visitor.say('By another name');
+  await visitor.log.getByText('Sent').waitFor();
+  expect(lines).toEqual([]);
+});
+
+test('one line says what is wrong: the domain of init', async () => {
+  const [visitor, lines] = await visit('/tms-elsewhere');
+  await expect.poll(() => lines).toHaveLength(1);
+  expect(lines[0]).toBe(`Switchboard: domain is "other.example", but this is ${site.address}`);
+  expect(await visitor.page.locator('switchboard-chat').count()).toBe(0);
+});
+
+test('one line says what is wrong: the widget', async () => {
+  const opened = await profile();
+  opened.expect(/404/);
+  const [, lines] = await visit('/unknown', opened);
+  await expect.poll(() => lines).toEqual(['Switchboard: widget "nope": unknown_widget']);
+});
+
+test('one line says what is wrong: the allowed domains', async () => {
+  const opened = await profile();
+  opened.expect(/CORS|Failed to load resource/);
+  await admin.widget({ allowed_origins: ['https://shop.example'] });
+  const [, lines] = await visit('/', opened);
+  const line = `Switchboard: widget "demo" is not allowed on ${site.address}`;
+  await expect.poll(() => lines).toEqual([line]);
+  await admin.widget({});
+});
+
+test('commands before the script, and every event', async () => {
+  const [visitor] = await visit('/early');
+  await visitor.say('Hello');
+  await visitor.log.getByText('Sent').waitFor();
+  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  await ada.accept('Hello');
+  await ada.say('Hi');
+  await visitor.page.bringToFront();
+  await visitor.sees('Hi');
+  await command(visitor, 'close');
+  await ada.say('Are you there?');
+  await expect
+    .poll(() => visitor.page.evaluate(() => (window as unknown as { heard: unknown[] }).heard))
+    .toEqual(expect.arrayContaining([['unread', 1]]));
+  await command(visitor, 'toggle');
+  await visitor.sees('Are you there?');
+  await visitor.chat.getByLabel('More').click();
+  await visitor.chat.getByRole('button', { name: 'End chat' }).click();
+  await visitor.chat.getByLabel('4 of 5 stars').check({ force: true });
+  await visitor.chat.getByRole('button', { name: 'Send rating' }).click();
+  await visitor.chat.getByText('Thank you').waitFor();
+  const heard = await visitor.page.evaluate(
+    () => (window as unknown as { heard: [string, unknown][] }).heard,
+  );
+  const names = heard.map(([name]) => name);
+  for (const name of [
+    'ready',
+    'open',
+    'close',
+    'unread',
+    'conversation:start',
+    'conversation:end',
+    'message:sent',
+    'message:received',
+    'agent:joined',
+    'rating',
+  ]) {
+    expect(names).toContain(name);
+  }
+  expect(heard).toContainEqual(['rating', { score: 4 }]);
+  expect(names.filter((name) => name === 'message:received').length).toBe(2);
+  expect(names).not.toContain('error');
+  // After a reload what was said before is no news.
+  await visitor.page.reload();
+  await visitor.sees('Are you there?');
+  const again = await visitor.page.evaluate(
+    () => (window as unknown as { heard: [string, unknown][] }).heard,
+  );
+  expect(again.map(([name]) => name)).not.toContain('message:received');
+});
+
+test('with consent to come there is nothing: no request, no frame, no storage', async () => {
+  const opened = await profile();
+  const asked: string[] = [];
+  opened.context.on('request', (request) => {
+    if (request.url().startsWith(server.address)) asked.push(new URL(request.url()).pathname);
+  });
+  const [visitor] = await visit('/consent', opened);
+  await visitor.page.waitForTimeout(1_000);
+  expect(asked).toEqual(['/loader.js']);
+  expect(await visitor.page.locator('switchboard-chat').count()).toBe(0);
+  expect(await visitor.page.evaluate(() => localStorage.length + sessionStorage.length)).toBe(0);
+  await command(visitor, 'consent');
+  await visitor.openChat();
+  await visitor.say('Now you may');
+  await visitor.log.getByText('Sent').waitFor();
+});
+
+test('shutdown wipes everything, and init begins anew', async () => {
+  const [visitor] = await visit('/');
+  await visitor.openChat();
+  await visitor.say('Forget me');
+  await visitor.log.getByText('Sent').waitFor();
+  await command(visitor, 'shutdown');
+  expect(await visitor.page.locator('iframe').count()).toBe(0);
+  const left = () => visitor.page.evaluate(() => localStorage.length + sessionStorage.length);
+  expect(await left()).toBe(0);
+  await command(visitor, 'init', { widget: 'demo' });
+  await visitor.openChat();
+  await visitor.sees('Hello! How can we help?');
+  expect(await visitor.log.getByText('Forget me').count()).toBe(0);
+});
+
+test('the site changes language and colors, and introduces its visitor', async () => {
+  const [visitor] = await visit('/');
+  await visitor.openChat();
+  await command(visitor, 'update', {
+    scheme: 'dark',
+    contact: { name: 'Vera', phone: '+49 30 1' },
+  });
+  await expect
+    .poll(() =>
+      visitor.chat.locator('body').evaluate((body) => getComputedStyle(body).backgroundColor),
+    )
+    .toBe('rgb(22, 24, 31)');
+  await visitor.say('It is me');
+  await visitor.log.getByText('Sent').waitFor();
+  const card = await admin.card('It is me');
+  expect(card.visitor).toMatchObject({ name: 'Vera', verified: false });
+  await command(visitor, 'update', { locale: 'ar' });
+  await visitor.chat.getByRole('textbox', { name: 'رسالتك' }).waitFor();
+});
+
+test('agents see where the visitor goes, also without loading pages', async () => {
+  const [visitor] = await visit('/');
+  await visitor.openChat();
+  await visitor.say('I walk around');
+  await visitor.log.getByText('Sent').waitFor();
+  const card = await admin.card('I walk around');
+  await visitor.page.evaluate(() => {
+    document.title = 'Ferns';
+    history.pushState(null, '', '/ferns');
+  });
+  await expect
+    .poll(async () => (await admin.call('GET', `/v1/conversations/${card.id}/context`)).body.page)
+    .toMatchObject({ url: `${site.address}/ferns`, title: 'Ferns' });
+});
+
+test('closed, it counts: badge, title while hidden, and the newest line', async () => {
+  const [visitor] = await visit('/');
+  await visitor.openChat();
+  await visitor.say('I wait');
+  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  await ada.accept('I wait');
+  await visitor.page.bringToFront();
+  await visitor.input.press('Escape');
+  await ada.page.bringToFront();
+  await visitor.page.evaluate(() => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
+  });
+  await ada.say('Here is your answer');
+  await expect.poll(() => visitor.page.title()).toBe('(1) A site');
+  const line = visitor.page.getByRole('button', { name: /Ada.*: Here is your answer/ });
+  await line.waitFor();
+  await picture(visitor.page, 'preview-bubble');
+  await visitor.page.evaluate(() => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => false });
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  expect(await visitor.page.title()).toBe('A site');
+  await visitor.page.getByRole('button', { name: 'Close', exact: true }).click();
+  await line.waitFor({ state: 'hidden' });
+  await visitor.page.getByRole('button', { name: 'Open chat, 1 unread' }).click();
+  await visitor.sees('Here is your answer');
+});

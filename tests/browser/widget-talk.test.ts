@@ -1,0 +1,325 @@
+/** What a visitor does in a chat, beyond writing and reading. */
+
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { Admin } from './kit/admin.ts';
+import { Agent, launch, Profile, picture, SERVER_GONE, Visitor } from './kit/people.ts';
+import { Server } from './kit/server.ts';
+import { Site } from './kit/site.ts';
+
+let browser: Browser;
+let server: Server;
+let admin: Admin;
+let site: Site;
+let profiles: Profile[] = [];
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launch(), Server.start()]);
+  admin = await Admin.signIn(server);
+  await admin.widget({});
+  site = await Site.open(
+    () => `<script async src="${server.address}/loader.js" data-widget="demo"></script>`,
+  );
+});
+
+afterEach(async () => {
+  const opened = profiles;
+  profiles = [];
+  for (const profile of opened) await profile.close();
+});
+
+afterAll(() => Promise.all([browser.close(), server.stop(), site.close()]));
+
+async function profile(): Promise<Profile> {
+  const opened = await Profile.open(browser);
+  profiles.push(opened);
+  return opened;
+}
+
+/** A visitor who wrote `text`, and Ada who took it. */
+async function talk(text: string): Promise<[Visitor, Agent]> {
+  const visitor = await Visitor.open(await profile(), site.address);
+  await visitor.openChat();
+  await visitor.say(text);
+  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  await ada.accept(text);
+  return [visitor, ada];
+}
+
+test('how it was is asked once, with a comment, and answered with thanks', async () => {
+  const [visitor, ada] = await talk('Rate me');
+  await ada.say('Done');
+  await ada.button('Resolve').click();
+  await visitor.chat.getByText('How did we do?').waitFor();
+  await visitor.chat.getByLabel('2 of 5 stars').focus();
+  await visitor.page.keyboard.press('ArrowRight');
+  await visitor.page.keyboard.press('ArrowRight');
+  await visitor.chat.getByLabel('Anything to add?').fill('Quick and kind');
+  await picture(visitor.page, 'rating');
+  await visitor.chat.getByRole('button', { name: 'Send rating' }).click();
+  await visitor.chat.getByText('Thank you for your rating!').waitFor();
+  await visitor.page.reload();
+  await visitor.chat.getByText('Thank you for your rating!').waitFor();
+  const ratings = async () => {
+    const { body } = await admin.call('GET', '/v1/conversations?limit=50');
+    return (body.items as { rating: object | null }[]).map(({ rating }) => rating);
+  };
+  const rating = expect.objectContaining({ score: 4, comment: 'Quick and kind' });
+  await expect.poll(ratings).toContainEqual(rating);
+});
+
+test('a new chat keeps what was before, also after a reload', async () => {
+  const [visitor, ada] = await talk('The first chat');
+  await ada.button('Resolve').click();
+  await visitor.chat.getByRole('button', { name: 'Start a new chat' }).click();
+  await visitor.sees('The first chat');
+  await visitor.say('The second chat');
+  await visitor.log.getByText('Sent').waitFor();
+  const texts = ['The first chat', 'The second chat'];
+  expect(await visitor.order(texts)).toEqual(texts);
+  await visitor.page.reload();
+  await visitor.sees('The second chat');
+  await visitor.chat.getByRole('button', { name: 'Show earlier messages' }).click();
+  await visitor.sees('The first chat');
+  expect(await visitor.order(texts)).toEqual(texts);
+});
+
+test('the last message can be changed for a minute', async () => {
+  const [visitor, ada] = await talk('Tpyo');
+  await visitor.log.getByText('Seen').waitFor();
+  await visitor.input.press('ArrowUp');
+  await visitor.chat.getByText('Changing your message').waitFor();
+  expect(await visitor.input.inputValue()).toBe('Tpyo');
+  await picture(visitor.page, 'editing');
+  await visitor.input.press('Escape');
+  expect(await visitor.input.inputValue()).toBe('');
+  await visitor.input.press('ArrowUp');
+  await visitor.input.fill('Typo');
+  await visitor.input.press('Enter');
+  await visitor.sees('Typo');
+  await visitor.log.getByText('Edited').waitFor();
+  await ada.sees('Typo');
+});
+
+test('what is not sent yet survives a reload', async () => {
+  const visitor = await Visitor.open(await profile(), site.address);
+  await visitor.openChat();
+  await visitor.input.pressSequentially('Half a thou');
+  await visitor.page.waitForTimeout(600);
+  await visitor.page.reload();
+  await expect.poll(() => visitor.input.inputValue()).toBe('Half a thou');
+  await visitor.say('Whole');
+  await visitor.page.waitForTimeout(600);
+  await visitor.page.reload();
+  await visitor.sees('Whole');
+  expect(await visitor.input.inputValue()).toBe('');
+});
+
+test('whoever reads back stays there, and is told what is new', async () => {
+  const [visitor, ada] = await talk('Tell me everything');
+  for (let i = 1; i <= 25; i += 1) await ada.say(`line ${i}`);
+  await visitor.page.bringToFront();
+  await visitor.sees('line 25');
+  await visitor.log.evaluate((log) => {
+    log.scrollTop = 0;
+  });
+  await ada.page.bringToFront();
+  await ada.say('news one');
+  await ada.say('news two');
+  await visitor.page.bringToFront();
+  const pill = visitor.chat.getByRole('button', { name: '2 new' });
+  await pill.waitFor();
+  expect(await visitor.log.evaluate((log) => log.scrollTop)).toBe(0);
+  await picture(visitor.page, 'pill');
+  await pill.click();
+  await pill.waitFor({ state: 'hidden' });
+  const left = await visitor.log.evaluate(
+    (log) => log.scrollHeight - log.scrollTop - log.clientHeight,
+  );
+  expect(left).toBeLessThan(2);
+});
+
+test('an input method’s Enter is its own', async () => {
+  const visitor = await Visitor.open(await profile(), site.address);
+  await visitor.openChat();
+  await visitor.input.fill('かん');
+  await visitor.input.evaluate((input) => {
+    const enter = { key: 'Enter', bubbles: true, cancelable: true };
+    input.dispatchEvent(new KeyboardEvent('keydown', { ...enter, isComposing: true }));
+    input.dispatchEvent(new KeyboardEvent('keydown', { ...enter, keyCode: 229 } as object));
+  });
+  expect(await visitor.input.inputValue()).toBe('かん');
+  await visitor.input.press('Enter');
+  await visitor.sees('かん');
+});
+
+test('a sound only when asked for, and remembered', async () => {
+  const opened = await profile();
+  await opened.context.addInitScript(() => {
+    const counted = window as unknown as { notes: number };
+    counted.notes = 0;
+    const { createOscillator } = AudioContext.prototype;
+    AudioContext.prototype.createOscillator = function () {
+      counted.notes += 1;
+      return createOscillator.call(this);
+    };
+  });
+  const visitor = await Visitor.open(opened, site.address);
+  await visitor.openChat();
+  await visitor.say('Sing');
+  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  await ada.accept('Sing');
+  const notes = () =>
+    visitor.chat.locator('body').evaluate(() => (window as unknown as { notes: number }).notes);
+  await visitor.page.bringToFront();
+  await visitor.input.press('Escape');
+  await ada.say('silence');
+  await visitor.page.getByRole('button', { name: /1 unread/ }).waitFor();
+  expect(await notes()).toBe(0);
+  await visitor.openChat();
+  await visitor.chat.getByLabel('More').click();
+  await visitor.chat.getByLabel('Play a sound').check();
+  const tried = await notes();
+  expect(tried).toBeGreaterThan(0);
+  await ada.say('while looking');
+  await visitor.page.bringToFront();
+  await visitor.sees('while looking');
+  expect(await notes()).toBe(tried);
+  await visitor.page.reload();
+  await visitor.chat.getByLabel('More').click();
+  expect(await visitor.chat.getByLabel('Play a sound').isChecked()).toBe(true);
+  await visitor.page.keyboard.press('Escape');
+  await visitor.page.keyboard.press('Escape');
+  await visitor.input.waitFor({ state: 'hidden' });
+  await ada.say('now');
+  await expect.poll(notes).toBeGreaterThan(0);
+});
+
+test('a message that is too long cannot be sent', async () => {
+  const [visitor, ada] = await talk('Short');
+  await ada.say('Go on');
+  await visitor.input.fill('x'.repeat(20_000));
+  await visitor.chat.getByText('This message is too long to be sent.').waitFor();
+  expect(await visitor.chat.getByRole('button', { name: 'Send' }).isDisabled()).toBe(true);
+});
+
+test('a message that was refused is kept, with what can be done about it', async () => {
+  const shop = await profile();
+  let refuse = true;
+  await shop.context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await shop.context.routeWebSocket('**/v1/stream', (socket) => {
+    const upstream = socket.connectToServer();
+    socket.onMessage((message) => {
+      const { type, conversation, n, body } = JSON.parse(String(message));
+      if (refuse && type === 'send' && body.text.startsWith('refused')) {
+        socket.send(JSON.stringify({ type: 'nack', conversation, n, code: 'forbidden' }));
+      } else {
+        upstream.send(message);
+      }
+    });
+  });
+  const visitor = await Visitor.open(shop, site.address);
+  await visitor.openChat();
+  await visitor.say('taken');
+  await visitor.log.getByText('Sent').waitFor();
+  await visitor.say('refused one');
+  await visitor.log.getByText('Not sent: you may not write here').waitFor();
+  await picture(visitor.page, 'refused');
+  await visitor.chat.getByRole('button', { name: 'Copy' }).click();
+  const copied = () => visitor.page.evaluate(() => navigator.clipboard.readText());
+  await expect.poll(copied).toBe('refused one');
+  await visitor.chat.getByRole('button', { name: 'Delete' }).click();
+  expect(await visitor.order(['taken', 'refused one'])).toEqual(['taken']);
+  await visitor.say('refused two');
+  await visitor.log.getByText('Not sent').waitFor();
+  await visitor.page.reload();
+  await visitor.log.getByText('Not sent').waitFor();
+  refuse = false;
+  await visitor.chat.getByRole('button', { name: 'Retry' }).click();
+  await visitor.log.getByText('Sent', { exact: true }).waitFor();
+  expect((await admin.card('refused two')).unread).toBe(2);
+});
+
+test('an agent begins a chat, and the visitor meets it where the widget is', async () => {
+  const [visitor, ada] = await talk('Bye');
+  await ada.button('Resolve').click();
+  await visitor.chat.getByRole('button', { name: 'Start a new chat' }).waitFor();
+  const card = await admin.card('Bye');
+  const { id } = card.visitor as { id: string };
+  await visitor.page.bringToFront();
+  await visitor.chat.getByLabel('Close chat').click();
+  const begun = await admin.call('POST', '/v1/conversations/outbound', {
+    widget: 'demo',
+    visitor: id,
+    message: { text: 'One more thing from us' },
+  });
+  expect(begun.status).toBe(201);
+  await visitor.page.getByRole('button', { name: /One more thing from us/ }).click();
+  await visitor.sees('One more thing from us');
+  await visitor.say('Yes?');
+  await visitor.log.getByText('Sent').or(visitor.log.getByText('Seen')).first().waitFor();
+  expect((await admin.card('Yes?')).id).toBe(begun.body.id);
+});
+
+test('a one-use link leads to the chat as a page, and only once', async () => {
+  const begun = await admin.call('POST', '/v1/conversations/outbound', {
+    widget: 'demo',
+    contact: { email: 'walter@shop.example', name: 'Walter' },
+    message: { text: 'Your parcel is here' },
+  });
+  const link = new URL(String(begun.body.link));
+  const address = server.address + link.pathname + link.search + link.hash;
+  const opened = await profile();
+  const page = await opened.context.newPage();
+  await page.goto(address);
+  const log = page.getByRole('log');
+  await log.getByText('Your parcel is here').waitFor();
+  expect(new URL(page.url()).hash).toBe('');
+  await page.getByRole('textbox', { name: 'Your message' }).fill('Thanks, I come');
+  await page.keyboard.press('Enter');
+  await log.getByText(/Sent|Delivered|Seen/).waitFor();
+  await picture(page, 'hosted');
+  expect((await admin.card('Thanks, I come')).id).toBe(begun.body.id);
+  await page.reload();
+  await log.getByText('Thanks, I come').waitFor();
+  const other = await profile();
+  other.expect(/410/);
+  const second = await other.context.newPage();
+  await second.goto(address);
+  await second.getByText('This link was used already. Please ask for another.').waitFor();
+  expect(await second.getByText('Your parcel is here').count()).toBe(0);
+});
+
+test('offline for a minute, the server begun anew meanwhile, two tabs: once and in order', async () => {
+  const shop = await profile();
+  const [one, two] = [
+    await Visitor.open(shop, site.address),
+    await Visitor.open(shop, site.address),
+  ];
+  for (const tab of [one, two]) await tab.openChat();
+  await one.say('before');
+  await two.sees('before');
+  shop.expect(SERVER_GONE);
+  shop.expect(/ERR_INTERNET_DISCONNECTED/);
+  await shop.context.setOffline(true);
+  await server.kill();
+  const queued = ['first while away', 'second while away', 'third while away'];
+  for (const text of queued) await one.say(text);
+  await one.chat.getByText(/Reconnecting/).waitFor();
+  await server.run();
+  await one.page.waitForTimeout(60_000);
+  await shop.context.setOffline(false);
+  const texts = ['before', ...queued];
+  for (const tab of [one, two]) {
+    await tab.sees('third while away');
+    await expect.poll(() => tab.order(texts)).toEqual(texts);
+  }
+  await one.log.getByText('Sent').waitFor();
+  const card = await admin.card('third while away');
+  const { body } = await admin.call('GET', `/v1/conversations/${card.id}/messages`);
+  const stored = (body.items as { kind: string; body: { text: string } }[])
+    .filter(({ kind }) => kind === 'message')
+    .map((event) => event.body.text)
+    .filter((text) => texts.includes(text));
+  expect(stored).toEqual(texts);
+}, 200_000);
