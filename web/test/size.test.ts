@@ -48,6 +48,7 @@ function sum(paths: Iterable<string>): number {
 test.each([
   ['loader.js', 3],
   ['widget.html', 25],
+  ['chat.html', 26],
   ['console.html', 90],
 ])('%s is at most %i KB', (name, kilobytes) => {
   const paths = name.endsWith('.html') ? firstLoad(name) : [name];
@@ -55,8 +56,19 @@ test.each([
   expect(sum(paths)).toBeLessThanOrEqual(kilobytes * 1_024);
 });
 
+test('each language that is not English is at most 2 KB, and the widget fetches nothing else later', () => {
+  const languages = readdirSync(join(import.meta.dirname, '../locales'))
+    .map((name) => name.replace('.json', ''))
+    .filter((name) => name !== 'en');
+  const files = readdirSync(join(DIST, 'assets')).filter((name) => name.endsWith('.json'));
+  expect(files.map((name) => name.split('-')[0])).toEqual(languages);
+  for (const name of files) expect(size(join('assets', name))).toBeLessThanOrEqual(2 * 1_024);
+  const script = firstLoad('widget.html').find((path) => path.endsWith('.js')) ?? '';
+  expect(readFileSync(join(DIST, script), 'utf8')).not.toMatch(/\bimport\s*[("'`]/);
+});
+
 test('each later part of the console is at most 40 KB with all it needs', () => {
-  const first = new Set(['console', 'widget'].flatMap((page) => firstLoad(`${page}.html`)));
+  const first = new Set(['chat', 'console', 'widget'].flatMap((page) => firstLoad(`${page}.html`)));
   const demo = new Set(named('demo.html'));
   const later = ASSETS.map((name) => join('assets', name)).filter(
     (path) => path.endsWith('.js') && !first.has(path) && !demo.has(path),

@@ -17,9 +17,7 @@ export function Ended({ widget }: { widget: Widget }): JSX.Element {
   const asks = !rated && card?.status === 'closed' && card.agent !== null;
   return (
     <div class="ended">
-      <p class="soft" role="status">
-        {say(rated ? 'thanks' : 'ended')}
-      </p>
+      <p role="status">{rated && say('thanks')}</p>
       {asks && <Rate widget={widget} />}
       <button
         type="button"

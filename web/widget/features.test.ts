@@ -1,0 +1,240 @@
+/** What the model does around the talk itself. */
+
+import { expect, test } from 'vitest';
+import type { Api } from '../client/http.ts';
+import { FakeClock, idsFrom, MemoryLocks, MemoryStore, randomFrom } from '../test/fake/ports.ts';
+import { FakeServer } from '../test/fake/server.ts';
+import { Widget } from './model.ts';
+import type { Settings } from './settings.ts';
+
+interface Request {
+  method: string;
+  path: string;
+  token: string | undefined;
+  body: Record<string, unknown> | undefined;
+}
+
+function makeWorld(settings: Partial<Settings> = {}) {
+  const clock = new FakeClock();
+  const server = new FakeServer(clock);
+  const store = new MemoryStore();
+  const locks = new MemoryLocks();
+  const requests: Request[] = [];
+  const events: [string, object?][] = [];
+  const world = {
+    chimes: 0,
+    chats: [] as object[],
+    settings: { id: 'demo', name: 'Shop', ...settings },
+  };
+  const api: Api = async <Answer>(
+    method: string,
+    path: string,
+    { token, body }: { token?: string | undefined; body?: object } = {},
+  ) => {
+    requests.push({ method, path, token, body: body as Request['body'] });
+    if (method === 'GET') return { items: world.chats } as Answer;
+    if (path !== '/v1/conversations') return {} as Answer;
+    const secret = token === undefined ? 'sbv_secret' : null;
+    return { id: 'chat-1', visitor: { id: 'v', secret } } as Answer;
+  };
+  const open = () =>
+    Widget.open({
+      ports: {
+        clock,
+        open: server.open,
+        store,
+        locks: locks.tab(),
+        random: randomFrom(3),
+        newId: idsFrom('id'),
+      },
+      api,
+      tagged: async <Value>() => ({
+        status: 200,
+        etag: null,
+        value: world.settings as Value,
+        code: null,
+      }),
+      widget: 'demo',
+      host: { page: 'https://shop.example/', title: 'Shop', referrer: '', locale: 'en' },
+      onUnread: () => {},
+      onEvent: (name, detail) => void events.push([name, detail]),
+      onChime: () => {
+        world.chimes += 1;
+      },
+    });
+  return { ...world, world, clock, server, store, requests, events, open };
+}
+
+const ADA = { kind: 'agent', id: 'ada', name: 'Ada' } as const;
+
+/** A token as a site signs it; nobody here looks at the signature. */
+function token(claims: object): string {
+  return `x.${btoa(JSON.stringify(claims)).replaceAll('=', '')}.y`;
+}
+
+function creations(requests: readonly Request[]): Request[] {
+  return requests.filter(({ method, path }) => method === 'POST' && path === '/v1/conversations');
+}
+
+test('answers begin the chat: the contact, fields of the conversation, a department', async () => {
+  const fields = [
+    { name: 'email', label: 'Mail', kind: 'email', required: true },
+    { name: 'order', label: 'Order', kind: 'text', required: false },
+  ] as const;
+  const { open, clock, requests } = makeWorld({
+    prechat: { fields: [...fields] },
+    departments: [{ id: 'sales', name: 'Sales' }],
+    online: true,
+  });
+  const widget = await open();
+  await clock.pass(100);
+  expect(widget.stage.peek()).toBe('prechat');
+  widget.choose('sales');
+  expect(widget.stage.peek()).toBe('prechat');
+  widget.answer([
+    ['email', 'v@shop.example'],
+    ['order', ''],
+    ['note', 'ring twice'],
+  ]);
+  expect(widget.stage.peek()).toBe('write');
+  widget.send('hello');
+  await clock.pass(1_000);
+  const [created] = creations(requests);
+  expect(created?.body).toMatchObject({
+    contact: { email: 'v@shop.example' },
+    fields: { note: 'ring twice' },
+    department: 'sales',
+  });
+  expect(created?.body?.fields).not.toHaveProperty('order');
+});
+
+test.each([
+  [{ online: true }, 'write'],
+  [{ online: false }, 'write'],
+  [{ online: false, offline: { behavior: 'form' } }, 'leave'],
+  [{ online: true, offline: { behavior: 'form' } }, 'write'],
+  [{ online: true, open: false, offline: { behavior: 'form' } }, 'leave'],
+  [{ offline: { behavior: 'redirect', redirect_url: 'https://x.example/' } }, 'redirect'],
+  [{ offline: { behavior: 'redirect' } }, 'write'],
+  [{ identity_required: true }, 'identity_required'],
+  [{ online: true, email_required: true }, 'prechat'],
+  [{ online: true, department_required: true }, 'prechat'],
+  [{ online: true, departments: [{ id: 'a', name: 'A' }] }, 'write'],
+] as const)('with %j the visitor is at %s', async (settings, stage) => {
+  const { open, clock } = makeWorld(settings as Partial<Settings>);
+  const widget = await open();
+  await clock.pass(100);
+  expect(widget.stage.peek()).toBe(stage);
+});
+
+test('a signed token is the visitor: used as it is, and kept nowhere', async () => {
+  const { open, clock, requests, store, events } = makeWorld({ identity_required: true });
+  const widget = await open();
+  await clock.pass(100);
+  const signed = token({ sub: 'vera', exp: 4_000_000_000 });
+  await widget.identify(signed);
+  expect(widget.stage.peek()).toBe('write');
+  widget.send('it is me');
+  await clock.pass(1_000);
+  expect(creations(requests).map((request) => request.token)).toEqual([signed]);
+  expect([...store.texts.values()].join()).not.toContain(signed);
+  expect(store.texts.has('visitor:vera')).toBe(true);
+  await widget.identify('nonsense');
+  expect(events).toContainEqual(['error', { code: 'bad_token' }]);
+});
+
+test('who signs in finds the chat that is open elsewhere, and not the anonymous one', async () => {
+  const { open, clock, world, server } = makeWorld();
+  const widget = await open();
+  widget.send('anonymous');
+  await clock.pass(1_000);
+  server.write('chat-9', 'from another device');
+  world.chats = [{ id: 'chat-9', status: 'active' }];
+  await widget.identify(token({ sub: 'vera' }));
+  await clock.pass(2_000);
+  expect(widget.conversation.peek()?.id).toBe('chat-9');
+  const texts = widget.items.peek().flatMap((item) => (item.kind === 'said' ? [item.text] : []));
+  expect(texts).toEqual(['from another device']);
+});
+
+test('a place in line is told to the site each time, and read aloud every half minute', async () => {
+  const { open, clock, server, events } = makeWorld();
+  const widget = await open();
+  widget.send('hello');
+  await clock.pass(1_000);
+  const aloud: (number | null)[] = [];
+  const note = () => {
+    if (aloud.at(-1) !== widget.announced.peek()) aloud.push(widget.announced.peek());
+  };
+  for (const position of [5, 4, 3, 2]) {
+    server.say({ type: 'queue', conversation: 'chat-1', position });
+    await clock.pass(10_000);
+    note();
+  }
+  await clock.pass(60_000);
+  note();
+  // Three came and went between.
+  expect(aloud).toEqual([5, 3, 2]);
+  const told = events.filter(([name]) => name === 'queue').map(([, detail]) => detail);
+  expect(told).toEqual([5, 4, 3, 2].map((position) => ({ position })));
+});
+
+test('somebody else begins a chat: it is there at once', async () => {
+  const { open, clock, server, events } = makeWorld();
+  const widget = await open();
+  widget.send('hello');
+  await clock.pass(1_000);
+  server.write('chat-2', 'we have news');
+  server.say({ type: 'conversation', conversation: 'chat-2' });
+  await clock.pass(1_000);
+  expect(widget.conversation.peek()?.id).toBe('chat-2');
+  expect(events).toContainEqual(['conversation:start', { id: 'chat-2' }]);
+});
+
+test('what the site says of the visitor goes into the chat, or after it began to the server', async () => {
+  const { open, clock, requests } = makeWorld();
+  const widget = await open();
+  await widget.introduce({ name: 'Vera' });
+  widget.send('hello');
+  await clock.pass(1_000);
+  expect(creations(requests)[0]?.body).toMatchObject({ contact: { name: 'Vera' } });
+  await widget.introduce({ phone: '1' });
+  expect(requests.at(-1)).toMatchObject({
+    method: 'PATCH',
+    path: '/v1/visitors/me',
+    body: { phone: '1' },
+  });
+});
+
+test('news sound only when that is wanted and nobody looks, and history never', async () => {
+  const { open, clock, server, world } = makeWorld();
+  const before = await open();
+  before.send('hello');
+  await clock.pass(1_000);
+  const write = async (text: string) => {
+    server.say({
+      ...({ kind: 'message', seq: server.texts('chat-1').length + 1 } as const),
+      ...{ id: text, at: new Date(clock.now()).toISOString(), body: { text } },
+      from: ADA,
+      type: 'event',
+      conversation: 'chat-1',
+    });
+    server.write('chat-1', text);
+    Object.assign(server.streams.get('chat-1/public')?.at(-1) ?? {}, { from: ADA });
+    await clock.pass(1_000);
+  };
+  await write('unheard');
+  expect(world.chimes).toBe(0);
+  before.hear(true);
+  expect(world.chimes).toBe(1);
+  await write('heard');
+  expect(world.chimes).toBe(2);
+  before.watching.value = true;
+  await write('seen');
+  expect(world.chimes).toBe(2);
+  before.client.stop();
+  const widget = await open();
+  await clock.pass(2_000);
+  expect(widget.sound.peek()).toBe(true);
+  expect(world.chimes).toBe(2);
+});
