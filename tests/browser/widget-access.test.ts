@@ -126,7 +126,7 @@ test.each(['ltr', 'rtl'])(
     await input.fill('x'.repeat(17_000));
     await visitor.chat.getByRole('alert').waitFor();
     await check(visitor, `${direction} too long`);
-    await input.fill('Mistaek');
+    await input.fill('A mistake');
     await input.press('Enter');
     await visitor.log.getByText(words.seen).waitFor();
     await input.press('ArrowUp');

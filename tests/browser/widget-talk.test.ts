@@ -85,20 +85,20 @@ test('a new chat keeps what was before, also after a reload', async () => {
 });
 
 test('the last message can be changed for a minute', async () => {
-  const [visitor, ada] = await talk('Tpyo');
+  const [visitor, ada] = await talk('Wrong word');
   await visitor.log.getByText('Seen').waitFor();
   await visitor.input.press('ArrowUp');
   await visitor.chat.getByText('Changing your message').waitFor();
-  expect(await visitor.input.inputValue()).toBe('Tpyo');
+  expect(await visitor.input.inputValue()).toBe('Wrong word');
   await picture(visitor.page, 'editing');
   await visitor.input.press('Escape');
   expect(await visitor.input.inputValue()).toBe('');
   await visitor.input.press('ArrowUp');
-  await visitor.input.fill('Typo');
+  await visitor.input.fill('Right word');
   await visitor.input.press('Enter');
-  await visitor.sees('Typo');
+  await visitor.sees('Right word');
   await visitor.log.getByText('Edited').waitFor();
-  await ada.sees('Typo');
+  await ada.sees('Right word');
 });
 
 test('what is not sent yet survives a reload', async () => {
