@@ -17,6 +17,7 @@ pub mod person;
 pub mod visitor;
 pub mod link;
 pub mod address;
+pub mod identity_key;
 pub mod idempotency;
 pub mod demo;
 

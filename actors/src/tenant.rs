@@ -76,6 +76,7 @@ impl Tenant {
     /// Takes in what a conversation is now and tells whom it concerns.
     pub(crate) fn put_card(&self, state: &Conversation) {
         if self.sabotage.leaks_cards() {
+            #[expect(clippy::mem_forget, reason = "a planted leak that the memory gate must find")]
             std::mem::forget(Card::of(state));
         }
         self.tell(self.cards.put(state));

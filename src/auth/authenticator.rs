@@ -19,6 +19,7 @@ use super::{Flaw, Refused};
 use crate::accounts::api_key::{self, Scope, Scopes};
 use crate::accounts::credential::{SEEN_LAG_MS, SignIn};
 use crate::accounts::{SIGN_IN_PREFIX, sign_in};
+use crate::directory::identity_key;
 use crate::directory::person::{Change, Person, Sight};
 use crate::directory::visitor::Access;
 use crate::directory::{self, Directory, Versioned};
@@ -400,7 +401,10 @@ impl Authenticator {
     }
 
     async fn authenticate_person(&self, token: &str) -> Result<Identity, AuthError> {
-        let checked = self.check(token)?;
+        let checked = match self.check_identity(token).await? {
+            Some(checked) => checked,
+            None => self.check(token)?,
+        };
         let (key, claims) = &*checked;
         let sight = Sight {
             profile: claims.profile.clone(),
@@ -455,6 +459,21 @@ impl Authenticator {
             expires_at: None,
             via: Via::VisitorSecret,
         })
+    }
+
+    /// Checks a token that a site signed with the key of its widget; `None` when it names none.
+    async fn check_identity(
+        &self,
+        token: &str,
+    ) -> Result<Option<Arc<(Arc<Key>, Claims)>>, AuthError> {
+        let Shared { keys, clock, directory, .. } = &*self.0;
+        let Some(name) = Keys::name_of(token) else { return Ok(None) };
+        let Some((tenant, widget)) = identity_key::owner_of(&name) else { return Ok(None) };
+        let key = directory.identity_key(&name).await?;
+        let key = key.ok_or(AuthError::Invalid(Flaw::Key))?;
+        let key = Key::of_widget(tenant, &widget, &key.secret);
+        let claims = keys.check_by(&key, token, clock.now())?;
+        Ok(Some(Arc::new((Arc::new(key), claims))))
     }
 
     /// Checks a signed token; a costly signature only once.

@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
-use switchboard_domain::ids::{TenantId, Timestamp};
+use switchboard_domain::ids::{TenantId, Timestamp, WidgetId};
 use switchboard_domain::person::Role;
 
 use super::claims::{Claims, Object};
@@ -25,6 +25,9 @@ pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 const HEADER_BYTES_MAX: usize = 2 * 1024;
 /// What the key of the environment's secret is called; no key file can say it.
 const SECRET_NAME: &str = "(secret)";
+
+/// What the keys of widgets are called, before the widget; no key file can say it.
+const WIDGET_NAME: &str = "(widget ";
 
 /// A key.
 #[derive(Clone)]
@@ -60,6 +63,23 @@ impl Key {
             Some(issuer) => Source::Issuer(Arc::clone(issuer)),
             None => Source::Key(Arc::clone(&self.name)),
         }
+    }
+
+    /// The key of a site: whoever it speaks of is a visitor. Its people stay the same when it is
+    /// replaced, for they are known under the widget and not under the key's own name.
+    pub(super) fn of_widget(tenant: TenantId, widget: &WidgetId, secret: &str) -> Self {
+        Self {
+            tenant,
+            name: format!("{WIDGET_NAME}{widget})").into(),
+            role_max: Role::Visitor,
+            issuer: None,
+            algorithm: Algorithm::HS256,
+            decoding: DecodingKey::from_secret(secret.as_bytes()),
+        }
+    }
+
+    fn is_of_widget(&self) -> bool {
+        self.name.starts_with(WIDGET_NAME)
     }
 
     /// Whether its signatures are costly to check.
@@ -250,18 +270,55 @@ impl Keys {
     ///
     /// What is wrong with the token; callers are told no more than that it is not valid.
     pub fn check(&self, token: &str, now: Timestamp) -> Result<(Arc<Key>, Claims), Refused> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(Flaw::Size.into());
+        let parts = Parts::of(token)?;
+        let header = header_of(parts.header)?;
+        let key = self.key_of(&header)?;
+        let claims = self.check_parts(key, &header, &parts, now)?;
+        Ok((Arc::clone(key), claims))
+    }
+
+    /// What a token says that is valid under a key of the directory.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the token; callers are told no more than that it is not valid.
+    pub(super) fn check_by(
+        &self,
+        key: &Key,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Claims, Refused> {
+        let parts = Parts::of(token)?;
+        self.check_parts(key, &header_of(parts.header)?, &parts, now)
+    }
+
+    /// Which key a token names.
+    pub(super) fn name_of(token: &str) -> Option<String> {
+        let Object(mut header) = header_of(Parts::of(token).ok()?.header).ok()?;
+        match header.remove("kid") {
+            Some(Value::String(name)) => Some(name),
+            _ => None,
         }
-        let mut parts = token.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(Flaw::Shape.into());
+    }
+
+    fn check_parts(
+        &self,
+        key: &Key,
+        Object(header): &Object,
+        parts: &Parts<'_>,
+        now: Timestamp,
+    ) -> Result<Claims, Refused> {
+        let algorithm = match key.algorithm {
+            Algorithm::EdDSA => "EdDSA",
+            Algorithm::ES256 => "ES256",
+            _ => "HS256",
         };
-        let key = self.key_of(header)?;
-        let signed = &token.as_bytes()[..header.len() + 1 + payload.len()];
-        match crypto::verify(signature, signed, &key.decoding, key.algorithm) {
+        // The algorithm is the key's, whatever the header says.
+        if header.get("alg").and_then(Value::as_str) != Some(algorithm) {
+            return Err(Flaw::Algorithm.into());
+        }
+        match crypto::verify(parts.signature, parts.signed.as_bytes(), &key.decoding, key.algorithm)
+        {
             Ok(true) => {}
             Ok(false) => return Err(Flaw::Signature.into()),
             Err(error) => {
@@ -269,46 +326,17 @@ impl Keys {
                 return Err(Flaw::Signature.into());
             }
         }
-        let claims = Claims::read(object(payload)?, &self.names, &self.expected(key), now)?;
-        Ok((Arc::clone(key), claims))
+        Claims::read(object(parts.payload)?, &self.names, &self.expected(key), now)
     }
 
-    /// The key that a header names. The algorithm is the key's, whatever the header says; keys,
-    /// addresses and certificates in it are not looked at.
-    fn key_of(&self, header: &str) -> Result<&Arc<Key>, Refused> {
-        if header.len() > HEADER_BYTES_MAX {
-            return Err(Flaw::Size.into());
-        }
-        let Object(header) = object(header)?;
-        // Extensions that must be understood (RFC 7515 §4.1.11): we understand none.
-        if header.contains_key("crit") {
-            return Err(Flaw::Critical.into());
-        }
-        let is_token = match header.get("typ") {
-            None => true,
-            Some(Value::String(kind)) => {
-                kind.eq_ignore_ascii_case("JWT") || kind.eq_ignore_ascii_case("at+jwt")
-            }
-            Some(_) => false,
-        };
-        if !is_token {
-            return Err(Flaw::Type.into());
-        }
+    /// The key that a header names. Keys, addresses and certificates in it are not looked at.
+    fn key_of(&self, Object(header): &Object) -> Result<&Arc<Key>, Refused> {
         let key = match header.get("kid") {
             None => self.default.as_ref(),
             Some(Value::String(name)) => self.by_name.get(name.as_str()),
             Some(_) => None,
         };
-        let key = key.ok_or(Flaw::Key)?;
-        let algorithm = match key.algorithm {
-            Algorithm::EdDSA => "EdDSA",
-            Algorithm::ES256 => "ES256",
-            _ => "HS256",
-        };
-        if header.get("alg").and_then(Value::as_str) != Some(algorithm) {
-            return Err(Flaw::Algorithm.into());
-        }
-        Ok(key)
+        Ok(key.ok_or(Flaw::Key)?)
     }
 
     fn expected<'a>(&'a self, key: &'a Key) -> Expected<'a> {
@@ -316,7 +344,8 @@ impl Keys {
             tenant: &key.tenant.0,
             role_max: key.role_max,
             issuer: key.issuer.as_deref(),
-            audience: self.audience.as_deref(),
+            // A site signs for its widget and for nobody else.
+            audience: self.audience.as_deref().filter(|_| !key.is_of_widget()),
             leeway_ms: self.leeway_ms,
         }
     }
@@ -356,6 +385,51 @@ impl Keys {
             crypto::sign(signed.as_bytes(), signing, Algorithm::HS256).map_err(Error::Sign)?;
         Ok(format!("{signed}.{signature}"))
     }
+}
+
+/// The parts of a token.
+struct Parts<'a> {
+    header: &'a str,
+    payload: &'a str,
+    /// Both, as they are signed.
+    signed: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a str) -> Result<Self, Refused> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Flaw::Size.into());
+        }
+        let parts = token.rsplit_once('.');
+        let (signed, signature) = parts.ok_or(Flaw::Shape)?;
+        match signed.split_once('.') {
+            Some((header, payload)) if !payload.contains('.') => {
+                Ok(Self { header, payload, signed, signature })
+            }
+            Some(_) | None => Err(Flaw::Shape.into()),
+        }
+    }
+}
+
+/// A header that says nothing we would have to understand and do not.
+fn header_of(header: &str) -> Result<Object, Refused> {
+    if header.len() > HEADER_BYTES_MAX {
+        return Err(Flaw::Size.into());
+    }
+    let Object(header) = object(header)?;
+    // Extensions that must be understood (RFC 7515 §4.1.11): we understand none.
+    if header.contains_key("crit") {
+        return Err(Flaw::Critical.into());
+    }
+    let is_token = match header.get("typ") {
+        None => true,
+        Some(Value::String(kind)) => {
+            kind.eq_ignore_ascii_case("JWT") || kind.eq_ignore_ascii_case("at+jwt")
+        }
+        Some(_) => false,
+    };
+    if is_token { Ok(Object(header)) } else { Err(Flaw::Type.into()) }
 }
 
 /// A part of a token as a JSON object.

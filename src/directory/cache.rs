@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use switchboard_store::DocumentKey;
 
 use super::department::Department;
+use super::identity_key::IdentityKeys;
 use super::person::{Accounts, Person};
 use super::record::Versioned;
 use super::visitor::Visitor;
@@ -29,6 +30,7 @@ pub(crate) struct Caches {
     pub(super) accounts: Cache<Accounts>,
     pub(super) visitors: Cache<Visitor>,
     pub(super) widgets: Cache<Widget>,
+    pub(super) identity_keys: Cache<IdentityKeys>,
     pub(super) departments: Cache<Department>,
     pub(crate) credentials: Cache<Credential>,
     pub(crate) api_keys: Cache<ApiKey>,

@@ -9,6 +9,7 @@ mod widgets;
 mod outbound;
 mod context;
 mod search;
+mod identity;
 mod node;
 mod harness;
 mod straight_line;

@@ -173,6 +173,7 @@ fn table() -> Vec<Row> {
             [401, 403, 403, 403, 201, 201],
             json!({"id": "fresh", "settings": settings.clone()}),
         ),
+        row("rotateIdentityKey", [401, 403, 403, 403, 201, 404], none()),
         row("getEmbedCode", [401, 403, 403, 403, 200, 404], none()),
         row("getWidgetSettings", [401, 403, 403, 403, 200, 404], none()),
         row("replaceWidgetSettings", [401, 403, 403, 403, 200, 404], settings),

@@ -377,6 +377,16 @@ fn operations() -> Vec<Operation> {
         )
         .answers::<widgets::embed::Embed>(200),
         Op::new(
+            Post,
+            "/v1/widgets/{id}/identity-key",
+            "rotateIdentityKey",
+            Admins,
+            "Makes the key with which a site says who its visitors are; shown once. The key so far \
+             is good for another day.",
+        )
+        .query(&[("revoke", Kind::Integer, "1 refuses the key so far at once")])
+        .answers::<widgets::identity::Made>(201),
+        Op::new(
             Get,
             "/v1/widgets/{id}/settings",
             "getWidgetSettings",

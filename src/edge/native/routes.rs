@@ -77,6 +77,7 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .route("/v1/widgets/{id}", get(widgets::public::public))
         .route("/v1/widgets/{id}/check", get(widgets::check::check))
         .route("/v1/widgets/{id}/embed", get(widgets::embed::embed))
+        .route("/v1/widgets/{id}/identity-key", post(widgets::identity::rotate))
         .route("/v1/widgets/{id}/settings", get(widgets::get).put(widgets::replace))
         .route("/v1/links", post(links::open))
         .route("/v1/visitors/me", patch(visitors::patch))

@@ -23,6 +23,7 @@ use crate::edge::problem::{Code, Problem};
 pub mod public;
 pub mod check;
 pub mod embed;
+pub mod identity;
 
 /// A widget with its settings.
 #[derive(Debug, Serialize, ToSchema)]
