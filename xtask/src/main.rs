@@ -36,6 +36,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Makes docs/SCREENS.md and its pictures anew, from the real binary.
+    Screens,
     /// Switchboard beside a bare relay and Socket.IO, in one run.
     Bench {
         /// Options of the bench, for example `--short`.
@@ -49,6 +51,7 @@ fn main() -> Result<ExitCode> {
         Task::Test { only } => suite::test(only.as_deref())?,
         Task::Tidy => report::alone("tidy", tidy::check()?),
         Task::Campaign { args } => campaign::campaign(&args)?,
+        Task::Screens => suite::screens()?,
         Task::Bench { args } => campaign::bench(&args)?,
     };
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -74,13 +74,23 @@ fn pages() -> Result<Counts> {
     counted(command("npm").args(["test"]).current_dir(&web))
 }
 
+/// Makes docs/SCREENS.md and its pictures; whether that worked.
+pub(crate) fn screens() -> Result<bool> {
+    Ok(in_browser("screens")?.failed == 0)
+}
+
 fn browser() -> Result<Counts> {
+    in_browser("test:browser")
+}
+
+/// A script of the pages that drives the server as users run it in a browser.
+fn in_browser(script: &str) -> Result<Counts> {
     let chromium = tools::chromium()?;
     let server = campaign::server()?;
     let web = root().join("web");
     counted(
         command("npm")
-            .args(["run", "test:browser"])
+            .args(["run", script])
             .current_dir(web)
             .env("SWITCHBOARD_BIN", server)
             .env("CHROMIUM_BIN", chromium),
