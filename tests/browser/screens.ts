@@ -216,7 +216,9 @@ test('administrators', async () => {
 
 test('the page that shows them', async () => {
   const parts = sections.map(({ title, shots }) => {
-    const pictures = shots.map(({ name, text }) => `### ${text}\n\n![${text}](${FOLDER}/${name}.webp)`);
+    const pictures = shots.map(
+      ({ name, text }) => `### ${text}\n\n![${text}](${FOLDER}/${name}.webp)`,
+    );
     return `## ${title}\n\n${pictures.join('\n\n')}`;
   });
   const head =

@@ -1,7 +1,7 @@
 /** The settings, each flow on the real binary. */
 
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { OWNER, Owner } from './kit/owner.ts';
 import { launch, Profile, picture, Visitor } from './kit/people.ts';
 import { Server } from './kit/server.ts';
@@ -18,7 +18,19 @@ let owner: Owner;
 beforeAll(async () => {
   [browser, server] = await Promise.all([launch(), Server.start({ demo: false })]);
   profile = await Profile.open(browser);
-  owner = await Owner.setUp(profile, server);
+  const first = await Owner.setUp(profile, server);
+  await first.page.close();
+});
+
+// Each test begins on a page of its own, whatever the one before left open.
+beforeEach(async () => {
+  owner = new Owner(await profile.context.newPage());
+  await owner.page.goto(`${server.address}/console/settings`);
+  await owner.heading('First steps').waitFor();
+});
+
+afterEach(async () => {
+  await owner.page.close();
 });
 
 afterAll(async () => {
@@ -65,7 +77,7 @@ test('leaving with something unsaved asks first', async () => {
 
 test('the designer refuses what cannot be read, and shows the widget as it would be', async () => {
   await owner.open('Widgets');
-  await owner.button('Make a widget').first().click();
+  await owner.button('Make a widget').click();
   await owner.field('Name').fill('Greenhouse');
   await owner.button('Make it').click();
   await owner.tab('Look');

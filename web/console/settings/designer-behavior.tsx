@@ -34,11 +34,6 @@ export function Behavior({ settings, errors, departments, set }: PartProps): JSX
       </Panel>
       <Panel title="Writing">
         <Toggle
-          label="Visitors may send files"
-          value={settings.uploads}
-          onValue={(value) => set('uploads', value)}
-        />
-        <Toggle
           label="Agents see what is typed before it is sent"
           hint="The widget tells visitors so."
           value={settings.preview_typing}

@@ -6,8 +6,8 @@ import { useEffect, useMemo } from 'preact/hooks';
 import { Confirm, Dialog } from '../../ui/dialog.tsx';
 import { Glyph } from '../../ui/icons.tsx';
 import { Menu, type MenuItem } from '../../ui/menu.tsx';
-import { Avatar } from '../../ui/parts.tsx';
 import { inWords } from '../auth/words.ts';
+import { Face } from '../face.tsx';
 import { type Role, rank, type Session } from '../session.ts';
 import type { Shell } from '../shell.ts';
 import { type Agent, isEmail, ROLES } from './agent.ts';
@@ -27,7 +27,7 @@ export function People({ shell, id }: PageProps): JSX.Element {
 export interface Invitation {
   name: string;
   link: string;
-  expires_at: string;
+  expires_at?: string;
   kind?: 'invite' | 'reset';
 }
 
@@ -126,7 +126,7 @@ function PeopleList({ shell }: { shell: Shell }): JSX.Element {
         <ul class="things" aria-label="People">
           {people.found.value.map((agent) => (
             <li key={agent.id} class={agent.disabled ? 'thing off' : 'thing'}>
-              <Avatar name={agent.name} {...(agent.avatar ? { src: agent.avatar } : {})} />
+              <Face name={agent.name} src={agent.avatar} />
               <div class="thing-main">
                 <a class="thing-name" href={`${PEOPLE}/${agent.id}`} dir="auto">
                   {agent.name}
@@ -237,8 +237,8 @@ export function InvitationDialog(props: { invitation: Invitation; onClose(): voi
   return (
     <Dialog title={`Give ${name} this link`} onClose={props.onClose}>
       <p class="soft">
-        It is {what}. Send it to nobody else: whoever opens it first becomes {name}. It works once,
-        until {when(expires_at)}.
+        It is {what}. Send it to nobody else: whoever opens it first becomes {name}. It works once
+        {expires_at ? `, until ${when(expires_at)}.` : '.'}
       </p>
       <Copy label="Link" text={link} />
       <div class="buttons">

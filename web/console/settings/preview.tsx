@@ -5,6 +5,8 @@
 
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import type { Handshake } from '../../widget/bridge.ts';
+import type { Settings as Shown } from '../../widget/settings.ts';
 import type { Department } from './department.ts';
 import { Segments } from './fields.tsx';
 import { asVisitorsGetIt, type Settings, widgetTroubles } from './widget.ts';
@@ -22,7 +24,7 @@ const BREATH_MS = 120;
 
 export function Preview({ id, settings, departments, there, onThere }: PreviewProps): JSX.Element {
   const port = useRef<MessagePort | null>(null);
-  const latest = useRef<object>({});
+  const latest = useRef<Shown | null>(null);
   const shown = asVisitorsGetIt(id, settings, departments, there);
   const written = JSON.stringify(shown);
   useEffect(() => {
@@ -49,7 +51,7 @@ export function Preview({ id, settings, departments, there, onThere }: PreviewPr
           src={`/widget?widget=${encodeURIComponent(id)}`}
           onLoad={(event) => {
             port.current?.close();
-            port.current = meet(event.currentTarget, id, latest.current);
+            port.current = meet(event.currentTarget, id, latest.current ?? shown);
           }}
         />
       </div>
@@ -59,7 +61,7 @@ export function Preview({ id, settings, departments, there, onThere }: PreviewPr
 }
 
 /** Hands the widget its port, and answers what it asks. It is not told that it is shown: it would take the focus. */
-function meet(frame: HTMLIFrameElement, widget: string, preview: object): MessagePort {
+function meet(frame: HTMLIFrameElement, widget: string, preview: Shown): MessagePort {
   const { port1, port2 } = new MessageChannel();
   const kept = new Map<string, string>();
   port1.onmessage = (event: MessageEvent<unknown[]>) => {
@@ -74,8 +76,13 @@ function meet(frame: HTMLIFrameElement, widget: string, preview: object): Messag
       answer(null);
     }
   };
-  const host = { page: location.origin, title: '', referrer: '', locale: navigator.language };
-  const handshake = { switchboard: 1, widget, host, preview };
+  const handshake: Handshake = {
+    switchboard: 1,
+    widget,
+    referrer: '',
+    locale: navigator.language,
+    preview,
+  };
   frame.contentWindow?.postMessage(handshake, location.origin, [port2]);
   return port1;
 }

@@ -5,6 +5,7 @@ import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Glyph } from '../../ui/icons.tsx';
+import { Refusal } from '../api.ts';
 import { inWords } from '../auth/words.ts';
 import type { Session } from '../session.ts';
 import { Collection, everyPage } from './collection.ts';
@@ -13,13 +14,16 @@ import { Copy, Loaded, PageHead, Search, when } from './parts.tsx';
 import type { PageProps } from './settings.tsx';
 import { isShortName, shortName } from './widget.ts';
 
+/** The tenant that everything begins with: its owner came in at the first start. */
+const FIRST = 'default';
+
 interface Tenant {
   id: string;
   name: string;
 }
 
 interface Created extends Tenant {
-  setup: { link: string; expires_at: string };
+  setup: { link: string; expires_at?: string };
 }
 
 export function Tenants({ shell }: PageProps): JSX.Element {
@@ -35,6 +39,20 @@ export function Tenants({ shell }: PageProps): JSX.Element {
   const adding = useSignal(false);
   const created = useSignal<Created | null>(null);
   useEffect(() => void tenants.load(), []);
+  /** For an owner whose first link was lost. */
+  const link = async (tenant: Tenant) => {
+    try {
+      const { body } = await session.ask<Created['setup']>(
+        'POST',
+        `/v1/tenants/${tenant.id}/setup`,
+      );
+      created.value = { ...tenant, setup: body };
+    } catch (error) {
+      const owned = error instanceof Refusal && error.status === 409;
+      const said = owned ? `${tenant.name} has an owner already.` : inWords(error);
+      shell.toasts.say(said, { bad: true });
+    }
+  };
   return (
     <>
       <PageHead
@@ -71,6 +89,16 @@ export function Tenants({ shell }: PageProps): JSX.Element {
                 </strong>
               </div>
               <code class="thing-more">{id}</code>
+              {id !== FIRST && (
+                <button
+                  type="button"
+                  class="ghost"
+                  aria-label={`New set-up link for ${name}`}
+                  onClick={() => void link({ id, name })}
+                >
+                  New link
+                </button>
+              )}
             </li>
           ))}
         </ul>
@@ -96,9 +124,11 @@ export function Tenants({ shell }: PageProps): JSX.Element {
           }}
         >
           <p class="soft">
-            Whoever opens it first becomes the owner. It works once, until{' '}
-            {when(created.value.setup.expires_at)}. At sign-in they write the tenant’s short name:{' '}
-            <code>{created.value.id}</code>.
+            Whoever opens it first becomes the owner. It works once
+            {created.value.setup.expires_at
+              ? `, until ${when(created.value.setup.expires_at)}. `
+              : '. '}
+            At sign-in they write the tenant’s short name: <code>{created.value.id}</code>.
           </p>
           <Copy label="Set-up link" text={created.value.setup.link} />
           <div class="buttons">

@@ -1,5 +1,6 @@
 /** A widget's settings as the server keeps them, what is wrong with them, and how visitors get them. */
 
+import type { Settings as Shown } from '../../widget/settings.ts';
 import {
   CONTRAST_MIN,
   colorText,
@@ -282,7 +283,7 @@ export function asVisitorsGetIt(
   settings: Settings,
   departments: readonly { id: string; name: string }[],
   there: boolean,
-): object {
+): Shown {
   const { name, welcome, offline_message, theme } = settings;
   const offered = departments.filter((department) => settings.departments.includes(department.id));
   return {
@@ -294,7 +295,6 @@ export function asVisitorsGetIt(
     theme,
     locale: settings.locale,
     show_avatars: settings.show_avatars,
-    uploads: settings.uploads,
     preview_typing: settings.preview_typing,
     email_required: settings.email_required,
     prechat: settings.prechat,
