@@ -111,7 +111,8 @@ test('visitors and agents', async () => {
     const another = await Visitor.open(other, `${server.address}/demo`);
     await another.openChat();
     await another.say(text);
-    await another.sees(text);
+    await ada.filter('All').click();
+    await ada.row(text).waitFor();
     await other.close();
   }
   section('Agents');
@@ -122,6 +123,7 @@ test('visitors and agents', async () => {
   await waiting({ rtl: true }, 'console-rtl', 'The same, from right to left');
   await waiting(PHONE, 'console-phone', 'A conversation on a phone');
   await ada.page.goto(`${server.address}/console`);
+  await ada.filter('All').click();
   await ada.row('moon cactus').waitFor();
   await waiting(PHONE, 'console-list-phone', 'The list on a phone');
   await ada.page.keyboard.press('Control+k');
@@ -187,7 +189,7 @@ test('administrators', async () => {
   });
   await owner.field('Accent').fill('#0f766e');
   await owner.tab('Hours');
-  await owner.page.getByText('At certain hours').click();
+  await owner.page.getByRole('radio', { name: 'At certain hours' }).check();
   await shoot(owner.page, 'designer-hours', 'Hours by day and time zone', wide);
   await owner.tab('Sites & embed');
   await owner.field('HTML').waitFor();

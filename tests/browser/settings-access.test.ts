@@ -86,7 +86,7 @@ test('every state', async () => {
   await owner.field('Name').fill('Nina New');
   await owner.field('Email').fill('nina@shop.example');
   await owner.button('Add and make a link').click();
-  await owner.dialog.getByLabel('Link').waitFor();
+  await owner.dialog.getByRole('textbox', { name: 'Link' }).waitFor();
   checked += await check(owner, 'settings people invitation');
   await owner.button('Done').click();
   await owner.button('Actions for Nina New').click();
@@ -121,7 +121,7 @@ test('every state', async () => {
     await owner.tab(tab);
     if (tab === 'Look') await owner.field('Accent').fill('#ffd000');
     if (tab === 'Questions') await owner.button('Another question').click();
-    if (tab === 'Hours') await owner.page.getByText('At certain hours').click();
+    if (tab === 'Hours') await owner.page.getByRole('radio', { name: 'At certain hours' }).check();
     if (tab === 'Sites & embed') await owner.field('HTML').waitFor();
     checked += await check(owner, `settings widget ${tab.toLowerCase().replaceAll(/\W+/g, ' ')}`);
   }

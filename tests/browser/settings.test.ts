@@ -99,7 +99,7 @@ test('the designer refuses what cannot be read, and shows the widget as it would
   await owner.page.getByText('Write the question that visitors read.').first().waitFor();
   await owner.field('Question 1').fill('Which plant is it?');
   await owner.tab('Hours');
-  await owner.page.getByText('At certain hours').click();
+  await owner.page.getByRole('radio', { name: 'At certain hours' }).check();
   await owner.field('Time zone').fill('Europe/Berlin');
   await owner.field('Monday opens').fill('10:00');
   await owner.field('Days closed altogether').fill('2027-01-01');
@@ -178,7 +178,7 @@ test('a person is invited by link, works, and is shut out', async () => {
   await owner.field('Name').fill('Nina New');
   await owner.field('Email').fill('nina@shop.example');
   await owner.button('Add and make a link').click();
-  const link = await owner.dialog.getByLabel('Link').inputValue();
+  const link = await owner.dialog.getByRole('textbox', { name: 'Link' }).inputValue();
   await picture(owner.page, 'settings-invitation');
   await owner.button('Done').click();
   await owner.page.getByText('Invited').waitFor();
@@ -250,14 +250,14 @@ test('an API key shows its secret once, works, and is revoked', async () => {
   await owner.open('API keys');
   await owner.button('Create a key').click();
   await owner.field('Name').fill('Order bot');
-  await owner.field('Read people and departments').check();
+  await owner.field('Read widgets and departments').check();
   await owner.button('Create').click();
-  const secret = await owner.dialog.getByLabel('Secret').inputValue();
+  const secret = await owner.dialog.getByRole('textbox', { name: 'Secret' }).inputValue();
   await owner.button('I have it').click();
   const ask = (path: string) =>
     fetch(`${server.address}${path}`, { headers: { authorization: `Bearer ${secret}` } });
   expect((await ask('/v1/departments')).status).toBe(200);
-  expect((await ask('/v1/widgets')).status).toBe(403);
+  expect((await ask('/v1/agents')).status).toBe(403);
   await owner.page.reload();
   await owner.page.getByText('Order bot').waitFor();
   expect(await owner.page.content()).not.toContain(secret);
@@ -273,7 +273,7 @@ test('a tenant gets a link for its owner, who signs in there', async () => {
   await owner.button('Add a tenant').click();
   await owner.field('Name').fill('Acme');
   await owner.button('Add').click();
-  const link = await owner.dialog.getByLabel('Set-up link').inputValue();
+  const link = await owner.dialog.getByRole('textbox', { name: 'Set-up link' }).inputValue();
   await owner.button('Done').click();
   const elsewhere = await Profile.open(browser);
   const page = await elsewhere.context.newPage();
@@ -322,6 +322,10 @@ test('name, picture and password are one’s own to change', async () => {
   const again = await Owner.signIn(elsewhere, server, { ...OWNER, password: 'eight red balloons' });
   await again.page.close();
   await elsewhere.close();
+  await owner.field('Current password').fill('eight red balloons');
+  await owner.field('New password').fill(OWNER.password);
+  await owner.button('Change password').click();
+  await expect.poll(() => owner.field('Current password').inputValue()).toBe('');
 });
 
 test('a sign-in that ends takes nothing of what was written', async () => {
@@ -333,7 +337,7 @@ test('a sign-in that ends takes nothing of what was written', async () => {
   await owner.button('Save').click();
   await owner.dialog.getByText('Your sign-in has ended').waitFor();
   await picture(owner.page, 'settings-expired');
-  await owner.dialog.getByLabel('Password', { exact: true }).fill('eight red balloons');
+  await owner.dialog.getByLabel('Password', { exact: true }).fill(OWNER.password);
   await owner.dialog.getByRole('button', { name: 'Sign in', exact: true }).click();
   await owner.dialog.waitFor({ state: 'hidden' });
   expect(await owner.field('Name').inputValue()).toBe('Money');
@@ -379,4 +383,4 @@ test('people are added, and settings saved, by keyboard alone', async () => {
 
 /** A picture of 16 × 8 pixels. */
 const PICTURE =
-  'iVBORw0KGgoAAAANSUhEUgAAABAAAAAICAIAAAB/FOjAAAAAFUlEQVR42mP8z8BQz0AEYBxVSF+FAAwqAwHQhLTmAAAAAElFTkSuQmCC';
+  'iVBORw0KGgoAAAANSUhEUgAAABAAAAAICAIAAAB/FOjAAAAA6klEQVR42g3LIRWFMBQA0BeBBDtEIMAEEdBTREBeSQTUNBEQC0AEzhIQgQj/X38jwhDGMIU5LGENW9jDEc5whTs84Q1fiEiGZEymZE6WZE22ZE+O5Eyu5E6e5E2+9A/ZkI3ZlM3Zkq3Zlu3ZkZ3Zld3Zk73Zl/+hGIqxmIq5WIq12Iq9OIqzuIq7eIq3+Mo/MDAyMbOwsrFzcHJx8/Dy+YdqqMZqquZqqdZqq/bqqM7qqu7qqd7qq//QDM3YTM3cLM3abM3eHM3ZXM3dPM3bfO0fuqEbu6mbu6Vbu63bu6M7u6u7u6d7u6/7AQmFrIGz5EMDAAAAAElFTkSuQmCC';

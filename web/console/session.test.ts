@@ -105,6 +105,16 @@ test('a wrong password ends nothing', async () => {
   expect(session.state.peek()).toBe('out');
 });
 
+test('a wrong current password ends nothing either', async () => {
+  const server = new FakeServer()
+    .on('GET /v1/auth', () => ({ body: { ...nobody, me: me() } }))
+    .on('PUT /v1/auth/password', () => refuse(401, 'bad_credentials'));
+  const { session } = makeSession(server);
+  await session.begin();
+  await expect(session.ask('PUT', '/v1/auth/password', { body: {} })).rejects.toThrow();
+  expect(session.state.peek()).toBe('in');
+});
+
 test('a proof made old by another tab is fetched anew, and the request goes through', async () => {
   const server = new FakeServer()
     .on('POST /v1/auth/login', () => ({ body: me() }))

@@ -188,7 +188,8 @@ export class Session {
       if (error instanceof Problem && error.code === 'csrf' && (await this.#sameInOtherTab())) {
         return this.#ask<Body>(method, path, asking);
       }
-      if (error instanceof Problem && error.status === 401) this.expired();
+      // A wrong current password is a 401 too, and ends nothing.
+      if (error instanceof Problem && error.code === 'unauthenticated') this.expired();
       throw error;
     }
   }

@@ -3,19 +3,20 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
-import { Confirm, Dialog } from '../../ui/dialog.tsx';
+import { Confirm } from '../../ui/dialog.tsx';
 import { Glyph } from '../../ui/icons.tsx';
 import { inWords } from '../auth/words.ts';
 import type { Session } from '../session.ts';
 import type { Shell } from '../shell.ts';
 import type { Agent } from './agent.ts';
-import { Collection, everyPage } from './collection.ts';
+import { everyPage } from './collection.ts';
 import { type Department, fetchDepartments, ROUTINGS } from './department.ts';
 import { Editing } from './editing.ts';
 import { Select, TextField } from './fields.tsx';
-import { Loaded, Nothing, PageHead, Panel, SaveBar, Search } from './parts.tsx';
+import { AddButton, FormDialog, ThingList, useCollection, useNamed } from './lists.tsx';
+import { Loaded, PageHead, Panel, SaveBar } from './parts.tsx';
 import type { PageProps } from './settings.tsx';
-import { isShortName, type Routing, shortName, type Widget } from './widget.ts';
+import type { Routing, Widget } from './widget.ts';
 
 const PATH = '/console/settings/departments';
 
@@ -25,71 +26,44 @@ export function Departments({ shell, id }: PageProps): JSX.Element {
 
 function List({ shell }: { shell: Shell }): JSX.Element {
   const { session } = shell;
-  const departments = useMemo(
-    () =>
-      new Collection<Department>(
-        () => fetchDepartments(session),
-        ({ id, name }) => `${id} ${name}`,
-      ),
-    [],
+  const departments = useCollection<Department>(
+    () => fetchDepartments(session),
+    ({ id, name }) => `${id} ${name}`,
   );
   const adding = useSignal(false);
-  useEffect(() => void departments.load(), []);
   return (
     <>
       <PageHead
         title="Departments"
         text="Where a conversation waits, and how it finds somebody. Widgets can let visitors choose."
       >
-        <button
-          type="button"
-          class="primary"
-          onClick={() => {
-            adding.value = true;
-          }}
-        >
-          <Glyph name="plus" />
-          Add a department
-        </button>
+        <AddButton text="Add a department" adding={adding} />
       </PageHead>
-      <Loaded
-        state={departments.state.value}
-        refusal={departments.refusal.value}
-        trouble={departments.trouble.value}
-        onRetry={() => void departments.load()}
-      >
-        <Search collection={departments} label="Search departments" />
-        {departments.items.value.length === 0 ? (
-          <Nothing icon="building" title="No departments">
-            Without them everybody sees every conversation. Add one when teams should have their
-            own.
-          </Nothing>
-        ) : (
-          <ul class="things" aria-label="Departments">
-            {departments.found.value.map(({ id, name, routing }) => (
-              <li key={id} class="thing">
-                <span class="thing-icon">
-                  <Glyph name="building" />
-                </span>
-                <div class="thing-main">
-                  <a class="thing-name" href={`${PATH}/${id}`} dir="auto">
-                    {name}
-                  </a>
-                  <span class="soft small">
-                    {ROUTINGS.find(([known]) => known === routing)?.[1] ?? routing}
-                  </span>
-                </div>
-                <code class="thing-more">{id}</code>
-              </li>
-            ))}
-          </ul>
+      <ThingList
+        things={departments}
+        label="Departments"
+        icon="building"
+        empty={{
+          title: 'No departments',
+          text: 'Without them everybody sees every conversation. Add one when teams should have their own.',
+        }}
+        row={({ id, name, routing }) => (
+          <>
+            <span class="thing-icon">
+              <Glyph name="building" />
+            </span>
+            <div class="thing-main">
+              <a class="thing-name" href={`${PATH}/${id}`} dir="auto">
+                {name}
+              </a>
+              <span class="soft small">
+                {ROUTINGS.find(([known]) => known === routing)?.[1] ?? routing}
+              </span>
+            </div>
+            <code class="thing-more">{id}</code>
+          </>
         )}
-        {departments.items.value.length > 0 && departments.found.value.length === 0 && (
-          <Nothing icon="search" title="None found">
-            No department has such a name.
-          </Nothing>
-        )}
-      </Loaded>
+      />
       {adding.value && (
         <AddDialog
           session={session}
@@ -114,70 +88,31 @@ interface AddProps {
 }
 
 function AddDialog({ session, onAdded, onClose }: AddProps): JSX.Element {
-  const name = useSignal('');
-  /** `null` as long as it follows the name. */
-  const written = useSignal<string | null>(null);
+  const named = useNamed();
   const routing = useSignal<Routing>('manual');
-  const trouble = useSignal<string | null>(null);
-  const id = written.value ?? shortName(name.value);
-  const ready = name.value.trim() !== '' && isShortName(id);
   const add = async () => {
-    if (!ready) return;
-    try {
-      const body = { id, name: name.value.trim(), routing: routing.value };
-      onAdded((await session.ask<Department>('POST', '/v1/departments', { body })).body);
-    } catch (error) {
-      trouble.value = inWords(error);
-    }
+    const body = { id: named.id, name: named.name, routing: routing.value };
+    onAdded((await session.ask<Department>('POST', '/v1/departments', { body })).body);
   };
   return (
-    <Dialog title="Add a department" onClose={onClose}>
-      <form
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void add();
+    <FormDialog
+      title="Add a department"
+      action="Add"
+      ready={named.ready}
+      onSubmit={add}
+      onClose={onClose}
+    >
+      {named.nameField()}
+      {named.idField('For links and programs. It never changes.')}
+      <Select
+        label="How a conversation finds somebody"
+        value={routing.value}
+        choices={ROUTINGS}
+        onValue={(value) => {
+          routing.value = value;
         }}
-      >
-        <TextField
-          label="Name"
-          value={name.value}
-          focus
-          onValue={(value) => {
-            name.value = value;
-          }}
-        />
-        <TextField
-          label="Short name"
-          hint="For links and programs. It never changes."
-          ltr
-          value={id}
-          wrong={id === '' || isShortName(id) ? null : 'Only a–z, 0–9, - and _.'}
-          onValue={(value) => {
-            written.value = value;
-          }}
-        />
-        <Select
-          label="How a conversation finds somebody"
-          value={routing.value}
-          choices={ROUTINGS}
-          onValue={(value) => {
-            routing.value = value;
-          }}
-        />
-        <p role="alert" class="wrong">
-          {trouble.value}
-        </p>
-        <div class="buttons">
-          <button type="button" class="quiet" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={!ready}>
-            Add
-          </button>
-        </div>
-      </form>
-    </Dialog>
+      />
+    </FormDialog>
   );
 }
 

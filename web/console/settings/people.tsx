@@ -2,7 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect, useMemo } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { Confirm, Dialog } from '../../ui/dialog.tsx';
 import { Glyph } from '../../ui/icons.tsx';
 import { Menu, type MenuItem } from '../../ui/menu.tsx';
@@ -11,9 +11,10 @@ import { Face } from '../face.tsx';
 import { type Role, rank, type Session } from '../session.ts';
 import type { Shell } from '../shell.ts';
 import { type Agent, isEmail, ROLES } from './agent.ts';
-import { Collection, everyPage } from './collection.ts';
-import { Field, Select, TextField } from './fields.tsx';
-import { Copy, Loaded, Nothing, PageHead, Search, when } from './parts.tsx';
+import { everyPage } from './collection.ts';
+import { Select, TextField } from './fields.tsx';
+import { AddButton, FormDialog, ThingList, useCollection } from './lists.tsx';
+import { Copy, PageHead, when } from './parts.tsx';
 import { PersonPage } from './person.tsx';
 import type { PageProps } from './settings.tsx';
 
@@ -42,19 +43,14 @@ export async function invite(session: Session, agent: { id: string; name: string
 
 function PeopleList({ shell }: { shell: Shell }): JSX.Element {
   const { session } = shell;
-  const people = useMemo(
-    () =>
-      new Collection<Agent>(
-        () => everyPage<Agent>(session, '/v1/agents'),
-        ({ name, display_name, email, role, skills, departments }) =>
-          [name, display_name, email, role, ...skills, ...departments].join(' '),
-      ),
-    [],
+  const people = useCollection<Agent>(
+    () => everyPage<Agent>(session, '/v1/agents'),
+    ({ name, display_name, email, role, skills, departments }) =>
+      [name, display_name, email, role, ...skills, ...departments].join(' '),
   );
   const adding = useSignal(false);
   const invitation = useSignal<Invitation | null>(null);
   const disabling = useSignal<Agent | null>(null);
-  useEffect(() => void people.load(), []);
 
   const change = async (agent: Agent, changed: Partial<Agent>, said: string) => {
     const refused = await people.change(agent.id, changed, async () => {
@@ -105,52 +101,34 @@ function PeopleList({ shell }: { shell: Shell }): JSX.Element {
   return (
     <>
       <PageHead title="People" text="Who answers, who leads, and who may change things.">
-        <button
-          type="button"
-          class="primary"
-          onClick={() => {
-            adding.value = true;
-          }}
-        >
-          <Glyph name="plus" />
-          Add a person
-        </button>
+        <AddButton text="Add a person" adding={adding} />
       </PageHead>
-      <Loaded
-        state={people.state.value}
-        refusal={people.refusal.value}
-        trouble={people.trouble.value}
-        onRetry={() => void people.load()}
-      >
-        <Search collection={people} label="Search people" />
-        <ul class="things" aria-label="People">
-          {people.found.value.map((agent) => (
-            <li key={agent.id} class={agent.disabled ? 'thing off' : 'thing'}>
-              <Face name={agent.name} src={agent.avatar} />
-              <div class="thing-main">
-                <a class="thing-name" href={`${PEOPLE}/${agent.id}`} dir="auto">
-                  {agent.name}
-                </a>
-                <span class="soft small" dir="auto">
-                  {agent.email ?? 'no mail address'}
-                </span>
-              </div>
-              <div class="thing-more">
-                <AccountBadge agent={agent} />
-                <span class="badge">{roleName(agent.role)}</span>
-              </div>
-              <Menu label={`Actions for ${agent.name}`} align="end" groups={actions(agent)}>
-                <Glyph name="more" />
-              </Menu>
-            </li>
-          ))}
-        </ul>
-        {people.found.value.length === 0 && (
-          <Nothing icon="search" title="Nobody found">
-            Nobody here has such a name, address or skill.
-          </Nothing>
+      <ThingList
+        things={people}
+        label="People"
+        icon="users"
+        off={(agent) => agent.disabled}
+        row={(agent) => (
+          <>
+            <Face name={agent.name} src={agent.avatar} />
+            <div class="thing-main">
+              <a class="thing-name" href={`${PEOPLE}/${agent.id}`} dir="auto">
+                {agent.name}
+              </a>
+              <span class="soft small" dir="auto">
+                {agent.email ?? 'no mail address'}
+              </span>
+            </div>
+            <div class="thing-more">
+              <AccountBadge agent={agent} />
+              <span class="badge">{roleName(agent.role)}</span>
+            </div>
+            <Menu label={`Actions for ${agent.name}`} align="end" groups={actions(agent)}>
+              <Glyph name="more" />
+            </Menu>
+          </>
         )}
-      </Loaded>
+      />
       {adding.value && (
         <AddDialog
           session={session}
@@ -260,78 +238,48 @@ function AddDialog({ session, onAdded, onClose }: AddProps): JSX.Element {
   const name = useSignal('');
   const email = useSignal('');
   const role = useSignal<Role>('agent');
-  const trouble = useSignal<string | null>(null);
-  const busy = useSignal(false);
   const key = useMemo(() => crypto.randomUUID(), []);
-  const ready = name.value.trim() !== '' && isEmail(email.value);
   const add = async () => {
-    if (!ready || busy.value) return;
-    busy.value = true;
-    trouble.value = null;
-    try {
-      const body = { name: name.value.trim(), email: email.value.trim(), role: role.value };
-      const { body: agent } = await session.ask<Agent>('POST', '/v1/agents', { body, key });
-      onAdded({ ...agent, account: 'invited' }, await invite(session, agent));
-    } catch (error) {
-      trouble.value = inWords(error);
-    } finally {
-      busy.value = false;
-    }
+    const body = { name: name.value.trim(), email: email.value.trim(), role: role.value };
+    const { body: agent } = await session.ask<Agent>('POST', '/v1/agents', { body, key });
+    onAdded({ ...agent, account: 'invited' }, await invite(session, agent));
   };
   return (
-    <Dialog title="Add a person" onClose={onClose}>
-      <form
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void add();
+    <FormDialog
+      title="Add a person"
+      action="Add and make a link"
+      ready={name.value.trim() !== '' && isEmail(email.value)}
+      onSubmit={add}
+      onClose={onClose}
+    >
+      <TextField
+        label="Name"
+        value={name.value}
+        required
+        focus
+        onValue={(value) => {
+          name.value = value;
         }}
-      >
-        <TextField
-          label="Name"
-          value={name.value}
-          required
-          focus
-          onValue={(value) => {
-            name.value = value;
-          }}
-        />
-        <Field label="Email" hint="They sign in with it.">
-          {({ id, described }) => (
-            <input
-              id={id}
-              type="email"
-              dir="ltr"
-              required
-              autocomplete="off"
-              aria-describedby={described}
-              value={email.value}
-              onInput={(event) => {
-                email.value = event.currentTarget.value;
-              }}
-            />
-          )}
-        </Field>
-        <Select
-          label="Role"
-          value={role.value}
-          choices={rolesToGive(session)}
-          onValue={(value) => {
-            role.value = value;
-          }}
-        />
-        <p role="alert" class="wrong">
-          {trouble.value}
-        </p>
-        <div class="buttons">
-          <button type="button" class="quiet" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={!ready || busy.value}>
-            Add and make a link
-          </button>
-        </div>
-      </form>
-    </Dialog>
+      />
+      <TextField
+        label="Email"
+        hint="They sign in with it."
+        ltr
+        inputMode="email"
+        required
+        value={email.value}
+        onValue={(value) => {
+          email.value = value;
+        }}
+      />
+      <Select
+        label="Role"
+        value={role.value}
+        choices={rolesToGive(session)}
+        onValue={(value) => {
+          role.value = value;
+        }}
+      />
+    </FormDialog>
   );
 }

@@ -2,17 +2,15 @@
 
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect, useMemo } from 'preact/hooks';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Glyph } from '../../ui/icons.tsx';
 import { Refusal } from '../api.ts';
 import { inWords } from '../auth/words.ts';
 import type { Session } from '../session.ts';
-import { Collection, everyPage } from './collection.ts';
-import { TextField } from './fields.tsx';
-import { Copy, Loaded, PageHead, Search, when } from './parts.tsx';
+import { everyPage } from './collection.ts';
+import { AddButton, FormDialog, ThingList, useCollection, useNamed } from './lists.tsx';
+import { Copy, PageHead, when } from './parts.tsx';
 import type { PageProps } from './settings.tsx';
-import { isShortName, shortName } from './widget.ts';
 
 /** The tenant that everything begins with: its owner came in at the first start. */
 const FIRST = 'default';
@@ -28,17 +26,12 @@ interface Created extends Tenant {
 
 export function Tenants({ shell }: PageProps): JSX.Element {
   const { session } = shell;
-  const tenants = useMemo(
-    () =>
-      new Collection<Tenant>(
-        () => everyPage<Tenant>(session, '/v1/tenants'),
-        ({ id, name }) => `${id} ${name}`,
-      ),
-    [],
+  const tenants = useCollection<Tenant>(
+    () => everyPage<Tenant>(session, '/v1/tenants'),
+    ({ id, name }) => `${id} ${name}`,
   );
   const adding = useSignal(false);
   const created = useSignal<Created | null>(null);
-  useEffect(() => void tenants.load(), []);
   /** For an owner whose first link was lost. */
   const link = async (tenant: Tenant) => {
     try {
@@ -59,50 +52,36 @@ export function Tenants({ shell }: PageProps): JSX.Element {
         title="Tenants"
         text="Each has people, widgets and conversations of its own, and sees nothing of the others."
       >
-        <button
-          type="button"
-          class="primary"
-          onClick={() => {
-            adding.value = true;
-          }}
-        >
-          <Glyph name="plus" />
-          Add a tenant
-        </button>
+        <AddButton text="Add a tenant" adding={adding} />
       </PageHead>
-      <Loaded
-        state={tenants.state.value}
-        refusal={tenants.refusal.value}
-        trouble={tenants.trouble.value}
-        onRetry={() => void tenants.load()}
-      >
-        <Search collection={tenants} label="Search tenants" />
-        <ul class="things" aria-label="Tenants">
-          {tenants.found.value.map(({ id, name }) => (
-            <li key={id} class="thing">
-              <span class="thing-icon">
-                <Glyph name="globe" />
-              </span>
-              <div class="thing-main">
-                <strong class="thing-name" dir="auto">
-                  {name}
-                </strong>
-              </div>
-              <code class="thing-more">{id}</code>
-              {id !== FIRST && (
-                <button
-                  type="button"
-                  class="ghost"
-                  aria-label={`New set-up link for ${name}`}
-                  onClick={() => void link({ id, name })}
-                >
-                  New link
-                </button>
-              )}
-            </li>
-          ))}
-        </ul>
-      </Loaded>
+      <ThingList
+        things={tenants}
+        label="Tenants"
+        icon="globe"
+        row={({ id, name }) => (
+          <>
+            <span class="thing-icon">
+              <Glyph name="globe" />
+            </span>
+            <div class="thing-main">
+              <strong class="thing-name" dir="auto">
+                {name}
+              </strong>
+            </div>
+            <code class="thing-more">{id}</code>
+            {id !== FIRST && (
+              <button
+                type="button"
+                class="ghost"
+                aria-label={`New set-up link for ${name}`}
+                onClick={() => void link({ id, name })}
+              >
+                New link
+              </button>
+            )}
+          </>
+        )}
+      />
       {adding.value && (
         <AddDialog
           session={session}
@@ -155,60 +134,21 @@ interface AddProps {
 }
 
 function AddDialog({ session, onAdded, onClose }: AddProps): JSX.Element {
-  const name = useSignal('');
-  /** `null` as long as it follows the name. */
-  const written = useSignal<string | null>(null);
-  const trouble = useSignal<string | null>(null);
-  const id = written.value ?? shortName(name.value);
-  const ready = name.value.trim() !== '' && isShortName(id);
+  const named = useNamed();
   const add = async () => {
-    if (!ready) return;
-    try {
-      const body = { id, name: name.value.trim() };
-      onAdded((await session.ask<Created>('POST', '/v1/tenants', { body })).body);
-    } catch (error) {
-      trouble.value = inWords(error);
-    }
+    const body = { id: named.id, name: named.name };
+    onAdded((await session.ask<Created>('POST', '/v1/tenants', { body })).body);
   };
   return (
-    <Dialog title="Add a tenant" onClose={onClose}>
-      <form
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void add();
-        }}
-      >
-        <TextField
-          label="Name"
-          value={name.value}
-          focus
-          onValue={(value) => {
-            name.value = value;
-          }}
-        />
-        <TextField
-          label="Short name"
-          hint="It stands in the names of its widgets, and never changes."
-          ltr
-          value={id}
-          wrong={id === '' || isShortName(id) ? null : 'Only a–z, 0–9, - and _.'}
-          onValue={(value) => {
-            written.value = value;
-          }}
-        />
-        <p role="alert" class="wrong">
-          {trouble.value}
-        </p>
-        <div class="buttons">
-          <button type="button" class="quiet" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={!ready}>
-            Add
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Add a tenant"
+      action="Add"
+      ready={named.ready}
+      onSubmit={add}
+      onClose={onClose}
+    >
+      {named.nameField()}
+      {named.idField('It stands in the names of its widgets, and never changes.')}
+    </FormDialog>
   );
 }
