@@ -4,8 +4,8 @@ import { type Signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Dialog } from '../../ui/dialog.tsx';
+import { Avatar } from '../../ui/parts.tsx';
 import { inWords } from '../auth/words.ts';
-import { Face } from '../face.tsx';
 import type { Shell } from '../shell.ts';
 import { AVATAR_BYTES_MAX, type Crop, pushed, SIDE_PX, squareOf, WHOLE, ZOOM_MAX } from './crop.ts';
 import { Panel } from './parts.tsx';
@@ -54,7 +54,7 @@ export function AvatarPanel({ shell, path, name, src, onChanged }: AvatarPanelPr
   return (
     <Panel title="Picture" text="Colleagues see it, and visitors where a widget shows pictures.">
       <div class="avatar-row">
-        <Face name={name} src={src} large />
+        <Avatar name={name} src={src} large />
         <input
           ref={input}
           class="sr"

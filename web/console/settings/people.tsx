@@ -6,8 +6,8 @@ import { useMemo } from 'preact/hooks';
 import { Confirm, Dialog } from '../../ui/dialog.tsx';
 import { Glyph } from '../../ui/icons.tsx';
 import { Menu, type MenuItem } from '../../ui/menu.tsx';
+import { Avatar } from '../../ui/parts.tsx';
 import { inWords } from '../auth/words.ts';
-import { Face } from '../face.tsx';
 import { type Role, rank, type Session } from '../session.ts';
 import type { Shell } from '../shell.ts';
 import { type Agent, isEmail, ROLES } from './agent.ts';
@@ -110,7 +110,7 @@ function PeopleList({ shell }: { shell: Shell }): JSX.Element {
         off={(agent) => agent.disabled}
         row={(agent) => (
           <>
-            <Face name={agent.name} src={agent.avatar} />
+            <Avatar name={agent.name} src={agent.avatar} />
             <div class="thing-main">
               <a class="thing-name" href={`${PEOPLE}/${agent.id}`} dir="auto">
                 {agent.name}
