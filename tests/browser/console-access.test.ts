@@ -1,36 +1,20 @@
 /** Every state of the inbox under axe, and an agent's day by keyboard alone. */
 
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { checkEverywhere } from './kit/axe.ts';
 import { Guest } from './kit/guest.ts';
-import { Agent, launch, Profile } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { Agent } from './kit/people.ts';
+import { setStage } from './kit/stage.ts';
 
-let browser: Browser;
-let server: Server;
-let office: Profile;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launch(), Server.start()]);
-  office = await Profile.open(browser);
-});
-
-afterAll(async () => {
-  try {
-    await office.close();
-  } finally {
-    await Promise.all([browser.close(), server.stop()]);
-  }
-});
+const stage = setStage('once');
 
 function begin(text: string, name: string, email?: string): Promise<Guest> {
   const context = { url: 'https://shop.example/ferns', title: 'Ferns' };
-  return Guest.begin(server.address, { text, name, context, ...(email ? { email } : {}) });
+  return Guest.begin(stage.server.address, { text, name, context, ...(email ? { email } : {}) });
 }
 
 test('every state', async () => {
-  const ada = await Agent.open(office, server.address, 'Ada');
+  const ada = await Agent.open(await stage.profile(), stage.server.address, 'Ada');
   const { page } = ada;
   const { keyboard } = page;
   let checked = 0;
@@ -92,10 +76,10 @@ test('every state', async () => {
   await ada.open('Twice a day');
   await ada.button('Reopen and reply').waitFor();
   await look('closed');
-  await page.goto(`${server.address}/console/c/00000000-0000-7000-8000-000000000000`);
+  await page.goto(`${stage.server.address}/console/c/00000000-0000-7000-8000-000000000000`);
   await page.getByText('This conversation cannot be shown').waitFor();
   await look('not there');
-  await page.goto(`${server.address}/console/settings/preferences`);
+  await page.goto(`${stage.server.address}/console/settings/preferences`);
   await page.getByRole('heading', { name: 'Preferences' }).waitFor();
   await look('preferences');
   expect(checked).toBe(16 * 8);
@@ -103,7 +87,7 @@ test('every state', async () => {
 
 test('an agent works by keyboard alone: accept, reply, note, tag, resolve', async () => {
   const guest = await begin('Keyboard please', 'Kay');
-  const ben = await Agent.open(office, server.address, 'Ben');
+  const ben = await Agent.open(await stage.profile(), stage.server.address, 'Ben');
   const { keyboard } = ben.page;
   await ben.row('Keyboard please').waitFor();
   await keyboard.press('/');
@@ -150,7 +134,7 @@ test('an agent works by keyboard alone: accept, reply, note, tag, resolve', asyn
 });
 
 test('menus and the palette answer to every key of their pattern', async () => {
-  const ada = await Agent.open(office, server.address, 'Ada');
+  const ada = await Agent.open(await stage.profile(), stage.server.address, 'Ada');
   const { keyboard } = ada.page;
   await ada.me.focus();
   await keyboard.press('ArrowUp');

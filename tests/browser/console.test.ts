@@ -1,47 +1,21 @@
 /** What agents do all day, on the real server: each flow once, visitors by requests. */
 
-import type { Browser, WebSocketRoute } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { WebSocketRoute } from 'playwright-core';
+import { expect, test } from 'vitest';
 import { Guest } from './kit/guest.ts';
-import { Agent, launch, Profile, picture } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { Agent, type Profile, picture } from './kit/people.ts';
+import { setStage } from './kit/stage.ts';
 
-let browser: Browser;
-let server: Server;
-let profiles: Profile[] = [];
+const stage = setStage('each test');
 
-beforeAll(async () => {
-  browser = await launch();
-});
-
-afterAll(() => browser.close());
-
-beforeEach(async () => {
-  server = await Server.start();
-});
-
-afterEach(async () => {
-  const opened = profiles;
-  profiles = [];
-  try {
-    for (const profile of opened) await profile.close();
-  } finally {
-    await server.stop();
-  }
-});
-
-async function profile(): Promise<Profile> {
-  const opened = await Profile.open(browser);
-  profiles.push(opened);
-  return opened;
-}
+const profile = () => stage.profile();
 
 async function agent(name: 'Ada' | 'Ben', in_?: Profile): Promise<Agent> {
-  return Agent.open(in_ ?? (await profile()), server.address, name);
+  return Agent.open(in_ ?? (await profile()), stage.server.address, name);
 }
 
 function begin(text: string, more: { name?: string; email?: string } = {}): Promise<Guest> {
-  return Guest.begin(server.address, { text, ...more });
+  return Guest.begin(stage.server.address, { text, ...more });
 }
 
 test('the filters count what is in them, live', async () => {
@@ -302,14 +276,14 @@ test('an address leads to its conversation, and back leads to the one before', a
   const [one, two] = [await begin('number one'), await begin('number two')];
   const ada = await agent('Ada');
   await ada.open('number one');
-  expect(ada.page.url()).toBe(`${server.address}/console/c/${one.conversation}`);
+  expect(ada.page.url()).toBe(`${stage.server.address}/console/c/${one.conversation}`);
   await ada.open('number two');
   await ada.sees('number two');
   await ada.page.goBack();
   await ada.sees('number one');
-  await ada.page.goto(`${server.address}/console/c/${two.conversation}`);
+  await ada.page.goto(`${stage.server.address}/console/c/${two.conversation}`);
   await ada.sees('number two');
-  await ada.page.goto(`${server.address}/console/c/00000000-0000-7000-8000-000000000000`);
+  await ada.page.goto(`${stage.server.address}/console/c/00000000-0000-7000-8000-000000000000`);
   await ada.page.getByText('This conversation cannot be shown').waitFor();
 });
 
@@ -382,9 +356,9 @@ test('a newer version is offered, not forced', async () => {
   tag = 'W/"new"';
   await office.context.setOffline(true);
   office.expect(/ERR_INTERNET_DISCONNECTED|WebSocket/);
-  await server.kill();
+  await stage.server.kill();
   await office.context.setOffline(false);
-  await server.run();
+  await stage.server.run();
   await ada.page.getByRole('button', { name: 'Reload to update' }).waitFor();
 });
 
@@ -409,7 +383,7 @@ test('colors, density and keys are kept', async () => {
 });
 
 test('beside a conversation stands who it is, where they are and what was before', async () => {
-  const first = await Guest.begin(server.address, {
+  const first = await Guest.begin(stage.server.address, {
     text: 'Long ago',
     name: 'Maya',
     email: 'maya@shop.example',
@@ -482,7 +456,7 @@ test('a new chat leads its customer in by a link that works once', async () => {
   await ada.dialog.getByRole('button', { name: 'Open the conversation' }).click();
   await ada.sees('Your fern has arrived');
   const follow = () =>
-    fetch(`${server.address}/v1/links`, {
+    fetch(`${stage.server.address}/v1/links`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ token: new URL(link).hash.slice(1) }),

@@ -3,10 +3,10 @@
  * played here: no real one has ten thousand people to talk for it. LIST_SECONDS lengthens it.
  */
 
-import type { Browser, CDPSession, Page, WebSocketRoute } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launch, Profile, picture } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import type { CDPSession, Page, WebSocketRoute } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { picture } from './kit/people.ts';
+import { setStage } from './kit/stage.ts';
 
 const CONVERSATIONS = 10_000;
 const CHANGES_A_SECOND = 50;
@@ -15,22 +15,7 @@ const NODES_MAX = 60;
 /** The list and its cards; what is read, sent and thrown away must not stay. */
 const GROWTH_MAX_BYTES = 8 * 1_024 * 1_024;
 
-let browser: Browser;
-let server: Server;
-let office: Profile;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launch(), Server.start()]);
-  office = await Profile.open(browser);
-});
-
-afterAll(async () => {
-  try {
-    await office.close();
-  } finally {
-    await Promise.all([browser.close(), server.stop()]);
-  }
-});
+const stage = setStage('once');
 
 const START = Date.UTC(2026, 0, 1);
 const WORDS = 'fern yellow parcel Ireland refund pot monstera water light order'.split(' ');
@@ -115,9 +100,9 @@ async function heapBytes(session: CDPSession): Promise<number> {
 }
 
 test('ten thousand rows and fifty changes a second: few nodes, even frames, a flat heap', async () => {
-  const page = await office.context.newPage();
+  const page = await (await stage.profile()).context.newPage();
   const change = await play(page);
-  await page.goto(`${server.address}/console`);
+  await page.goto(`${stage.server.address}/console`);
   await page.getByRole('button', { name: /Continue as Ada/ }).click();
   const list = page.getByRole('region', { name: 'Conversations' });
   await list.getByRole('button', { name: /^All/ }).click();

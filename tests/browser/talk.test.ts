@@ -1,45 +1,18 @@
-/** A visitor and an agent talk through the real pages and the real server. */
+/** A visitor and an agent talk through the real pages and the real stage.server. */
 
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { Agent, launch, Profile, picture, SERVER_GONE, Visitor } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { expect, test } from 'vitest';
+import { Agent, picture, SERVER_GONE, Visitor } from './kit/people.ts';
+import { setStage } from './kit/stage.ts';
 
-let browser: Browser;
-let server: Server;
-let profiles: Profile[] = [];
+const stage = setStage('each test');
 
-beforeAll(async () => {
-  browser = await launch();
-});
-
-afterAll(() => browser.close());
-
-beforeEach(async () => {
-  server = await Server.start();
-});
-
-afterEach(async () => {
-  const opened = profiles;
-  profiles = [];
-  try {
-    for (const profile of opened) await profile.close();
-  } finally {
-    await server.stop();
-  }
-});
-
-async function profile(): Promise<Profile> {
-  const opened = await Profile.open(browser);
-  profiles.push(opened);
-  return opened;
-}
+const profile = () => stage.profile();
 
 test('visitor and agent talk both ways', async () => {
-  const visitor = await Visitor.open(await profile(), `${server.address}/demo`);
+  const visitor = await Visitor.open(await profile(), `${stage.server.address}/demo`);
   await visitor.openChat();
   await visitor.say('Is my fern meant to be yellow?');
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.accept('Is my fern meant to be yellow?');
   await visitor.log.getByText(/^Ada.* joined the chat$/).waitFor();
   await ada.say('Rather green. How often do you water it?');
@@ -62,10 +35,10 @@ test('visitor and agent talk both ways', async () => {
 });
 
 test('after a reload both are where they were', async () => {
-  const visitor = await Visitor.open(await profile(), `${server.address}/demo`);
+  const visitor = await Visitor.open(await profile(), `${stage.server.address}/demo`);
   await visitor.openChat();
   await visitor.say('Before the reload');
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.accept('Before the reload');
   await ada.say('I am still here');
   await visitor.sees('I am still here');
@@ -86,10 +59,10 @@ test('a message written without a connection survives a reload and arrives once'
     if (cut) void socket.close({ code: 1001 });
     else socket.connectToServer();
   });
-  const visitor = await Visitor.open(shop, `${server.address}/demo`);
+  const visitor = await Visitor.open(shop, `${stage.server.address}/demo`);
   await visitor.openChat();
   await visitor.say('first');
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.accept('first');
   cut = true;
   await visitor.page.reload();
@@ -108,22 +81,22 @@ test('a message written without a connection survives a reload and arrives once'
 
 test('kill -9 with messages on their way: each arrives once and in order', async () => {
   const [shop, office] = [await profile(), await profile()];
-  const visitor = await Visitor.open(shop, `${server.address}/demo`);
+  const visitor = await Visitor.open(shop, `${stage.server.address}/demo`);
   await visitor.openChat();
   await visitor.say('one');
-  const ada = await Agent.open(office, server.address, 'Ada');
+  const ada = await Agent.open(office, stage.server.address, 'Ada');
   await ada.accept('one');
   await ada.say('two');
   await visitor.sees('two');
   for (const opened of [shop, office]) opened.expect(SERVER_GONE);
-  await server.kill();
+  await stage.server.kill();
   await visitor.say('three');
   await visitor.say('four');
   await ada.note('five, for us');
   await visitor.chat.getByText(/Reconnecting/).waitFor();
   await picture(visitor.page, 'reconnecting-visitor');
   await picture(ada.page, 'reconnecting-agent');
-  await server.run();
+  await stage.server.run();
   await ada.sees('four');
   await ada.say('six');
   await visitor.sees('six');
@@ -140,18 +113,18 @@ test('kill -9 with messages on their way: each arrives once and in order', async
 
 test('two tabs of one visitor are in step, and so is one opened later', async () => {
   const shop = await profile();
-  const one = await Visitor.open(shop, `${server.address}/demo`);
-  const two = await Visitor.open(shop, `${server.address}/demo`);
+  const one = await Visitor.open(shop, `${stage.server.address}/demo`);
+  const two = await Visitor.open(shop, `${stage.server.address}/demo`);
   for (const tab of [one, two]) await tab.openChat();
   await one.say('from the first tab');
   await two.sees('from the first tab');
   await two.say('from the second tab');
   await one.sees('from the second tab');
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.accept('from the second tab');
   await ada.say('hello to both');
   const texts = ['from the first tab', 'from the second tab', 'hello to both'];
-  const three = await Visitor.open(shop, `${server.address}/demo`);
+  const three = await Visitor.open(shop, `${stage.server.address}/demo`);
   for (const tab of [one, two, three]) {
     await tab.sees('hello to both');
     expect(await tab.order(texts)).toEqual(texts);
@@ -171,14 +144,14 @@ test('who accepts too late is told who was first', async () => {
       if (!(hold && /"type":"(view|event)"/.test(String(message)))) socket.send(message);
     });
   });
-  const visitor = await Visitor.open(await profile(), `${server.address}/demo`);
+  const visitor = await Visitor.open(await profile(), `${stage.server.address}/demo`);
   await visitor.openChat();
   await visitor.say('Anybody?');
-  const ben = await Agent.open(office, server.address, 'Ben');
+  const ben = await Agent.open(office, stage.server.address, 'Ben');
   const accept = ben.row('Anybody?').getByRole('button', { name: /Assign to me/ });
   await accept.waitFor();
   hold = true;
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.accept('Anybody?');
   await accept.click();
   await ben.page.getByText(/Ada.* has already taken it\.$/).waitFor();
@@ -186,11 +159,11 @@ test('who accepts too late is told who was first', async () => {
 });
 
 test('of two who accept at the same moment one gets it', async () => {
-  const visitor = await Visitor.open(await profile(), `${server.address}/demo`);
+  const visitor = await Visitor.open(await profile(), `${stage.server.address}/demo`);
   await visitor.openChat();
   await visitor.say('Quick!');
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
-  const ben = await Agent.open(await profile(), server.address, 'Ben');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
+  const ben = await Agent.open(await profile(), stage.server.address, 'Ben');
   const buttons = [ada, ben].map((one) =>
     one.row('Quick!').getByRole('button', { name: /Assign to me/ }),
   );
@@ -208,14 +181,14 @@ test('of two who accept at the same moment one gets it', async () => {
 
 test('a note never reaches the visitor, in no byte', async () => {
   const shop = await profile();
-  const visitor = await Visitor.open(shop, `${server.address}/demo`);
+  const visitor = await Visitor.open(shop, `${stage.server.address}/demo`);
   const heard: string[] = [];
   visitor.page.on('websocket', (socket) => {
     socket.on('framereceived', ({ payload }) => heard.push(String(payload)));
   });
   await visitor.openChat();
   await visitor.say('Hello there');
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.accept('Hello there');
   for (const text of ['secret one', 'secret two', 'secret three']) await ada.note(text);
   await picture(ada.page, 'notes');
@@ -231,11 +204,11 @@ test('a note never reaches the visitor, in no byte', async () => {
 });
 
 test('a transfer reaches the other agent with its reason, which the visitor does not see', async () => {
-  const visitor = await Visitor.open(await profile(), `${server.address}/demo`);
+  const visitor = await Visitor.open(await profile(), `${stage.server.address}/demo`);
   await visitor.openChat();
   await visitor.say('Where is my parcel?');
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
-  const ben = await Agent.open(await profile(), server.address, 'Ben');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
+  const ben = await Agent.open(await profile(), stage.server.address, 'Ben');
   await ada.accept('Where is my parcel?');
   await ada.button('Transfer').click();
   await ada.dialog.getByRole('radio', { name: /Ben/ }).check();
@@ -254,17 +227,17 @@ test('a transfer reaches the other agent with its reason, which the visitor does
 
 test('a burst across a kill arrives once and in order, and older messages can be read', async () => {
   const [shop, office] = [await profile(), await profile()];
-  const visitor = await Visitor.open(shop, `${server.address}/demo`);
+  const visitor = await Visitor.open(shop, `${stage.server.address}/demo`);
   await visitor.openChat();
   await visitor.say('Tell me everything');
-  const ada = await Agent.open(office, server.address, 'Ada');
+  const ada = await Agent.open(office, stage.server.address, 'Ada');
   await ada.accept('Tell me everything');
   const texts = Array.from({ length: 70 }, (_, idx) => `fact ${idx + 1}`);
   for (const opened of [shop, office]) opened.expect(SERVER_GONE);
   for (const text of texts.slice(0, 40)) await ada.say(text);
-  await server.kill();
+  await stage.server.kill();
   for (const text of texts.slice(40)) await ada.say(text);
-  await server.run();
+  await stage.server.run();
   await visitor.sees('fact 70');
   expect(await visitor.order(texts)).toEqual(texts);
   await ada.log.getByText('Seen').waitFor();
@@ -281,26 +254,26 @@ test('a burst across a kill arrives once and in order, and older messages can be
 
 test('a server that leaves in order is left and found again without a word', async () => {
   const [shop, office] = [await profile(), await profile()];
-  const visitor = await Visitor.open(shop, `${server.address}/demo`);
+  const visitor = await Visitor.open(shop, `${stage.server.address}/demo`);
   await visitor.openChat();
   await visitor.say('Are you open?');
-  const ada = await Agent.open(office, server.address, 'Ada');
+  const ada = await Agent.open(office, stage.server.address, 'Ada');
   await ada.accept('Are you open?');
   for (const opened of [shop, office]) opened.expect(SERVER_GONE);
-  expect(await server.terminate()).toBe(0);
+  expect(await stage.server.terminate()).toBe(0);
   await visitor.say('Hello?');
-  await server.run();
+  await stage.server.run();
   await ada.sees('Hello?');
   await ada.say('We are');
   await visitor.sees('We are');
 });
 
 test('the visitor sees whether anybody is there, and the switch survives a reload', async () => {
-  const visitor = await Visitor.open(await profile(), `${server.address}/demo`);
+  const visitor = await Visitor.open(await profile(), `${stage.server.address}/demo`);
   await visitor.openChat();
   await visitor.chat.getByText('Nobody is here right now. Leave a message').waitFor();
   await visitor.say('I leave a message');
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await visitor.chat.getByText('We are online').waitFor();
   await ada.status('Away');
   await visitor.chat.getByText('Nobody is here right now. Leave a message').waitFor();

@@ -71,7 +71,7 @@ export function ContextPane({ desk, card, onClose }: ContextPaneProps): JSX.Elem
         {email && <Fact icon="mail" name="Email" text={email} />}
         {contact?.phone && <Fact icon="phone" name="Phone" text={contact.phone} />}
         {contact?.first_seen_at && (
-          <Fact icon="clock" name="First seen" text={when(contact.first_seen_at)} />
+          <Fact icon="clock" name="Known" text={when(contact.first_seen_at)} />
         )}
       </Facts>
       <Conversation desk={desk} card={card} />
@@ -196,8 +196,12 @@ function Around({
             {device.user_agent && (
               <Fact icon="monitor" name="Browser" text={deviceName(device.user_agent)} />
             )}
-            {device.locale && <Fact icon="globe" name="Language" text={language(device.locale)} />}
-            {device.address && <Fact icon="code" name="Address" text={device.address} />}
+            {device.locale && (
+              <Fact icon="message" name="Language" text={language(device.locale)} />
+            )}
+            {device.address && (
+              <Fact icon="globe" name="Network" text={`Address ${device.address}`} />
+            )}
           </Facts>
         </Part>
       )}
@@ -258,7 +262,7 @@ function Facts({ children }: { children: ComponentChildren }): JSX.Element {
   return <ul class="facts">{children}</ul>;
 }
 
-type FactIcon = 'mail' | 'phone' | 'clock' | 'monitor' | 'globe' | 'code';
+type FactIcon = 'mail' | 'phone' | 'clock' | 'monitor' | 'globe' | 'message';
 
 function Fact({ icon, name, text }: { icon: FactIcon; name: string; text: string }): JSX.Element {
   return (

@@ -6,7 +6,6 @@ import { useMemo } from 'preact/hooks';
 import { type Choice, Combobox } from '../ui/combobox.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { folded, rank } from '../ui/fuzzy.ts';
-import { Glyph } from '../ui/icons.tsx';
 import { Avatar } from '../ui/parts.tsx';
 import type { Command } from './commands.ts';
 import type { Desk } from './desk.ts';
@@ -73,7 +72,6 @@ function entryOf(command: Command): Entry {
       text: command.title,
       group: command.group,
       keys: command.keys[0],
-      lead: <Glyph name="command" />,
     },
     folded: folded(`${command.title} ${command.group}`),
     run: command.run,

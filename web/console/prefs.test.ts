@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { MemoryStore } from '../test/fake/ports.ts';
+import { openPrefs } from './prefs.ts';
+
+test('what is liked is kept', async () => {
+  const store = new MemoryStore();
+  const prefs = await openPrefs(store);
+  expect(store.texts.size).toBe(0);
+  prefs.theme.value = 'dark';
+  prefs.sounds.value = { ...prefs.sounds.value, reply: 'none' };
+  const later = await openPrefs(store);
+  expect(later.theme.value).toBe('dark');
+  expect(later.sounds.value).toMatchObject({ reply: 'none', waiting: 'chime' });
+});
+
+test.each(['', '{', 'null', '[]', '{"theme":1,"sounds":{"reply":"drop"},"volume":"loud"}'])(
+  'what cannot be read is as usual: %j',
+  async (kept) => {
+    const store = new MemoryStore();
+    await store.set('prefs', kept);
+    const prefs = await openPrefs(store);
+    expect(prefs.theme.value).toBe('system');
+    expect(prefs.sounds.value.waiting).toBe('chime');
+    expect(prefs.volume.value).toBe(0.6);
+  },
+);
