@@ -348,11 +348,14 @@ test('a sound that the browser blocks says so, and a click helps', async () => {
 test('a newer version is offered, not forced', async () => {
   const office = await profile();
   let tag = 'W/"old"';
+  let looked = 0;
   await office.context.route('**/console', async (route) => {
     if (route.request().resourceType() === 'document') return route.fallback();
+    looked += 1;
     return route.fulfill({ status: 200, headers: { etag: tag }, body: '' });
   });
   const ada = await agent('Ada', office);
+  await expect.poll(() => looked).toBe(1);
   tag = 'W/"new"';
   await office.context.setOffline(true);
   office.expect(/ERR_INTERNET_DISCONNECTED|WebSocket/);
