@@ -171,6 +171,26 @@ test('the embed code works where it is allowed, and a change reaches the open pa
   await site.close();
 });
 
+test('an identity key is shown once, and replaced at once when it leaked', async () => {
+  await owner.open('Widgets');
+  await owner.page.getByRole('link', { name: 'Live' }).click();
+  await owner.tab('Sites & embed');
+  const asked: string[] = [];
+  owner.page.on('request', (request) => asked.push(new URL(request.url()).search));
+  const make = async (button: string, action: string) => {
+    await owner.button(button).click();
+    await owner.dialog.getByRole('button', { name: action }).click();
+    const secret = await owner.dialog.getByRole('textbox', { name: 'Secret' }).inputValue();
+    await owner.button('I have it').click();
+    return secret;
+  };
+  const first = await make('New identity key…', 'Make it');
+  expect(asked).not.toContain('?revoke=1');
+  const second = await make('It leaked: replace it at once…', 'Replace it now');
+  expect(asked).toContain('?revoke=1');
+  expect(second).not.toBe(first);
+});
+
 test('a person is invited by link, works, and is shut out', async () => {
   profile.expect(REFUSED);
   await owner.open('People');

@@ -168,6 +168,8 @@ interface IdentityKey {
 function IdentityPanel({ shell, id }: { shell: Shell; id: string }): JSX.Element {
   const key = useSignal<IdentityKey | null>(null);
   const asking = useSignal<'rotate' | 'revoke' | null>(null);
+  // By the time of the answer the question is closed.
+  const how = asking.value;
   const make = async (revoke: boolean) => {
     try {
       const path = `/v1/widgets/${encodeURIComponent(id)}/identity-key${revoke ? '?revoke=1' : ''}`;
@@ -202,17 +204,17 @@ function IdentityPanel({ shell, id }: { shell: Shell; id: string }): JSX.Element
           It leaked: replace it at once…
         </button>
       </div>
-      {asking.value !== null && (
+      {how !== null && (
         <Confirm
           title="Make a new identity key?"
           text={
-            asking.value === 'rotate'
+            how === 'rotate'
               ? 'The one before, if there is one, stays good for 24 hours, so that your server can change over.'
               : 'The one before ends now: tokens signed with it are refused until your server has the new one.'
           }
-          action={asking.value === 'rotate' ? 'Make it' : 'Replace it now'}
-          danger={asking.value === 'revoke'}
-          onConfirm={() => void make(asking.peek() === 'revoke')}
+          action={how === 'rotate' ? 'Make it' : 'Replace it now'}
+          danger={how === 'revoke'}
+          onConfirm={() => void make(how === 'revoke')}
           onClose={() => {
             asking.value = null;
           }}
@@ -233,7 +235,7 @@ function IdentityPanel({ shell, id }: { shell: Shell; id: string }): JSX.Element
           <Copy
             label="On the page"
             block
-            text={"switchboard('identify', { token: '…the token that your server signed…' });"}
+            text={"switchboard('identify', '…the token that your server signed…');"}
           />
           <div class="buttons">
             <button

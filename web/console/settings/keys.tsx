@@ -55,6 +55,8 @@ export function Keys({ shell }: PageProps): JSX.Element {
     if (refused === null) shell.toasts.say(`${key.name} opens nothing any more.`);
     else shell.toasts.say(`${key.name}: ${refused}`, { bad: true });
   };
+  // What is asked about: by the time of the answer the question is closed.
+  const doomed = revoking.value;
   const add = <AddButton text="Create a key" adding={adding} />;
   return (
     <>
@@ -150,15 +152,13 @@ export function Keys({ shell }: PageProps): JSX.Element {
           </div>
         </Dialog>
       )}
-      {revoking.value !== null && (
+      {doomed !== null && (
         <Confirm
-          title={`Revoke ${revoking.value.name}?`}
+          title={`Revoke ${doomed.name}?`}
           text="Whatever uses it is refused at once, and what it has open is closed within seconds. This cannot be undone."
           action="Revoke"
           danger
-          onConfirm={() => {
-            if (revoking.value !== null) void revoke(revoking.value);
-          }}
+          onConfirm={() => void revoke(doomed)}
           onClose={() => {
             revoking.value = null;
           }}
