@@ -1,5 +1,7 @@
 //! Sign-ins as time goes by, and what is stored of them.
 
+mod full;
+
 use std::sync::Arc;
 
 use argon2::password_hash::{PasswordHasher, SaltString};
