@@ -29,6 +29,13 @@ pub(super) struct Round {
     heard: Latencies,
 }
 
+impl Round {
+    /// Server CPU per message in costs of another program's.
+    pub(super) fn cpu_over(&self, other: &Self) -> f64 {
+        self.cpu_us / other.cpu_us.max(f64::MIN_POSITIVE)
+    }
+}
+
 /// Sorted latencies in microseconds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Latencies(Vec<u32>);
