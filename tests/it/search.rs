@@ -120,3 +120,20 @@ async fn nothing_of_another_tenant_is_found() {
     }
     node.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_without_rows_only_counts() {
+    let server = Server::start().await;
+    let ben = server.sign_in("ben").await;
+    begin(&server, None, "Eve", "eve@example.com").await;
+    let mut agent = server.connect(&ben).await;
+    let reference = "0190a000-0000-7000-8000-000000000001";
+    let view = json!({ "status": "waiting" });
+    agent.send(json!({ "type": "watch", "ref": reference, "view": view, "limit": 0 })).await;
+    let first = agent.next_of("view").await;
+    assert_eq!((&first["total"], &first["snapshot"]), (&json!(1), &json!([])));
+    begin(&server, None, "Otto", "otto@example.com").await;
+    let next = agent.next_of("view").await;
+    assert_eq!((&next["total"], &next["changes"]), (&json!(2), &json!([])));
+    server.stop().await;
+}

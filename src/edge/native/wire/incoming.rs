@@ -339,7 +339,8 @@ impl Flat {
                 reference: need("ref", self.reference)?,
                 view: self.view.unwrap_or_default(),
                 sort: self.sort.unwrap_or_default(),
-                limit: self.limit.unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX),
+                // None at all is a list that only counts.
+                limit: self.limit.unwrap_or(LIMIT_MAX).min(LIMIT_MAX),
             },
             Type::Unwatch => Incoming::Unwatch { reference: need("ref", self.reference)? },
             Type::Page => Incoming::Page {
