@@ -253,8 +253,14 @@ test('none executes in the widget, whoever set it', async () => {
   await visitor.openChat();
   await visitor.say('Show me everything');
   await visitor.sees('Show me everything');
-  const { body } = await call('GET', '/v1/conversations?limit=1', {});
-  const [{ id }] = body.items as [{ id: string }];
+  const find = async () => {
+    // Lists lag a little, and others have written before.
+    const { body } = await call('GET', '/v1/conversations?limit=10', {});
+    const cards = body.items as { id: string; last?: { text?: string } }[];
+    return cards.find(({ last }) => last?.text === 'Show me everything')?.id;
+  };
+  await expect.poll(find, { timeout: 10_000 }).toBeDefined();
+  const id = await find();
   await call('POST', `/v1/conversations/${id}/accept`, {});
   for (const hostile of strings) {
     const sent = await call('POST', `/v1/conversations/${id}/messages`, {
