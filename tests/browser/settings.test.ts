@@ -173,7 +173,9 @@ test('the embed code works where it is allowed, and a change reaches the open pa
 
 test('an identity key is shown once, and replaced at once when it leaked', async () => {
   await owner.open('Widgets');
-  await owner.page.getByRole('link', { name: 'Live' }).click();
+  await owner.button('Make a widget').first().click();
+  await owner.field('Name').fill('Keyed');
+  await owner.button('Make it').click();
   await owner.tab('Sites & embed');
   const asked: string[] = [];
   owner.page.on('request', (request) => asked.push(new URL(request.url()).search));
