@@ -42,6 +42,20 @@ test('what is done shows before the server agrees', async () => {
   expect(asked).toEqual([{ id: 'c', action: 'accept', args: {} }]);
 });
 
+test('an old word of a list does not undo it, a newer one of the server does', async () => {
+  const { acts, cards, answer } = make();
+  cards.put(card('c'));
+  const done = acts.take(card('c'));
+  cards.put(card('c', { unread: 1 }));
+  expect(cards.of('c').value).toMatchObject({ status: 'active', agent: ME, unread: 1 });
+  const ben = { id: 'b', name: 'Ben' };
+  cards.put(card('c', { status: 'active', agent: ben, head: 2 }));
+  expect(cards.of('c').value?.agent).toEqual(ben);
+  answer({ ok: false, code: 'already_accepted', by: ben });
+  await done;
+  expect(cards.of('c').value?.agent).toEqual(ben);
+});
+
 test('a refusal puts it back, says what and why, and can be tried again', async () => {
   const no: Outcome = { ok: false, code: 'at_capacity', by: null };
   const { acts, cards, toasts, asked } = make([no, { ok: true, seq: 2 }]);

@@ -182,9 +182,14 @@ export class Acts {
     const { client, toasts } = this.#options;
     const held = client.cards.of(card.id);
     const before = held.peek() ?? card;
-    held.value = { ...before, ...act.change };
+    // A list that tells once more how it was before is no news; whatever was written since is.
+    const end = held.subscribe((now) => {
+      if (now === null || now.head > before.head || !lacks(now, act.change)) return;
+      held.value = { ...now, ...act.change };
+    });
     this.#wait(card.id, true);
     const outcome = await client.do(card.id, act.action, act.args);
+    end();
     this.#wait(card.id, false);
     if (outcome.ok) {
       if (act.said !== undefined) toasts.say(act.said, act.undo ? { action: act.undo } : {});
@@ -212,6 +217,10 @@ export class Acts {
     else busy.delete(id);
     this.busy.value = busy;
   }
+}
+
+function lacks(now: Card, change: Partial<Card>): boolean {
+  return (Object.keys(change) as (keyof Card)[]).some((key) => now[key] !== change[key]);
 }
 
 /** Takes back what we changed, but for what the server has changed since. */
