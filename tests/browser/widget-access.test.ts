@@ -119,7 +119,9 @@ test.each(['ltr', 'rtl'])(
     const ada = await Agent.open(office, server.address, 'Ada');
     await ada.accept(`${direction}`);
     await ada.say('I see it. مرحبا');
-    await ada.reply.pressSequentially('W');
+    await visitor.sees('I see it. مرحبا');
+  // Longer than the pause between two signs of typing.
+  await ada.reply.pressSequentially('Well well', { delay: 500 });
     await visitor.page.bringToFront();
     await visitor.chat.locator('.typing').waitFor();
     await check(visitor, `${direction} talk`);
