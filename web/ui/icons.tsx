@@ -1,4 +1,4 @@
-/** Outlines after Lucide (ISC license) for the console; the widget's few are in `parts.tsx`. */
+/** Outlines after Lucide (ISC license) for the console; the widget has its own few. */
 
 import type { JSX } from 'preact';
 
@@ -13,8 +13,6 @@ const GLYPHS = {
   clock: 'M12 22a10 10 0 1 0 0-20 10 10 0 0 0 0 20zM12 6v6l4 2',
   close: 'M18 6 6 18M6 6l12 12',
   code: 'M16 18l6-6-6-6M8 6l-6 6 6 6',
-  command:
-    'M9 9h6v6H9zM9 9V6a3 3 0 1 0-3 3h3M15 9h3a3 3 0 1 0-3-3v3M15 15v3a3 3 0 1 0 3-3h-3M9 15H6a3 3 0 1 0 3 3v-3',
   copy: 'M9 9h11a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1H10a1 1 0 0 1-1-1V9zM5 15H4a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1h10a1 1 0 0 1 1 1v1',
   down: 'M6 9l6 6 6-6',
   edit: 'M12 20h9M16.5 3.5a2.1 2.1 0 0 1 3 3L7 19l-4 1 1-4z',
@@ -22,7 +20,6 @@ const GLYPHS = {
   flag: 'M4 22V4s1-1 4-1 5 2 8 2 4-1 4-1v11s-1 1-4 1-5-2-8-2-4 1-4 1',
   globe:
     'M12 22a10 10 0 1 0 0-20 10 10 0 0 0 0 20zM2 12h20M12 2a15 15 0 0 1 0 20M12 2a15 15 0 0 0 0 20',
-  help: 'M12 22a10 10 0 1 0 0-20 10 10 0 0 0 0 20zM9.1 9a3 3 0 0 1 5.8 1c0 2-3 2.5-3 4M12 17.5h.01',
   inbox:
     'M22 12h-6l-2 3h-4l-2-3H2M5.45 5.11L2 12v6a2 2 0 0 0 2 2h16a2 2 0 0 0 2-2v-6l-3.45-6.89A2 2 0 0 0 16.76 4H7.24a2 2 0 0 0-1.79 1.11z',
   key: 'M15.5 7.5l3 3L22 7l-3-3M21 2l-9.6 9.6M7.5 21a5.5 5.5 0 1 0 0-11 5.5 5.5 0 0 0 0 11z',
@@ -32,7 +29,6 @@ const GLYPHS = {
   mail: 'M3 5h18v14H3zM3 7l9 6 9-6',
   message: 'M21 15a2 2 0 0 1-2 2H8l-5 4V5a2 2 0 0 1 2-2h14a2 2 0 0 1 2 2z',
   monitor: 'M3 4h18v12H3zM8 21h8M12 16v5',
-  moon: 'M12 3a6 6 0 0 0 9 9 9 9 0 1 1-9-9z',
   more: 'M5 11.5v1M4.5 12h1M12 11.5v1M11.5 12h1M19 11.5v1M18.5 12h1',
   note: 'M15 3H5a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h14a2 2 0 0 0 2-2V9zM15 3v6h6',
   page: 'M14 2H6a2 2 0 0 0-2 2v16a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2V8zM14 2v6h6M9 13h6M9 17h6',
