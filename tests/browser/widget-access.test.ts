@@ -120,8 +120,8 @@ test.each(['ltr', 'rtl'])(
     await ada.accept(`${direction}`);
     await ada.say('I see it. مرحبا');
     await visitor.sees('I see it. مرحبا');
-  // Longer than the pause between two signs of typing.
-  await ada.reply.pressSequentially('Well well', { delay: 500 });
+    // Longer than the pause between two signs of typing.
+    await ada.reply.pressSequentially('Well well', { delay: 500 });
     await visitor.page.bringToFront();
     await visitor.chat.locator('.typing').waitFor();
     await check(visitor, `${direction} talk`);
