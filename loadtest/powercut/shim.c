@@ -75,6 +75,8 @@ struct counts {
     uint64_t fail_syncs;    // set by the campaign: syncs answer EIO
     uint64_t fail_space;    // set by the campaign: growing writes answer ENOSPC
     uint64_t syncs_failed;  // answered EIO
+    uint64_t hold_syncs;    // set by the campaign: syncs wait until it is cleared
+    uint64_t syncs_held;    // began to wait
 };
 
 struct file {
@@ -427,6 +429,10 @@ static int synced(int fd, int (*real)(int)) {
         bump(&counts->syncs_failed, 1);
         errno = EIO;
         return -1;
+    }
+    if (__atomic_load_n(&counts->hold_syncs, __ATOMIC_SEQ_CST)) {
+        bump(&counts->syncs_held, 1);
+        while (__atomic_load_n(&counts->hold_syncs, __ATOMIC_SEQ_CST)) usleep(1000);
     }
     pthread_mutex_lock(&file->lock);
     uint64_t mark = file->undo_len;

@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::checker::check;
 use crate::kill::{Sabotage, expect, judge, patience};
 use crate::load::{Load, World};
-use crate::powercut::{Cut, Preload, build_shim, cut};
+use crate::powercut::{Cut, Fail, Preload, build_shim, cut};
 use crate::report::Report;
 use crate::rng::Rng;
 use crate::server::{Server, scratch};
@@ -49,6 +49,20 @@ pub(crate) fn preload(server: &Server, library: &Path, root: &Path) -> std::io::
     })
 }
 
+/// A server under load syncs sooner than this.
+const HELD_WITHIN: Duration = Duration::from_secs(2);
+
+/// Waits until a sync waits; a sabotaged server may never sync.
+async fn hold_a_sync(shim: &Preload) -> anyhow::Result<()> {
+    let before = shim.counts()?.syncs_held;
+    shim.hold_syncs(Fail::Yes)?;
+    let deadline = Instant::now() + HELD_WITHIN;
+    while shim.counts()?.syncs_held == before && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
+}
+
 /// Runs the campaign.
 ///
 /// # Errors
@@ -83,7 +97,12 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         anyhow::ensure!(in_flight.await.is_ok(), "nobody sends: {:?}", world.complaints());
         let delay = rng.between(Duration::from_millis(5), Duration::from_millis(800));
         tokio::time::sleep(delay).await;
+        // Every other cut comes at the worst moment: all is written and nothing is synced.
+        if number % 2 == 0 {
+            hold_a_sync(&shim).await?;
+        }
         server.kill().await?;
+        shim.hold_syncs(Fail::No)?;
         let taken = cut(&shim.watched, dir.path().join("side").as_path(), &mut rng)?;
         n_dirty += u32::from(taken.sectors_pending > 0);
         lost.files_pending += taken.files_pending;

@@ -86,7 +86,13 @@ impl Preload {
             let field = field.and_then(|field| <[u8; 8]>::try_from(field).ok());
             field.map(u64::from_ne_bytes).ok_or_else(|| io::Error::other("counters are short"))
         };
-        Ok(Counts { syncs: at(0)?, writes: at(1)?, bytes: at(2)?, syncs_failed: at(5)? })
+        Ok(Counts {
+            syncs: at(0)?,
+            writes: at(1)?,
+            bytes: at(2)?,
+            syncs_failed: at(5)?,
+            syncs_held: at(7)?,
+        })
     }
 
     /// Makes each sync from now on fail with EIO, or succeed again.
@@ -103,6 +109,15 @@ impl Preload {
     /// When the counters cannot be written.
     pub fn fail_space(&self, fail: Fail) -> io::Result<()> {
         self.switch(4, fail)
+    }
+
+    /// Makes each sync from now on wait, or lets those that wait go on. A cut while one waits finds
+    /// everything that was to become durable with it still at stake.
+    ///
+    /// # Errors
+    /// When the counters cannot be written.
+    pub fn hold_syncs(&self, fail: Fail) -> io::Result<()> {
+        self.switch(6, fail)
     }
 
     fn switch(&self, position: u64, fail: Fail) -> io::Result<()> {
@@ -132,4 +147,6 @@ pub struct Counts {
     pub bytes: u64,
     /// Syncs that were made to fail.
     pub syncs_failed: u64,
+    /// Syncs that were made to wait.
+    pub syncs_held: u64,
 }

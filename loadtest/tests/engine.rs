@@ -6,15 +6,28 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use switchboard_loadtest::powercut::{Cut, Preload, build_shim, cut};
+use switchboard_loadtest::powercut::{Cut, Fail, Preload, build_shim, cut};
 use switchboard_loadtest::rng::Rng;
 use switchboard_loadtest::writer::{stored, text};
 
 const CUTS: u32 = 15;
 
+/// When the power is cut.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Moment {
+    /// At any time.
+    Any,
+    /// While a sync is awaited: all of a commit is written and none of it synced.
+    AtSync,
+}
+
 /// Runs the writer for a while, kills it, and cuts the power; returns the highest position acked in
 /// each conversation.
-fn run_and_cut(shim: &Preload, length: Duration, rng: &mut Rng) -> anyhow::Result<(Vec<u64>, Cut)> {
+fn run_and_cut(
+    shim: &Preload,
+    (length, moment): (Duration, Moment),
+    rng: &mut Rng,
+) -> anyhow::Result<(Vec<u64>, Cut)> {
     let side = shim.side.as_deref().unwrap_or(Path::new(""));
     drop(std::fs::remove_dir_all(side));
     std::fs::create_dir(side)?;
@@ -38,12 +51,27 @@ fn run_and_cut(shim: &Preload, length: Duration, rng: &mut Rng) -> anyhow::Resul
             *highest = seq;
         }
         if !killed && started.elapsed() > length {
+            if moment == Moment::AtSync {
+                hold_a_sync(shim)?;
+            }
             child.kill()?;
             killed = true;
         }
     }
     child.wait()?;
+    shim.hold_syncs(Fail::No)?;
     Ok((acked, cut(&shim.watched, side, rng)?))
+}
+
+fn hold_a_sync(shim: &Preload) -> anyhow::Result<()> {
+    let before = shim.counts()?.syncs_held;
+    shim.hold_syncs(Fail::Yes)?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while shim.counts()?.syncs_held == before {
+        anyhow::ensure!(Instant::now() < deadline, "the writer syncs no more");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -62,7 +90,8 @@ async fn the_engine_loses_nothing_it_acked_in_power_cuts() {
     let (mut n_acked, mut n_lost) = (0, 0);
     for number in 0..CUTS {
         let length = rng.between(Duration::from_millis(5), Duration::from_millis(400));
-        let (acked, taken) = run_and_cut(&shim, length, &mut rng).unwrap();
+        let moment = if number % 2 == 0 { Moment::Any } else { Moment::AtSync };
+        let (acked, taken) = run_and_cut(&shim, (length, moment), &mut rng).unwrap();
         n_lost += taken.sectors_lost;
         let all = stored(&shim.watched).await.unwrap();
         for (conversation, (texts, acked)) in (0_u64..).zip(all.iter().zip(acked)) {
