@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   root: '../tests/browser',
   test: {
+    // Browsers on a busy machine have moments. A test that needs its second try is named as such in
+    // the output; one that fails twice is red.
+    retry: 1,
     include: ['*.test.ts'],
     environment: 'node',
     testTimeout: 120_000,

@@ -211,7 +211,7 @@ test('what the server refuses goes back to what it was, with a word and a retry'
   await ada.dialog.getByRole('option', { name: 'Urgent' }).click();
   const notice = ada.page.getByText(/^Could not change the priority/);
   await notice.waitFor();
-  expect(await urgent.count()).toBe(0);
+  await expect.poll(() => urgent.count()).toBe(0);
   refuse = false;
   await ada.page.getByRole('button', { name: 'Retry' }).click();
   await urgent.waitFor();
