@@ -106,7 +106,7 @@ export function Nothing({ icon, title, children }: NothingProps): JSX.Element {
   return (
     <div class="none">
       <Glyph name={icon} />
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       <div class="soft">{children}</div>
     </div>
   );
