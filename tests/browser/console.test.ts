@@ -206,7 +206,8 @@ test('what the server refuses goes back to what it was, with a word and a retry'
   await begin('Take it back');
   const ada = await agent('Ada', office);
   await ada.accept('Take it back');
-  const urgent = ada.page.getByRole('region', { name: 'Open conversation' }).getByText('Urgent');
+  const open = ada.page.getByRole('region', { name: 'Open conversation' });
+  const urgent = open.getByText('Urgent', { exact: true });
   await ada.heading.press('p');
   await ada.dialog.getByRole('option', { name: 'Urgent' }).click();
   const notice = ada.page.getByText(/^Could not change the priority/);

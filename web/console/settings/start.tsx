@@ -12,6 +12,8 @@ import { Loaded, PageHead } from './parts.tsx';
 import type { PageProps } from './settings.tsx';
 import type { Widget } from './widget.ts';
 
+const LOOK_AGAIN_MS = 4_000;
+
 export interface Progress {
   widget: Widget | null;
   embedded: boolean;
@@ -94,14 +96,19 @@ export function Start({ shell }: PageProps): JSX.Element {
   const progress = useSignal<Progress | null>(null);
   const trouble = useSignal<string | null>(null);
   const load = async () => {
-    trouble.value = null;
     try {
       progress.value = await progressOf(shell.session);
+      trouble.value = null;
     } catch (error) {
-      trouble.value = inWords(error);
+      if (progress.peek() === null) trouble.value = inWords(error);
     }
   };
-  useEffect(() => void load(), []);
+  useEffect(() => {
+    void load();
+    // Lists are a moment behind, and steps are done on other pages too.
+    const again = setInterval(() => document.hidden || void load(), LOOK_AGAIN_MS);
+    return () => clearInterval(again);
+  }, []);
   const state = trouble.value !== null ? 'failed' : progress.value === null ? 'loading' : 'ready';
   const steps = progress.value === null ? [] : stepsOf(progress.value);
   const next = steps.find(({ done }) => !done);
