@@ -26,7 +26,9 @@ const STEPS: &[Step] = &[
             "warnings",
         ]))
     }),
-    ("tests", || counted(cargo(&["test", "--workspace"]).env("UI_BUILD", "require"))),
+    ("tests", || {
+        counted(cargo(&["test", "--workspace", "--no-fail-fast"]).env("UI_BUILD", "require"))
+    }),
     ("pages", pages),
     ("pages in a browser", browser),
     ("campaigns", campaign::short),
