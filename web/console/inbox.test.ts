@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Card } from '../client/frames.ts';
 import { card, FakeLists } from '../test/fake/cards.ts';
 import { FakeClock } from '../test/fake/ports.ts';
-import { Inbox, type OlderPage, SORT_MS } from './inbox.ts';
+import { Inbox, type OlderPage, SETTLE_MS, SORT_MS } from './inbox.ts';
 
 const WAITING = { status: 'waiting' } as const;
 
@@ -49,10 +49,29 @@ test('fifty changes a second are four sorts a second', async () => {
   expect(sorts).toBeLessThanOrEqual(5);
 });
 
+test('a list just chosen takes in what came a moment after its snapshot, whoever is in it', async () => {
+  const { lists, clock, inbox } = make();
+  const CLOSED = { status: 'closed' } as const;
+  const closed = (id: string, seconds: number) => card(id, { ...CLOSED, last_at: at(seconds) });
+  await clock.pass(SETTLE_MS);
+  inbox.choose('closed');
+  lists.snapshot(CLOSED, [closed('a', 1)]);
+  inbox.hold('focus', true);
+  await clock.pass(SORT_MS);
+  lists.change(CLOSED, [{ put: closed('just closed', 2) }]);
+  await clock.pass(SORT_MS);
+  expect(inbox.order.value).toEqual(['just closed', 'a']);
+  await clock.pass(SETTLE_MS);
+  lists.change(CLOSED, [{ put: closed('later', 3) }]);
+  await clock.pass(SORT_MS);
+  expect(inbox.order.value).toEqual(['just closed', 'a']);
+  expect(inbox.fresh.value).toBe(1);
+});
+
 test('while somebody is in the list it stays, and says how many are new', async () => {
   const { lists, clock, inbox } = make();
   lists.snapshot(WAITING, [waiting('a', 10), waiting('b', 20)]);
-  await clock.pass(SORT_MS);
+  await clock.pass(SETTLE_MS);
   inbox.hold('pointer', true);
   lists.change(WAITING, [{ drop: 'a' }, { put: waiting('c', 5) }, { put: waiting('d', 30) }]);
   await clock.pass(1_000);
@@ -70,7 +89,7 @@ test('while somebody is in the list it stays, and says how many are new', async 
 test('who leaves with the pointer but keeps the focus is still in the list', async () => {
   const { lists, clock, inbox } = make();
   lists.snapshot(WAITING, [waiting('a', 10)]);
-  await clock.pass(SORT_MS);
+  await clock.pass(SETTLE_MS);
   inbox.hold('pointer', true);
   inbox.hold('focus', true);
   inbox.hold('pointer', false);

@@ -33,6 +33,8 @@ const LIVE_MAX = 200;
 const PAGE = 100;
 /** Between two sorts. */
 export const SORT_MS = 250;
+/** A list just shown still takes in what its first snapshot was too early for. */
+export const SETTLE_MS = 1_000;
 
 /** A page of older conversations, as `GET /v1/conversations` answers. */
 export interface OlderPage {
@@ -79,6 +81,7 @@ export class Inbox {
   readonly #ends: Cancel[];
   #due: Cancel | null = null;
   #sortedAt = 0;
+  #shownAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: InboxOptions) {
     this.#options = options;
@@ -101,6 +104,7 @@ export class Inbox {
       effect(() => {
         const view = this.#views[this.#filter.value].value;
         view.news.value;
+        if (view.loaded.value && !this.#loaded.peek()) this.#shownAt = options.clock.now();
         this.#loaded.value = view.loaded.value;
         untracked(() => this.#soon());
       }),
@@ -127,6 +131,7 @@ export class Inbox {
       this.#widen(name);
       this.#filter.value = name;
     });
+    this.#shownAt = this.#options.clock.now();
     this.show();
   }
 
@@ -219,7 +224,8 @@ export class Inbox {
     this.#sortedAt = this.#options.clock.now();
     const sorted = this.#sorted();
     const shown = this.#order.peek();
-    if (this.#holders.size > 0 && shown.length > 0) {
+    const settled = this.#sortedAt - this.#shownAt >= SETTLE_MS;
+    if (this.#holders.size > 0 && shown.length > 0 && settled) {
       const before = new Set(shown);
       this.#fresh.value = sorted.filter((id) => !before.has(id)).length;
     } else {

@@ -26,17 +26,9 @@ interface TalkPaneProps {
 
 export function TalkPane({ desk, prefs, commands }: TalkPaneProps): JSX.Element {
   const conversation = desk.conversation.value;
-  if (conversation === null) {
-    return (
-      <section class="talk" aria-label="Open conversation">
-        <div class="nothing">
-          <Glyph name="message" />
-          <h2>No conversation open</h2>
-          <p>Choose one from the list, or accept who waits longest.</p>
-        </div>
-      </section>
-    );
-  }
+  const opened = useRef(false);
+  opened.current ||= conversation !== null;
+  if (conversation === null) return <NoTalk left={opened.current} />;
   const refused = conversation.refused.value;
   const card = conversation.card.value;
   if (refused !== null) {
@@ -69,6 +61,26 @@ export function TalkPane({ desk, prefs, commands }: TalkPaneProps): JSX.Element 
       conversation={conversation}
       card={card}
     />
+  );
+}
+
+/** What is there while nothing is open; `left` when something was. */
+function NoTalk({ left }: { left: boolean }): JSX.Element {
+  const heading = useRef<HTMLHeadingElement>(null);
+  // What had the focus may be gone with the conversation; the next key must find a place.
+  useEffect(() => {
+    if (left && document.activeElement === document.body) heading.current?.focus();
+  }, []);
+  return (
+    <section class="talk" aria-label="Open conversation">
+      <div class="nothing">
+        <Glyph name="message" />
+        <h2 tabIndex={-1} ref={heading}>
+          No conversation open
+        </h2>
+        <p>Choose one from the list, or accept who waits longest.</p>
+      </div>
+    </section>
   );
 }
 
