@@ -71,7 +71,8 @@ test('a list just chosen takes in what came a moment after its snapshot, whoever
 test('while somebody is in the list it stays, and says how many are new', async () => {
   const { lists, clock, inbox } = make();
   lists.snapshot(WAITING, [waiting('a', 10), waiting('b', 20)]);
-  await clock.pass(SETTLE_MS);
+  // A pointer is enough from the first moment on.
+  await clock.pass(SORT_MS);
   inbox.hold('pointer', true);
   lists.change(WAITING, [{ drop: 'a' }, { put: waiting('c', 5) }, { put: waiting('d', 30) }]);
   await clock.pass(1_000);

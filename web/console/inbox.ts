@@ -33,7 +33,10 @@ const LIVE_MAX = 200;
 const PAGE = 100;
 /** Between two sorts. */
 export const SORT_MS = 250;
-/** A list just shown still takes in what its first snapshot was too early for. */
+/**
+ * A list just shown still takes in what its first snapshot was too early for, also while the focus
+ * is in it: that goes along with its row. A pointer would be on another one.
+ */
 export const SETTLE_MS = 1_000;
 
 /** A page of older conversations, as `GET /v1/conversations` answers. */
@@ -225,7 +228,8 @@ export class Inbox {
     const sorted = this.#sorted();
     const shown = this.#order.peek();
     const settled = this.#sortedAt - this.#shownAt >= SETTLE_MS;
-    if (this.#holders.size > 0 && shown.length > 0 && settled) {
+    const held = this.#holders.has('pointer') || (this.#holders.has('focus') && settled);
+    if (held && shown.length > 0) {
       const before = new Set(shown);
       this.#fresh.value = sorted.filter((id) => !before.has(id)).length;
     } else {
