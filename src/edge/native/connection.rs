@@ -129,10 +129,14 @@ pub async fn run(
     let greeted = Box::pin(hello::greet(socket, doors, codec, origin, address)).await;
     let Some(mut connection) = greeted else { return };
     Box::pin(connection.enter()).await;
+    let welcomed = Box::pin(connection.welcome()).await;
     // A task of its own: the one so far has room for the upgrade and the greeting, and would keep
     // it for as long as the client stays.
     spawn_light(async move {
-        let close = connection.serve().await;
+        let close = match welcomed {
+            Ok(()) => connection.serve().await,
+            Err(close) => close,
+        };
         connection.leave();
         Box::pin(connection.close(close)).await;
     });
@@ -353,7 +357,7 @@ impl Connection {
                 Ok(())
             }
             Incoming::Typing { conversation, on, preview } => {
-                self.typing(conversation, on, preview.as_deref());
+                self.typing(conversation, on, preview.as_deref()).await;
                 Ok(())
             }
             Incoming::Fetch { conversation, stream, range, limit } => {

@@ -23,7 +23,7 @@ use crate::edge::native::connection::writer::close_of;
 use crate::edge::native::wire::{Codec, incoming};
 use crate::edge::problem::{Close, Code, Problem};
 
-/// Waits for a hello and answers `ready`; `None` when there was none that is good.
+/// Waits for a hello; `None` when there was none that is good.
 pub(super) async fn greet(
     mut socket: WebSocket,
     doors: Arc<Doors>,
@@ -54,12 +54,6 @@ pub(super) async fn greet(
         }
     };
     let id = doors.clock.fresh_id();
-    let ready = ready(&doors, id, codec, &identity);
-    let message = match codec {
-        Codec::Json => Message::Text(Utf8Bytes::try_from(ready).ok()?),
-        Codec::MessagePack => Message::Binary(ready),
-    };
-    timeout(HELLO_WITHIN, socket.send(message)).await.ok()?.ok()?;
     let now = Instant::now();
     let expires_at = expiry(&doors, &identity, now);
     Some(Box::new(Connection {
@@ -212,6 +206,14 @@ const UNKNOWN_TICKET: AuthError = AuthError::Invalid(Flaw::Secret);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 impl Connection {
+    /// Says `ready`, once everybody else knows of the connection: what a client asks for after it,
+    /// by whatever way, finds it there.
+    pub(super) async fn welcome(&mut self) -> Result<(), Close> {
+        let frame = ready(&self.doors, self.id, self.codec, &self.identity);
+        self.write(frame).await?;
+        self.flush().await
+    }
+
     /// Checks another token of the same person.
     pub(super) fn renew(&self, token: String) -> BoxFuture<'static, Answer> {
         let doors = Arc::clone(&self.doors);
