@@ -78,6 +78,18 @@ impl Server {
         Begun { id: text_of(&body["id"]), secret: text_of(&body["visitor"]["secret"]), body }
     }
 
+    /// Changes some of a widget's settings.
+    pub(crate) async fn change_widget(&self, admin: &str, widget: &str, change: Value) {
+        let path = format!("/v1/widgets/{widget}/settings");
+        let found = self.get(&path, Some(admin)).await.json();
+        let mut settings = found["settings"].clone();
+        settings.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let mut headers = auth(Some(admin));
+        headers.push(("if-match", "*".to_owned()));
+        let answer = self.request("PUT", &path, &headers, Some(settings)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
     pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Answer {
         self.request("GET", path, &auth(token), None).await
     }

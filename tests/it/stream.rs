@@ -337,18 +337,42 @@ async fn receipts_typing_and_presence_reach_the_other_side() {
 
     visitor.subscribe(&begun.id, None, NEW).await;
     agent.subscribe(&begun.id, None, NEW).await;
-    visitor
-        .send(json!({ "type": "typing", "conversation": begun.id, "on": true, "preview": "h" }))
-        .await;
-    let typing = agent.next_of("typing").await;
-    assert_eq!((&typing["on"], &typing["preview"]), (&json!(true), &json!("h")));
-    agent
-        .send(json!({ "type": "typing", "conversation": begun.id, "on": true, "preview": "no" }))
-        .await;
-    let typing = visitor.next_of("typing").await;
-    assert!(typing.get("preview").is_none(), "{typing}");
+    for on in [true, false] {
+        visitor.send(json!({ "type": "typing", "conversation": begun.id, "on": on })).await;
+        let typing = agent.next_of("typing").await;
+        assert_eq!((&typing["on"], &typing["from"]["kind"]), (&json!(on), &json!("visitor")));
+    }
     agent.send(json!({ "type": "read", "conversation": begun.id, "seq": 2 })).await;
     let receipt = visitor.next_of("receipt").await;
     assert_eq!((&receipt["read"], &receipt["by"]["kind"]), (&json!(2), &json!("agent")));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_typed_is_shown_to_agents_alone_and_only_if_the_widget_says_so() {
+    let server = Server::start().await;
+    let ada = server.sign_in("ada").await;
+    let begun = server.begin("hello").await;
+    let mut visitor = server.connect(&begun.secret).await;
+    let mut agent = server.connect(&ada).await;
+    visitor.subscribe(&begun.id, None, NEW).await;
+    agent.subscribe(&begun.id, None, NEW).await;
+    let types = async |by: &mut Client, heard_by: &mut Client, preview: &str| {
+        by.send(json!({ "type": "typing", "conversation": begun.id, "on": true,
+                        "preview": preview }))
+            .await;
+        heard_by.next_of("typing").await.get("preview").cloned()
+    };
+
+    assert_eq!(types(&mut visitor, &mut agent, "a secret").await, None, "off by default");
+    for on in [true, false, true] {
+        // It counts at once, for sockets that are open too.
+        server.change_widget(&ada, "demo", json!({ "preview_typing": on })).await;
+        let heard = types(&mut visitor, &mut agent, "a secret").await;
+        assert_eq!(heard, on.then(|| json!("a secret")));
+    }
+    let heard = types(&mut visitor, &mut agent, &"ä".repeat(300)).await;
+    assert_eq!(heard, Some(json!("ä".repeat(200))));
+    assert_eq!(types(&mut agent, &mut visitor, "not for you").await, None);
     server.stop().await;
 }

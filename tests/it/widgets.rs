@@ -21,14 +21,7 @@ impl Setup {
     }
 
     async fn change(&self, widget: &str, change: Value) {
-        let path = format!("/v1/widgets/{widget}/settings");
-        let found = self.server.get(&path, Some(&self.admin)).await.json();
-        let mut settings = found["settings"].clone();
-        settings.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        let mut headers = auth(Some(&self.admin));
-        headers.push(("if-match", "*".to_owned()));
-        let answer = self.server.request("PUT", &path, &headers, Some(settings)).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        self.server.change_widget(&self.admin, widget, change).await;
     }
 
     async fn begin(&self, body: Value) -> Answer {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, FutureExt};
 use switchboard_actors::{Done, Refusal};
 use switchboard_domain::conversation::{SendKey, Stream};
-use switchboard_domain::ids::{ConversationId, Seq};
+use switchboard_domain::ids::{ConversationId, Seq, TenantId, WidgetId};
 use switchboard_domain::person::Side;
 use switchboard_store::Range;
 use uuid::Uuid;
 
 use super::{Answer, Connection, Frame, Problem, subscriptions};
+use crate::directory::Directory;
 use crate::edge::native::commands;
 use crate::edge::native::wire::Codec;
 use crate::edge::native::wire::incoming::{Args, FetchRange, MessageBody, SendKind};
@@ -59,14 +60,27 @@ impl Connection {
         .boxed()
     }
 
-    pub(super) fn typing(&self, conversation: ConversationId, on: bool, preview: Option<&str>) {
-        let key = self.doors.key(&self.identity.tenant, conversation);
-        let preview = preview.filter(|_| self.side() == Side::Visitor).map(|preview| {
-            let end =
-                preview.char_indices().nth(PREVIEW_CHARS_MAX).map_or(preview.len(), |(idx, _)| idx);
-            Arc::from(&preview[..end])
-        });
-        self.doors.conversations.typing(&key, &self.identity.caller, on, preview);
+    pub(super) async fn typing(
+        &mut self,
+        conversation: ConversationId,
+        on: bool,
+        preview: Option<&str>,
+    ) {
+        let identity = Arc::clone(&self.identity);
+        let preview = match preview.filter(|_| self.side() == Side::Visitor) {
+            Some(preview) => {
+                let widget = self.subscriptions.widget(conversation).cloned();
+                let is_shown = is_previewed(&self.doors.directory, &identity.tenant, widget).await;
+                is_shown.then(|| {
+                    let mut chars = preview.char_indices();
+                    let end = chars.nth(PREVIEW_CHARS_MAX).map_or(preview.len(), |(idx, _)| idx);
+                    Arc::from(&preview[..end])
+                })
+            }
+            None => None,
+        };
+        let key = self.doors.key(&identity.tenant, conversation);
+        self.doors.conversations.typing(&key, &identity.caller, on, preview);
     }
 
     pub(super) fn fetch(
@@ -139,6 +153,14 @@ impl Connection {
         }
         .boxed()
     }
+}
+
+/// Whether agents see what a visitor types before it is sent. The widget says so, to the visitor
+/// too: whatever a client sends, nobody is read who was not told.
+async fn is_previewed(directory: &Directory, tenant: &TenantId, widget: Option<WidgetId>) -> bool {
+    let Some(widget) = widget else { return false };
+    let found = directory.widget(tenant, &widget).await;
+    matches!(found, Ok(Some(widget)) if widget.value.settings.preview_typing)
 }
 
 fn acked(codec: Codec, conversation: ConversationId, n: u64, done: &Done) -> Answer {

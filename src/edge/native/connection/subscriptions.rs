@@ -6,7 +6,7 @@ use switchboard_actors::answer::{History, Subscribed};
 use switchboard_actors::{Published, Refusal};
 use switchboard_domain::card::Card as DomainCard;
 use switchboard_domain::conversation::Stream;
-use switchboard_domain::ids::{ConversationId, LogId, Seq};
+use switchboard_domain::ids::{ConversationId, LogId, Seq, WidgetId};
 use switchboard_domain::person::Side;
 use switchboard_store::Range;
 
@@ -40,6 +40,8 @@ struct Entry {
     stream: Stream,
     log: Option<LogId>,
     after: Option<Seq>,
+    /// The widget that the conversation came through, as soon as the subscription stands.
+    widget: Option<WidgetId>,
 }
 
 impl Subscriptions {
@@ -57,7 +59,7 @@ impl Subscriptions {
         let ref_id = self.next_ref();
         // Visitors have one: do not let the list begin with room for four.
         self.entries.reserve_exact(usize::from(self.entries.is_empty()));
-        self.entries.push(Entry { ref_id, conversation, stream, log, after });
+        self.entries.push(Entry { ref_id, conversation, stream, log, after, widget: None });
         Some(ref_id)
     }
 
@@ -83,8 +85,14 @@ impl Subscriptions {
         public.map(|entry| entry.conversation)
     }
 
-    fn find(&self, ref_id: u64) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.ref_id == ref_id)
+    /// The widget of a conversation that is heard; `None` also when it came through none.
+    pub(super) fn widget(&self, conversation: ConversationId) -> Option<&WidgetId> {
+        let mut of_it = self.entries.iter().filter(|entry| entry.conversation == conversation);
+        of_it.find_map(|entry| entry.widget.as_ref())
+    }
+
+    fn find(&mut self, ref_id: u64) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.ref_id == ref_id)
     }
 
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = (ConversationId, Stream)> + use<> {
@@ -167,6 +175,7 @@ impl Connection {
     ) -> Result<(), Close> {
         // Unsubscribed or subscribed again meanwhile: that answer counts.
         let Some(entry) = self.subscriptions.find(ref_id) else { return Ok(()) };
+        entry.widget.clone_from(&subscribed.state.widget);
         let (stream, log, after) = (entry.stream, entry.log, entry.after);
         let head = subscribed.head;
         let replayed = after.filter(|after| {
