@@ -21,6 +21,16 @@ test('what was written survives the page, in its place and kind', async () => {
   expect(later.of('b').texts.message.value).toBe('Dear Vi');
 });
 
+test('a page that goes takes the last words along', async () => {
+  const store = new MemoryStore();
+  const drafts = new Drafts(store, new FakeClock());
+  drafts.write('a', 'message', 'Half a');
+  drafts.flush();
+  const later = new Drafts(store, new FakeClock());
+  await later.restore();
+  expect(later.of('a').texts.message.value).toBe('Half a');
+});
+
 test('what cannot be read is no draft', async () => {
   const store = new MemoryStore();
   for (const [key, text] of Object.entries({ a: '{', b: 'null', c: '{"message":1}' })) {

@@ -71,6 +71,14 @@ export class Drafts {
     );
   }
 
+  /** Writes down at once what would be in a moment: the page goes. */
+  flush(): void {
+    for (const [id, cancel] of [...this.#saves]) {
+      cancel();
+      void this.#save(id, this.of(id));
+    }
+  }
+
   async #save(id: string, draft: Draft): Promise<void> {
     this.#saves.delete(id);
     const message = draft.texts.message.peek();

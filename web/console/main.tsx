@@ -129,6 +129,7 @@ async function start(root: HTMLElement): Promise<void> {
     if (shell.session.renewals.value > 0) desk.peek()?.client.connect();
   });
   document.addEventListener('click', (event) => shell.router.follow(event));
+  addEventListener('pagehide', () => desk.peek()?.drafts.flush());
   onWake(() => desk.peek()?.client.wake());
   document.addEventListener('visibilitychange', () => {
     const open = desk.peek();
