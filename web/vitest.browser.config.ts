@@ -11,6 +11,8 @@ export default defineConfig({
     environment: 'node',
     testTimeout: 120_000,
     hookTimeout: 60_000,
+    // As long as the people of the tests wait for what they want to see.
+    expect: { poll: { timeout: 30_000 } },
     // Each file has a browser and servers of its own; one at a time is enough for two cores.
     fileParallelism: false,
   },

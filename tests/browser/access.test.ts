@@ -1,29 +1,14 @@
 /** Every state of the widget under axe, in light and dark, wide and narrow, with pictures. */
 
 import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Agent, launch, Profile, picture, Visitor } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { Agent, picture, Visitor } from './kit/people.ts';
+import { setStage } from './kit/stage.ts';
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-let browser: Browser;
-let server: Server;
-let profile: Profile;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launch(), Server.start()]);
-  profile = await Profile.open(browser);
-});
-
-afterAll(async () => {
-  try {
-    await profile.close();
-  } finally {
-    await Promise.all([browser.close(), server.stop()]);
-  }
-});
+const stage = setStage();
 
 /** No violation and no sideways scrolling, in both colors and both widths. */
 async function check(page: Page, state: string): Promise<void> {
@@ -44,12 +29,13 @@ async function check(page: Page, state: string): Promise<void> {
 }
 
 test('every state of the widget', async () => {
-  const visitor = await Visitor.open(profile, `${server.address}/demo`);
+  const profile = await stage.profile();
+  const visitor = await Visitor.open(profile, `${stage.server.address}/demo`);
   await visitor.launcher.waitFor();
   await check(visitor.page, 'demo');
   await visitor.openChat();
   await check(visitor.page, 'widget new');
-  const ada = await Agent.open(profile, server.address, 'Ada');
+  const ada = await Agent.open(profile, stage.server.address, 'Ada');
   await visitor.page.bringToFront();
   await visitor.say('Do you ship to Ireland? I saw https://shop.example/ireland but it is old.');
   await ada.page.bringToFront();

@@ -1,32 +1,26 @@
 /** A new administrator with the README alone: from an empty server to the first answer. */
 
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { OWNER, Owner } from './kit/owner.ts';
-import { launch, Profile, picture, Visitor } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { picture, Visitor } from './kit/people.ts';
 import { Site } from './kit/site.ts';
+import { setStage } from './kit/stage.ts';
 
-let browser: Browser;
-let server: Server;
+const stage = setStage({ demo: false });
 let site: Site;
 /** What the administrator pasted into the page. */
 let pasted = '';
 
-beforeAll(async () => {
-  [browser, server, site] = await Promise.all([
-    launch(),
-    Server.start({ demo: false }),
-    Site.open(() => `<main><h1>Our shop</h1><p>Plants and pots.</p></main>${pasted}`),
-  ]);
+beforeEach(async () => {
+  pasted = '';
+  site = await Site.open(() => `<main><h1>Our shop</h1><p>Plants and pots.</p></main>${pasted}`);
 });
 
-afterAll(async () => {
-  await Promise.all([browser.close(), server.stop(), site.close()]);
-});
+afterEach(() => site.close());
 
 test('first start, set-up link, widget, a plain page, and the first conversation answered', async () => {
-  const profile = await Profile.open(browser);
+  const { server } = stage;
+  const profile = await stage.profile();
   // Whoever comes without the link is told where it is.
   const early = await profile.context.newPage();
   await early.goto(`${server.address}/console`);
@@ -34,10 +28,10 @@ test('first start, set-up link, widget, a plain page, and the first conversation
   await picture(early, 'first-almost');
   await early.close();
 
-  const link = server.setupLink();
+  const link = await server.setupLink();
   const owner = await Owner.setUp(profile, server);
-  expect(owner.page.url()).toBe(`${server.address}/console/settings`);
-  expect(await owner.page.evaluate(() => document.body.textContent)).toContain('1 of 5 done');
+  await owner.page.waitForURL(`${server.address}/console/settings`);
+  await owner.page.getByText('1 of 5 done').waitFor();
   await picture(owner.page, 'first-steps');
 
   // The widget, from the checklist.
@@ -57,7 +51,7 @@ test('first start, set-up link, widget, a plain page, and the first conversation
   await picture(owner.page, 'first-embed');
 
   // The page on another port, in the browser of somebody else.
-  const stranger = await Profile.open(browser);
+  const stranger = await stage.profile();
   const visitor = await Visitor.open(stranger, site.address);
   await visitor.openChat();
   await visitor.say('Do you have cactuses?');
@@ -88,7 +82,7 @@ test('first start, set-up link, widget, a plain page, and the first conversation
   stranger.expect(/Failed to load resource|WebSocket/);
   await late.goto(link);
   const second = new Owner(late);
-  expect(late.url()).toBe(`${server.address}/console`);
+  await late.waitForURL(`${server.address}/console`);
   await second.field('Your name').fill('Mallory');
   await second.field('Email').fill('mallory@evil.example');
   await second.field('Password').fill('let me in please');
@@ -99,11 +93,9 @@ test('first start, set-up link, widget, a plain page, and the first conversation
 
   // And the owner comes in again by password, also after a restart.
   await owner.signOut();
+  profile.expect(/WebSocket|Failed to load resource/);
   await server.kill();
   await server.run();
   const again = await Owner.signIn(stranger, server);
-  expect(await again.button(new RegExp(`^${OWNER.name}`)).count()).toBe(1);
-  await stranger.close();
-  profile.expect(/WebSocket|Failed to load resource/);
-  await profile.close();
+  await again.button(new RegExp(`^${OWNER.name}`)).waitFor();
 }, 240_000);

@@ -2,31 +2,28 @@
 
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Agent, launch, Profile, picture, Visitor } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { Agent, type Profile, picture, Visitor } from './kit/people.ts';
+import { setStage } from './kit/stage.ts';
 
-let browser: Browser;
-let server: Server;
+const stage = setStage();
 let host: HttpServer;
 let address: string;
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([launch(), Server.start()]);
   host = createServer((request, response) => {
     const rtl = request.url === '/rtl';
     response.setHeader('content-type', 'text/html; charset=utf-8');
     response.setHeader(
       'content-security-policy',
-      `default-src 'none'; script-src 'nonce-once'; style-src 'self'; frame-src ${server.address}; ` +
+      `default-src 'none'; script-src 'nonce-once'; style-src 'self'; frame-src ${stage.server.address}; ` +
         "require-trusted-types-for 'script'; trusted-types 'none'",
     );
     response.end(
       `<!doctype html><html lang="en" dir="${rtl ? 'rtl' : 'ltr'}"><head><title>Host</title>` +
         '<link rel="icon" href="data:," />' +
         `</head><body><main><h1>A strict page</h1><a href="/">Home</a></main>` +
-        `<script nonce="once" async src="${server.address}/loader.js" data-widget="demo"></script>` +
+        `<script nonce="once" async src="${stage.server.address}/loader.js" data-widget="demo"></script>` +
         '</body></html>',
     );
   });
@@ -34,14 +31,14 @@ beforeAll(async () => {
   address = `http://localhost:${(host.address() as AddressInfo).port}`;
 });
 
-afterAll(async () => {
+afterAll(() => {
+  host.closeAllConnections();
   host.close();
-  await Promise.all([browser.close(), server.stop()]);
 });
 
 /** The host page has no icon of its own; its policy says so on the console. */
 async function open(): Promise<Profile> {
-  const profile = await Profile.open(browser);
+  const profile = await stage.profile();
   profile.expect(/img-src.*data|data:,/);
   return profile;
 }
@@ -54,19 +51,18 @@ test('nothing is loaded before the visitor comes near, and the chat works under 
   expect(visitor.page.frames().length).toBe(1);
   await visitor.openChat();
   await visitor.say('Hello from elsewhere');
-  const ada = await Agent.open(profile, server.address, 'Ada');
+  const ada = await Agent.open(profile, stage.server.address, 'Ada');
   await ada.accept('Hello from elsewhere');
   await ada.say('Welcome');
   await visitor.sees('Welcome');
   await picture(visitor.page, 'strict-host');
-  const frame = visitor.page.frames().find((one) => one.url().startsWith(server.address));
+  const frame = visitor.page.frames().find((one) => one.url().startsWith(stage.server.address));
   expect(new URL(frame?.url() ?? '').search).toBe('?widget=demo');
   // The frame has no storage of its own: this browser denies it. All that is kept is the host's.
   await expect(frame?.evaluate(() => localStorage.length)).rejects.toThrow(/Access is denied/);
   expect(await visitor.page.evaluate(() => localStorage.length)).toBeGreaterThan(0);
   await visitor.page.reload();
   await visitor.sees('Welcome');
-  await profile.close();
 });
 
 test('a closed chat counts what came in meanwhile', async () => {
@@ -74,7 +70,7 @@ test('a closed chat counts what came in meanwhile', async () => {
   const visitor = await Visitor.open(profile, address);
   await visitor.openChat();
   await visitor.say('I will close this');
-  const ada = await Agent.open(profile, server.address, 'Ada');
+  const ada = await Agent.open(profile, stage.server.address, 'Ada');
   await ada.accept('I will close this');
   await visitor.page.bringToFront();
   await visitor.input.press('Escape');
@@ -87,7 +83,6 @@ test('a closed chat counts what came in meanwhile', async () => {
   await visitor.sees('two');
   await visitor.input.press('Escape');
   await visitor.page.getByRole('button', { name: 'Open chat', exact: true }).waitFor();
-  await profile.close();
 });
 
 test('by keyboard alone: open, write, close, and the focus is back where it was', async () => {
@@ -113,7 +108,6 @@ test('by keyboard alone: open, write, close, and the focus is back where it was'
     () => document.activeElement?.shadowRoot?.activeElement?.getAttribute('aria-expanded') ?? null,
   );
   expect(focused).toBe('false');
-  await profile.close();
 });
 
 test('on a page that reads from right to left the launcher is at the left', async () => {
@@ -122,7 +116,6 @@ test('on a page that reads from right to left the launcher is at the left', asyn
   await visitor.launcher.waitFor();
   const box = await visitor.launcher.boundingBox();
   expect(box?.x).toBeLessThan(100);
-  await profile.close();
 });
 
 test('a page that is not on the list cannot frame the widget', async () => {
@@ -135,7 +128,6 @@ test('a page that is not on the list cannot frame the widget', async () => {
     const frame = document.createElement('iframe');
     frame.src = source;
     document.body.append(frame);
-  }, `${server.address}/widget?widget=demo`);
+  }, `${stage.server.address}/widget?widget=demo`);
   await expect.poll(() => page.frames().at(-1)?.url()).toMatch(/^chrome-error:/);
-  await profile.close();
 });

@@ -4,20 +4,19 @@
  * an execution would be seen.
  */
 
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { carelessPage, type Hostile, hostileStrings } from './kit/hostile.ts';
-import { Agent, launch, Profile, Visitor } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { Agent, type Profile, Visitor } from './kit/people.ts';
 import { Site } from './kit/site.ts';
+import { setStage } from './kit/stage.ts';
 
 /** Of the careless pages, at least this share must execute. */
 const CONTROL_MIN = 0.8;
 const NAME_BYTES_MAX = 200;
 const LABEL_BYTES_MAX = 64;
 
-let browser: Browser;
-let server: Server;
+const stage = setStage();
 /** Whatever asks it for anything was made to by a hostile string. */
 let canary: Site;
 const asked: string[] = [];
@@ -28,13 +27,14 @@ beforeAll(async () => {
     asked.push(path);
     return '';
   });
-  [browser, server] = await Promise.all([launch(), Server.start()]);
   strings = hostileStrings(canary.address);
 });
 
-afterAll(async () => {
-  await Promise.all([browser.close(), server.stop(), canary.close()]);
+beforeEach(() => {
+  asked.length = 0;
 });
+
+afterAll(() => canary.close());
 
 /** Counts executions in every frame of a profile, by the number of the string. */
 async function watch(profile: Profile): Promise<Set<number>> {
@@ -56,12 +56,12 @@ test('there are at least 300, all different', () => {
 
 test('a careless page executes them, and the harness sees it', async () => {
   const site = await Site.open(() => '<main></main>');
-  const context = await browser.newContext();
-  const hits = new Set<number>();
-  await context.exposeFunction('hit', (id: unknown) => void hits.add(Number(id)));
-  const page = await context.newPage();
+  const profile = await stage.profile();
+  // Careless pages fail in many ways.
+  profile.expect(/(?:)/);
+  const hits = await watch(profile);
+  const page = await profile.context.newPage();
   await page.goto(site.address);
-  asked.length = 0;
   for (let first = 0; first < strings.length; first += 50) {
     const pages = strings.slice(first, first + 50).map(carelessPage);
     await page.evaluate(async (documents) => {
@@ -94,9 +94,7 @@ test('a careless page executes them, and the harness sees it', async () => {
     }, pages);
   }
   for (const path of asked) hits.add(Number(/^\/frame\/(\d+)$/.exec(path)?.[1] ?? Number.NaN));
-  await context.close();
   await site.close();
-  asked.length = 0;
   const share = strings.filter(({ id }) => hits.has(id)).length / strings.length;
   const missed = strings.filter(({ id }) => !hits.has(id)).map(({ text }) => text);
   expect(share, `not executed: ${missed.slice(0, 20).join('\n')}`).toBeGreaterThanOrEqual(
@@ -134,7 +132,7 @@ type Call = (
 async function asAda(): Promise<Call> {
   let token = '';
   const call: Call = async (method, path, body, headers = {}) => {
-    const response = await fetch(server.address + path, {
+    const response = await fetch(stage.server.address + path, {
       method,
       headers: {
         'content-type': 'application/json',
@@ -164,7 +162,7 @@ function bytes(text: string): number {
 /** Begins a conversation as a visitor whose every field is the string. */
 async function begin({ id, text }: Hostile): Promise<string> {
   const ask = async (contact: object, page: string) => {
-    const response = await fetch(`${server.address}/v1/conversations`, {
+    const response = await fetch(`${stage.server.address}/v1/conversations`, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -200,7 +198,7 @@ async function begin({ id, text }: Hostile): Promise<string> {
 }
 
 test('none executes in the console, whoever set it', async () => {
-  const profile = await Profile.open(browser);
+  const profile = await stage.profile();
   profile.expect(/Failed to load resource/);
   const hits = await watch(profile);
   const call = await asAda();
@@ -229,7 +227,7 @@ test('none executes in the console, whoever set it', async () => {
   });
   expect(taken).toBeGreaterThan(strings.length * 2);
 
-  const ada = await Agent.open(profile, server.address, 'Ada');
+  const ada = await Agent.open(profile, stage.server.address, 'Ada');
   for (const { id, hostile } of conversations) {
     await ada.page.evaluate((path) => {
       history.pushState({ at: 1 }, '', path);
@@ -239,7 +237,7 @@ test('none executes in the console, whoever set it', async () => {
     await carefullyMade(ada.page);
   }
   for (const place of ['people', 'departments', 'keys', 'widgets']) {
-    await ada.page.goto(`${server.address}/console/settings/${place}`);
+    await ada.page.goto(`${stage.server.address}/console/settings/${place}`);
     await ada.page.getByRole('main').getByRole('listitem').nth(50).waitFor();
     await carefullyMade(ada.page);
     const field = ada.page.getByRole('searchbox');
@@ -248,15 +246,14 @@ test('none executes in the console, whoever set it', async () => {
   await carefullyMade(ada.page);
   expect([...hits]).toEqual([]);
   expect(asked).toEqual([]);
-  await profile.close();
 }, 600_000);
 
 test('none executes in the widget, whoever set it', async () => {
-  const profile = await Profile.open(browser);
+  const profile = await stage.profile();
   profile.expect(/Failed to load resource/);
   const hits = await watch(profile);
   const call = await asAda();
-  const visitor = await Visitor.open(profile, `${server.address}/demo`);
+  const visitor = await Visitor.open(profile, `${stage.server.address}/demo`);
   await visitor.openChat();
   await visitor.say('Show me everything');
   await visitor.sees('Show me everything');
@@ -306,7 +303,7 @@ test('none executes in the widget, whoever set it', async () => {
     expect(answer.status, JSON.stringify(answer.body)).toBe(200);
     saved += batch.length;
     const other = await profile.context.newPage();
-    await other.goto(`${server.address}/demo`);
+    await other.goto(`${stage.server.address}/demo`);
     await other.evaluate(() => localStorage.clear());
     await other.reload();
     await other.getByRole('button', { name: /chat/i }).click();
@@ -317,5 +314,4 @@ test('none executes in the widget, whoever set it', async () => {
   expect(saved).toBeGreaterThanOrEqual(300);
   expect([...hits]).toEqual([]);
   expect(asked).toEqual([]);
-  await profile.close();
 }, 600_000);

@@ -15,7 +15,7 @@ const NODES_MAX = 60;
 /** The list and its cards; what is read, sent and thrown away must not stay. */
 const GROWTH_MAX_BYTES = 8 * 1_024 * 1_024;
 
-const stage = setStage('once');
+const stage = setStage();
 
 const START = Date.UTC(2026, 0, 1);
 const WORDS = 'fern yellow parcel Ireland refund pot monstera water light order'.split(' ');

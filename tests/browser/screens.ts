@@ -143,7 +143,7 @@ test('administrators', async () => {
   const profile = await Profile.open(browser);
   const setUp = await profile.context.newPage();
   section('Administrators');
-  await setUp.goto(server.setupLink());
+  await setUp.goto(await server.setupLink());
   await setUp.getByRole('heading', { name: 'Set up Switchboard' }).waitFor();
   await shoot(setUp, 'set-up', 'The first start: the link from the log');
   await setUp.close();

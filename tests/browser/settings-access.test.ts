@@ -1,30 +1,14 @@
 /** Every state of sign-in and settings under axe: both colors, both directions, wide and narrow. */
 
 import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { Owner } from './kit/owner.ts';
-import { launch, Profile, picture } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { picture } from './kit/people.ts';
+import { setStage } from './kit/stage.ts';
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-let browser: Browser;
-let server: Server;
-let profile: Profile;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launch(), Server.start({ demo: false })]);
-  profile = await Profile.open(browser);
-});
-
-afterAll(async () => {
-  try {
-    await profile.close();
-  } finally {
-    await Promise.all([browser.close(), server.stop()]);
-  }
-});
+const stage = setStage({ demo: false });
 
 /** No violation, nothing to scroll sideways, in eight combinations. Returns how many there were. */
 async function check({ page }: Owner, state: string): Promise<number> {
@@ -59,18 +43,20 @@ async function check({ page }: Owner, state: string): Promise<number> {
 }
 
 test('every state', async () => {
+  const { server } = stage;
+  const profile = await stage.profile();
   profile.expect(/Failed to load resource|WebSocket/);
   let checked = 0;
   const stranger = new Owner(await profile.context.newPage());
   await stranger.page.goto(`${server.address}/console`);
   await stranger.heading('Almost there').waitFor();
   checked += await check(stranger, 'auth almost there');
-  await stranger.page.goto(server.setupLink());
+  await stranger.page.goto(await server.setupLink());
   await stranger.page.reload();
   await stranger.page.close();
 
   const page = await profile.context.newPage();
-  await page.goto(server.setupLink());
+  await page.goto(await server.setupLink());
   const filling = new Owner(page);
   await filling.heading('Set up Switchboard').waitFor();
   checked += await check(filling, 'auth set-up');

@@ -1,45 +1,37 @@
 /** The settings, each flow on the real binary. */
 
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { OWNER, Owner } from './kit/owner.ts';
-import { launch, Profile, picture, Visitor } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { OWNER, Owner, setUpByHand } from './kit/owner.ts';
+import { type Profile, picture, Visitor } from './kit/people.ts';
 import { Site } from './kit/site.ts';
+import { setStage } from './kit/stage.ts';
 
 /** What browsers say of refusals, which are what is tested. */
 const REFUSED = /Failed to load resource/;
 
-let browser: Browser;
-let server: Server;
+const stage = setStage({ demo: false });
 let profile: Profile;
 let owner: Owner;
 
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launch(), Server.start({ demo: false })]);
-  profile = await Profile.open(browser);
-  const first = await Owner.setUp(profile, server);
-  await first.page.close();
-});
-
-// Each test begins on a page of its own, whatever the one before left open.
 beforeEach(async () => {
-  owner = new Owner(await profile.context.newPage());
-  await owner.page.goto(`${server.address}/console/settings`);
-  await owner.heading('First steps').waitFor();
+  await setUpByHand(stage.server);
+  profile = await stage.profile();
+  owner = await Owner.signIn(profile, stage.server);
 });
 
-afterEach(async () => {
-  await owner.page.close();
-});
-
-afterAll(async () => {
-  try {
-    await profile.close();
-  } finally {
-    await Promise.all([browser.close(), server.stop()]);
-  }
-});
+/** A new person, and the link that lets them in. */
+async function invite(name: string, email: string): Promise<string> {
+  await owner.open('People');
+  await owner.button('Add a person').click();
+  await owner.field('Name').fill(name);
+  await owner.field('Email').fill(email);
+  await owner.button('Add and make a link').click();
+  const link = await owner.dialog.getByRole('textbox', { name: 'Link' }).inputValue();
+  await picture(owner.page, 'settings-invitation');
+  await owner.button('Done').click();
+  await owner.page.getByText('Invited').waitFor();
+  return link;
+}
 
 test('a department is made, changed, and deleted with a word of what happens', async () => {
   await owner.open('Departments');
@@ -144,7 +136,7 @@ test('who saves second sees what the first one saved, and decides', async () => 
   await picture(owner.page, 'settings-conflict');
   await owner.dialog.getByRole('button', { name: 'Put mine on top' }).click();
   await owner.said('Saved over it.');
-  expect(await owner.field('Name').inputValue()).toBe('Technicians');
+  await expect.poll(() => owner.field('Name').inputValue()).toBe('Technicians');
   await other.page.reload();
   expect(await other.field('How a conversation finds somebody').inputValue()).toBe('skills');
   await other.page.close();
@@ -160,14 +152,13 @@ test('the embed code works where it is allowed, and a change reaches the open pa
   await owner.button('Make it').click();
   await owner.tab('Sites & embed');
   html = await owner.field('HTML').inputValue();
-  const stranger = await Profile.open(browser);
+  const stranger = await stage.profile();
   const visitor = await Visitor.open(stranger, site.address);
   await visitor.openChat();
   await owner.tab('Words');
   await owner.field('Title').fill('Fresh from the designer');
   await owner.save();
   await visitor.chat.getByText('Fresh from the designer').waitFor();
-  await stranger.close();
   await site.close();
 });
 
@@ -195,21 +186,13 @@ test('an identity key is shown once, and replaced at once when it leaked', async
 
 test('a person is invited by link, works, and is shut out', async () => {
   profile.expect(REFUSED);
-  await owner.open('People');
-  await owner.button('Add a person').click();
-  await owner.field('Name').fill('Nina New');
-  await owner.field('Email').fill('nina@shop.example');
-  await owner.button('Add and make a link').click();
-  const link = await owner.dialog.getByRole('textbox', { name: 'Link' }).inputValue();
-  await picture(owner.page, 'settings-invitation');
-  await owner.button('Done').click();
-  await owner.page.getByText('Invited').waitFor();
+  const link = await invite('Nina New', 'nina@shop.example');
 
-  const elsewhere = await Profile.open(browser);
+  const elsewhere = await stage.profile();
   elsewhere.expect(/Failed to load resource|WebSocket/);
   const page = await elsewhere.context.newPage();
   await page.goto(link);
-  expect(page.url()).toBe(`${server.address}/console`);
+  await page.waitForURL(`${stage.server.address}/console`);
   const nina = new Owner(page);
   await nina.field('New password').fill('short');
   expect(await nina.button('Continue').isDisabled()).toBe(true);
@@ -220,9 +203,9 @@ test('a person is invited by link, works, and is shut out', async () => {
   await page.getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('navigation', { name: 'Settings' }).waitFor();
   expect(await page.getByRole('link', { name: 'People' }).count()).toBe(0);
-  await page.goto(`${server.address}/console/settings/people`);
+  await page.goto(`${stage.server.address}/console/settings/people`);
   await nina.heading('This is not for your role').waitFor();
-  await page.goto(`${server.address}/console/settings/profile`);
+  await page.goto(`${stage.server.address}/console/settings/profile`);
   await nina.field('Name for visitors').fill('Nina');
   await nina.save();
 
@@ -240,14 +223,15 @@ test('a person is invited by link, works, and is shut out', async () => {
   await owner.dialog.getByRole('button', { name: 'Disable' }).click();
   await owner.said('They may not come in any more.');
   await nina.dialog.getByText('Your sign-in has ended').waitFor();
-  await elsewhere.close();
 });
 
 test('a refusal is seen: the row is as it was, and a notice says why', async () => {
   profile.expect(REFUSED);
-  await owner.open('Departments');
-  await owner.open('People');
+  await invite('Nina New', 'nina@shop.example');
   const row = owner.page.getByRole('listitem').filter({ hasText: 'Nina New' });
+  await row.getByRole('button', { name: 'Actions for Nina New' }).click();
+  await owner.page.getByRole('menuitem', { name: 'Disable…' }).click();
+  await owner.dialog.getByRole('button', { name: 'Disable' }).click();
   await row.getByText('Disabled').waitFor();
   let answer = () => {};
   const asked = new Promise<void>((resolve) => {
@@ -277,7 +261,7 @@ test('an API key shows its secret once, works, and is revoked', async () => {
   const secret = await owner.dialog.getByRole('textbox', { name: 'Secret' }).inputValue();
   await owner.button('I have it').click();
   const ask = (path: string) =>
-    fetch(`${server.address}${path}`, { headers: { authorization: `Bearer ${secret}` } });
+    fetch(`${stage.server.address}${path}`, { headers: { authorization: `Bearer ${secret}` } });
   expect((await ask('/v1/departments')).status).toBe(200);
   expect((await ask('/v1/agents')).status).toBe(403);
   await owner.page.reload();
@@ -297,7 +281,7 @@ test('a tenant gets a link for its owner, who signs in there', async () => {
   await owner.button('Add').click();
   const link = await owner.dialog.getByRole('textbox', { name: 'Set-up link' }).inputValue();
   await owner.button('Done').click();
-  const elsewhere = await Profile.open(browser);
+  const elsewhere = await stage.profile();
   const page = await elsewhere.context.newPage();
   await page.goto(link);
   const acme = new Owner(page);
@@ -308,7 +292,6 @@ test('a tenant gets a link for its owner, who signs in there', async () => {
   await acme.heading('First steps').waitFor();
   // Tenants are not theirs to keep.
   expect(await page.getByRole('link', { name: 'Tenants' }).count()).toBe(0);
-  await elsewhere.close();
 });
 
 test('name, picture and password are one’s own to change', async () => {
@@ -340,10 +323,8 @@ test('name, picture and password are one’s own to change', async () => {
   await owner.field('New password').fill('eight red balloons');
   await owner.button('Change password').click();
   await owner.said(/Your password is changed/);
-  const elsewhere = await Profile.open(browser);
-  const again = await Owner.signIn(elsewhere, server, { ...OWNER, password: 'eight red balloons' });
-  await again.page.close();
-  await elsewhere.close();
+  const elsewhere = await stage.profile();
+  await Owner.signIn(elsewhere, stage.server, { ...OWNER, password: 'eight red balloons' });
   await owner.field('Current password').fill('eight red balloons');
   await owner.field('New password').fill(OWNER.password);
   await owner.button('Change password').click();
@@ -385,15 +366,15 @@ test('people are added, and settings saved, by keyboard alone', async () => {
   };
   await tabTo(/^Add a department$/);
   await keyboard.press('Enter');
-  await owner.dialog.waitFor();
-  expect(await focused()).toBe('Name');
+  await expect.poll(focused).toBe('Name');
   await keyboard.type('By keyboard');
   await keyboard.press('Enter');
   await owner.said('By keyboard is there.');
   // The focus is back where it was.
-  expect(await focused()).toBe('Add a department');
+  await expect.poll(focused).toBe('Add a department');
   await tabTo(/^By keyboard$/);
   await keyboard.press('Enter');
+  await owner.heading('By keyboard').waitFor();
   await tabTo(/^Name$/);
   await keyboard.press('End');
   await keyboard.type(' alone');

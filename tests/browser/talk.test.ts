@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { Agent, picture, SERVER_GONE, Visitor } from './kit/people.ts';
 import { setStage } from './kit/stage.ts';
 
-const stage = setStage('each test');
+const stage = setStage();
 
 const profile = () => stage.profile();
 

@@ -1,36 +1,36 @@
 /** The widget in every state under axe: both colors, both directions, wide and narrow, large text. */
 
 import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
-import { Agent, launch, Profile, picture, Visitor } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { Agent, picture, Visitor } from './kit/people.ts';
 import { Site } from './kit/site.ts';
+import { setStage } from './kit/stage.ts';
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 /** What a finger needs; text links within a sentence are free of it. */
 const TARGET_PX = 44;
 
-let browser: Browser;
-let server: Server;
+const stage = setStage();
 let admin: Admin;
 let site: Site;
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([launch(), Server.start()]);
-  admin = await Admin.signIn(server);
   site = await Site.open(
     (path) =>
       (path === '/ar'
         ? '<script>document.documentElement.lang = "ar"; document.documentElement.dir = "rtl"</script>'
         : '') +
       '<main><h1>A shop</h1></main>' +
-      `<script async src="${server.address}/loader.js" data-widget="demo"></script>`,
+      `<script async src="${stage.server.address}/loader.js" data-widget="demo"></script>`,
   );
 });
 
-afterAll(() => Promise.all([browser.close(), server.stop(), site.close()]));
+beforeEach(async () => {
+  admin = await Admin.signIn(stage.server);
+});
+
+afterAll(() => site.close());
 
 /** No violation, nothing sideways, nothing too small for a finger. */
 async function check(visitor: Visitor, state: string): Promise<void> {
@@ -70,8 +70,8 @@ test.each(['ltr', 'rtl'])(
   'every state, %s',
   async (direction) => {
     const path = direction === 'rtl' ? '/ar' : '/';
-    const profile = await Profile.open(browser);
-    const office = await Profile.open(browser);
+    const profile = await stage.profile();
+    const office = await stage.profile();
     const rtl = direction === 'rtl';
     const words = rtl
       ? {
@@ -103,8 +103,6 @@ test.each(['ltr', 'rtl'])(
     await visitor.launcher.click();
     await visitor.chat.getByLabel('Your name').waitFor();
     await check(visitor, `${direction} prechat`);
-    // Whoever was there in the test before counts as there for a while.
-    await admin.call('PUT', '/v1/agents/me/status', { status: 'offline' });
     await admin.widget({ offline: { behavior: 'form' } });
     await visitor.chat.locator('textarea[name=message]').waitFor();
     await check(visitor, `${direction} leave`);
@@ -118,7 +116,7 @@ test.each(['ltr', 'rtl'])(
     const text = `Look at https://shop.example/a-very-long-address-that-must-break-somewhere ${direction}`;
     await input.fill(text);
     await input.press('Enter');
-    const ada = await Agent.open(office, server.address, 'Ada');
+    const ada = await Agent.open(office, stage.server.address, 'Ada');
     await ada.accept(`${direction}`);
     await ada.say('I see it. مرحبا');
     await visitor.sees('I see it. مرحبا');
@@ -143,15 +141,13 @@ test.each(['ltr', 'rtl'])(
     await visitor.chat.getByText(words.end).waitFor();
     await visitor.chat.locator('.star').nth(3).click();
     await check(visitor, `${direction} rating`);
-    await profile.close();
-    await office.close();
   },
   400_000,
 );
 
 test('with text twice as large nothing is lost', async () => {
   await admin.widget({});
-  const profile = await Profile.open(browser);
+  const profile = await stage.profile();
   const visitor = await Visitor.open(profile, site.address);
   await visitor.openChat();
   await visitor.say('Can you read this well enough, also when it is a long sentence?');
@@ -165,12 +161,11 @@ test('with text twice as large nothing is lost', async () => {
   await visitor.sees('Yes');
   const wide = await visitor.chat.locator('html').evaluate((root) => root.scrollWidth - innerWidth);
   expect(wide).toBeLessThanOrEqual(0);
-  await profile.close();
 });
 
 test('with the system’s own colors every control has an edge', async () => {
   await admin.widget({});
-  const profile = await Profile.open(browser);
+  const profile = await stage.profile();
   const visitor = await Visitor.open(profile, site.address);
   await visitor.page.emulateMedia({ forcedColors: 'active' });
   await visitor.openChat();
@@ -181,5 +176,4 @@ test('with the system’s own colors every control has an edge', async () => {
     .locator('button, .bubble')
     .evaluateAll((all) => all.map((one) => getComputedStyle(one).borderTopWidth));
   expect(new Set(edges)).toEqual(new Set(['1px']));
-  await profile.close();
 });

@@ -1,32 +1,30 @@
 /** What sites do with the loader: commands, events, consent, diagnosis, and what it leaves behind. */
 
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
-import { Agent, launch, Profile, picture, Visitor } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { Agent, type Profile, picture, Visitor } from './kit/people.ts';
 import { Site } from './kit/site.ts';
+import { setStage } from './kit/stage.ts';
 
-let browser: Browser;
-let server: Server;
+const stage = setStage();
 let admin: Admin;
 let site: Site;
-let profiles: Profile[] = [];
 
 const pages: Record<string, () => string> = {
   /** As the embed code of the settings does it. */
-  '/': () => `<script async src="${server.address}/loader.js" data-widget="demo"></script>`,
+  '/': () => `<script async src="${stage.server.address}/loader.js" data-widget="demo"></script>`,
   /** Word for word as the other house's guide shows it, but for the names. */
   '/tms': () => `<script>
     (function(w,d,s,o,f,js,fjs){
       w[o]=w[o]||function(){(w[o].q=w[o].q||[]).push(arguments)};
       js=d.createElement(s),fjs=d.getElementsByTagName(s)[0];
       js.id=o;js.src=f;js.async=1;fjs.parentNode.insertBefore(js,fjs);
-    }(window,document,'script','TmsChat','${server.address}/chat-widget.js'));
+    }(window,document,'script','TmsChat','${stage.server.address}/chat-widget.js'));
     TmsChat('init', { widgetId: 'demo', domain: 'localhost' });
   </script>`,
   '/tms-elsewhere': () => pages['/tms']?.().replace("'localhost'", "'other.example'") ?? '',
-  '/unknown': () => `<script async src="${server.address}/loader.js" data-widget="nope"></script>`,
+  '/unknown': () =>
+    `<script async src="${stage.server.address}/loader.js" data-widget="nope"></script>`,
   '/early': () => `<script>
     window.switchboard = function () { (switchboard.q = switchboard.q || []).push(arguments) };
     window.heard = [];
@@ -37,31 +35,23 @@ const pages: Record<string, () => string> = {
     switchboard('init', { widget: 'demo' });
     switchboard('open');
   </script>
-  <script async src="${server.address}/loader.js"></script>`,
+  <script async src="${stage.server.address}/loader.js"></script>`,
   '/consent': () =>
-    `<script async src="${server.address}/loader.js" data-widget="demo" data-consent="wait"></script>`,
+    `<script async src="${stage.server.address}/loader.js" data-widget="demo" data-consent="wait"></script>`,
 };
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([launch(), Server.start()]);
-  admin = await Admin.signIn(server);
-  await admin.widget({});
   site = await Site.open((path) => `<main><h1>A shop</h1></main>${pages[path]?.() ?? ''}`);
 });
 
-afterEach(async () => {
-  const opened = profiles;
-  profiles = [];
-  for (const profile of opened) await profile.close();
+beforeEach(async () => {
+  admin = await Admin.signIn(stage.server);
+  await admin.widget({});
 });
 
-afterAll(() => Promise.all([browser.close(), server.stop(), site.close()]));
+afterAll(() => site.close());
 
-async function profile(): Promise<Profile> {
-  const opened = await Profile.open(browser);
-  profiles.push(opened);
-  return opened;
-}
+const profile = () => stage.profile();
 
 /** A visitor, and what the loader says on the console. */
 async function visit(path: string, opened?: Profile): Promise<[Visitor, string[]]> {
@@ -110,14 +100,13 @@ test('one line says what is wrong: the allowed domains', async () => {
   const [, lines] = await visit('/', opened);
   const line = `Switchboard: widget "demo" is not allowed on ${site.address}`;
   await expect.poll(() => lines).toEqual([line]);
-  await admin.widget({});
 });
 
 test('commands before the script, and every event', async () => {
   const [visitor] = await visit('/early');
   await visitor.say('Hello');
   await visitor.log.getByText('Sent').waitFor();
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.accept('Hello');
   await ada.say('Hi');
   await visitor.page.bringToFront();
@@ -168,7 +157,7 @@ test('with consent to come there is nothing: no request, no frame, no storage', 
   const opened = await profile();
   const asked: string[] = [];
   opened.context.on('request', (request) => {
-    if (request.url().startsWith(server.address)) asked.push(new URL(request.url()).pathname);
+    if (request.url().startsWith(stage.server.address)) asked.push(new URL(request.url()).pathname);
   });
   const [visitor] = await visit('/consent', opened);
   await visitor.page.waitForTimeout(1_000);
@@ -235,7 +224,7 @@ test('closed, it counts: badge, title while hidden, and the newest line', async 
   const [visitor] = await visit('/');
   await visitor.openChat();
   await visitor.say('I wait');
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.accept('I wait');
   await visitor.page.bringToFront();
   await visitor.input.press('Escape');

@@ -1,41 +1,31 @@
 /** Every option of a widget, as its visitors meet it. */
 
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
-import { Agent, launch, Profile, picture, Visitor } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { Agent, picture, Visitor } from './kit/people.ts';
 import { Site } from './kit/site.ts';
+import { setStage } from './kit/stage.ts';
 
-let browser: Browser;
-let server: Server;
+const stage = setStage();
 let admin: Admin;
 let site: Site;
-let profiles: Profile[] = [];
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([launch(), Server.start()]);
-  admin = await Admin.signIn(server);
   site = await Site.open(
     (path) =>
       (path === '/ar' ? '<script>document.documentElement.lang = "ar-EG"</script>' : '') +
-      `<main><h1>A shop</h1></main><script async src="${server.address}/loader.js" data-widget="demo"></script>`,
+      `<main><h1>A shop</h1></main><script async src="${stage.server.address}/loader.js" data-widget="demo"></script>`,
   );
 });
 
-afterEach(async () => {
-  const opened = profiles;
-  profiles = [];
-  for (const profile of opened) await profile.close();
+beforeEach(async () => {
+  admin = await Admin.signIn(stage.server);
 });
 
-afterAll(() => Promise.all([browser.close(), server.stop(), site.close()]));
+afterAll(() => site.close());
 
-async function profile(): Promise<Profile> {
-  const opened = await Profile.open(browser);
-  profiles.push(opened);
-  return opened;
-}
+const profile = () => stage.profile();
 
 /** A new visitor of the shop, once the widget is set. */
 async function visit(change: object): Promise<Visitor> {
@@ -294,11 +284,13 @@ test('changes reach an open widget', async () => {
 });
 
 test('a widget that is switched off says so in one line, and running chats go on', async () => {
-  const running = await visit({});
+  await admin.widget({});
+  const shop = await profile();
+  shop.expect(/404/);
+  const running = await Visitor.open(shop, site.address);
   await running.openChat();
   await running.say('Before it was off');
   await running.log.getByText('Sent').waitFor();
-  for (const one of profiles) one.expect(/404/);
   await admin.widget({ enabled: false });
   const opened = await profile();
   opened.expect(/404/);
@@ -310,7 +302,6 @@ test('a widget that is switched off says so in one line, and running chats go on
     .poll(() => lines.filter((line) => line.startsWith('Switchboard')))
     .toEqual(['Switchboard: widget "demo": disabled']);
   await running.say('Still there?');
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.row('Still there?').waitFor();
-  await admin.widget({});
 });

@@ -1,47 +1,36 @@
 /** What a visitor does in a chat, beyond writing and reading. */
 
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
-import { Agent, launch, Profile, picture, SERVER_GONE, Visitor } from './kit/people.ts';
-import { Server } from './kit/server.ts';
+import { Agent, picture, readBack, SERVER_GONE, Visitor } from './kit/people.ts';
 import { Site } from './kit/site.ts';
+import { setStage } from './kit/stage.ts';
 
-let browser: Browser;
-let server: Server;
+const stage = setStage();
 let admin: Admin;
 let site: Site;
-let profiles: Profile[] = [];
 
 beforeAll(async () => {
-  [browser, server] = await Promise.all([launch(), Server.start()]);
-  admin = await Admin.signIn(server);
-  await admin.widget({});
   site = await Site.open(
-    () => `<script async src="${server.address}/loader.js" data-widget="demo"></script>`,
+    () => `<script async src="${stage.server.address}/loader.js" data-widget="demo"></script>`,
   );
 });
 
-afterEach(async () => {
-  const opened = profiles;
-  profiles = [];
-  for (const profile of opened) await profile.close();
+beforeEach(async () => {
+  admin = await Admin.signIn(stage.server);
+  await admin.widget({});
 });
 
-afterAll(() => Promise.all([browser.close(), server.stop(), site.close()]));
+afterAll(() => site.close());
 
-async function profile(): Promise<Profile> {
-  const opened = await Profile.open(browser);
-  profiles.push(opened);
-  return opened;
-}
+const profile = () => stage.profile();
 
 /** A visitor who wrote `text`, and Ada who took it. */
 async function talk(text: string): Promise<[Visitor, Agent]> {
   const visitor = await Visitor.open(await profile(), site.address);
   await visitor.openChat();
   await visitor.say(text);
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.accept(text);
   return [visitor, ada];
 }
@@ -89,10 +78,10 @@ test('the last message can be changed for a minute', async () => {
   await visitor.log.getByText('Seen').waitFor();
   await visitor.input.press('ArrowUp');
   await visitor.chat.getByText('Changing your message').waitFor();
-  expect(await visitor.input.inputValue()).toBe('Wrong word');
+  await expect.poll(() => visitor.input.inputValue()).toBe('Wrong word');
   await picture(visitor.page, 'editing');
   await visitor.input.press('Escape');
-  expect(await visitor.input.inputValue()).toBe('');
+  await expect.poll(() => visitor.input.inputValue()).toBe('');
   await visitor.input.press('ArrowUp');
   await visitor.input.fill('Right word');
   await visitor.input.press('Enter');
@@ -104,12 +93,18 @@ test('the last message can be changed for a minute', async () => {
 test('what is not sent yet survives a reload', async () => {
   const visitor = await Visitor.open(await profile(), site.address);
   await visitor.openChat();
+  const kept = (text: string) =>
+    visitor.page.evaluate(
+      (part) => Object.values(localStorage).some((value) => String(value).includes(part)),
+      text,
+    );
   await visitor.input.pressSequentially('Half a thou');
-  await visitor.page.waitForTimeout(600);
+  await expect.poll(() => kept('Half a thou')).toBe(true);
   await visitor.page.reload();
   await expect.poll(() => visitor.input.inputValue()).toBe('Half a thou');
   await visitor.say('Whole');
-  await visitor.page.waitForTimeout(600);
+  await visitor.log.getByText('Sent').waitFor();
+  await expect.poll(() => kept('Half a thou')).toBe(false);
   await visitor.page.reload();
   await visitor.sees('Whole');
   expect(await visitor.input.inputValue()).toBe('');
@@ -120,9 +115,7 @@ test('whoever reads back stays there, and is told what is new', async () => {
   for (let i = 1; i <= 25; i += 1) await ada.say(`line ${i}`);
   await visitor.page.bringToFront();
   await visitor.sees('line 25');
-  await visitor.log.evaluate((log) => {
-    log.scrollTop = 0;
-  });
+  await readBack(visitor.log);
   await ada.page.bringToFront();
   await ada.say('news one');
   await ada.say('news two');
@@ -167,7 +160,7 @@ test('a sound only when asked for, and remembered', async () => {
   const visitor = await Visitor.open(opened, site.address);
   await visitor.openChat();
   await visitor.say('Sing');
-  const ada = await Agent.open(await profile(), server.address, 'Ada');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.accept('Sing');
   const notes = () =>
     visitor.chat.locator('body').evaluate(() => (window as unknown as { notes: number }).notes);
@@ -268,7 +261,7 @@ test('a one-use link leads to the chat as a page, and only once', async () => {
     message: { text: 'Your parcel is here' },
   });
   const link = new URL(String(begun.body.link));
-  const address = server.address + link.pathname + link.search + link.hash;
+  const address = stage.server.address + link.pathname + link.search + link.hash;
   const opened = await profile();
   const page = await opened.context.newPage();
   await page.goto(address);
@@ -302,11 +295,11 @@ test('offline for a minute, the server begun anew meanwhile, two tabs: once and 
   shop.expect(SERVER_GONE);
   shop.expect(/ERR_INTERNET_DISCONNECTED/);
   await shop.context.setOffline(true);
-  await server.kill();
+  await stage.server.kill();
   const queued = ['first while away', 'second while away', 'third while away'];
   for (const text of queued) await one.say(text);
   await one.chat.getByText(/Reconnecting/).waitFor();
-  await server.run();
+  await stage.server.run();
   await one.page.waitForTimeout(60_000);
   await shop.context.setOffline(false);
   const texts = ['before', ...queued];

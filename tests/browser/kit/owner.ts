@@ -26,7 +26,7 @@ export class Owner {
   /** Follows the set-up link, as a new owner does. */
   static async setUp(profile: Profile, server: Server): Promise<Owner> {
     const page = await profile.context.newPage();
-    await page.goto(server.setupLink());
+    await page.goto(await server.setupLink());
     const owner = new Owner(page);
     await owner.field('Your name').fill(OWNER.name);
     await owner.field('Email').fill(OWNER.email);
@@ -100,7 +100,7 @@ export class Owner {
 
 /** Somebody who sets a server up without a browser, for tests that are about something else. */
 export async function setUpByHand(server: Server): Promise<{ csrf: string; cookie: string }> {
-  const token = new URL(server.setupLink()).hash.replace('#setup=', '');
+  const token = new URL(await server.setupLink()).hash.replace('#setup=', '');
   const caller = await request.newContext();
   try {
     const answer = await caller.post(`${server.address}/v1/auth/setup`, {

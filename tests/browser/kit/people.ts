@@ -132,7 +132,10 @@ export class Agent {
     await page.goto(`${server}/console`);
     await page.getByRole('button', { name: new RegExp(`Continue as ${name}`) }).click();
     await page.getByRole('heading', { name: 'Inbox' }).waitFor();
-    return new Agent(page);
+    const agent = new Agent(page);
+    // What comes from now on is news; before, it would have been part of the list.
+    await agent.list.getByRole('listitem').or(agent.list.getByRole('heading')).first().waitFor();
+    return agent;
   }
 
   private constructor(page: Page) {
@@ -171,6 +174,8 @@ export class Agent {
     await this.row(text)
       .getByRole('button', { name: /Assign to me/ })
       .click();
+    // Another one may have been open until now.
+    await this.log.getByText(text).first().waitFor();
     await this.reply.waitFor();
     await this.leaveList();
   }
@@ -240,6 +245,25 @@ export class Agent {
   async order(texts: readonly string[]): Promise<string[]> {
     return orderOf(this.log, texts);
   }
+}
+
+/** Scrolls a transcript to its beginning, and returns when the page has taken note of it. */
+export function readBack(log: Locator): Promise<void> {
+  return log.evaluate(
+    (element) =>
+      new Promise<void>((resolve) => {
+        const look = () => {
+          // Until it hears of it, a page that follows the newest line may scroll on.
+          if (element.scrollTop > 0) element.scrollTop = 0;
+          else {
+            element.removeEventListener('scroll', look);
+            resolve();
+          }
+        };
+        element.addEventListener('scroll', look);
+        element.scrollTop = 0;
+      }),
+  );
 }
 
 async function orderOf(log: Locator, texts: readonly string[]): Promise<string[]> {

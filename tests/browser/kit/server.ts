@@ -61,11 +61,15 @@ export class Server {
   }
 
   /** The link that makes the first owner, as the server printed it at its last start. */
-  setupLink(): string {
-    const links = [...this.#said.matchAll(/Set up Switchboard: (\S+)/g)];
-    const link = links.at(-1)?.[1];
-    if (link === undefined) throw new Error(`the server printed no set-up link:\n${this.#said}`);
-    return link;
+  async setupLink(): Promise<string> {
+    for (const deadline = Date.now() + READY_MS; Date.now() < deadline; ) {
+      const links = [...this.#said.matchAll(/Set up Switchboard: (\S+)\s/g)];
+      const link = links.at(-1)?.[1];
+      if (link !== undefined) return link;
+      // It serves pages already; what it prints comes by another way.
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    throw new Error(`the server printed no set-up link:\n${this.#said}`);
   }
 
   /** `kill -9`: nothing is flushed, nobody is told. */

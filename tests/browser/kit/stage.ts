@@ -1,4 +1,7 @@
-/** What the tests of a file play on: one browser, and a server for each test or for all. */
+/**
+ * What the tests of a file play on: one browser, and a new server for each test. So no test finds
+ * what another left, and a second try not what the first one left.
+ */
 
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
@@ -11,14 +14,17 @@ export interface Stage {
   profile(): Promise<Profile>;
 }
 
-export function setStage(servers: 'each test' | 'once'): Stage {
+export function setStage(options: { demo: boolean } = { demo: true }): Stage {
   let browser: Browser;
   let server: Server;
   let profiles: Profile[] = [];
-  const open = async () => {
-    server = await Server.start();
-  };
-  const close = async () => {
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  beforeEach(async () => {
+    server = await Server.start(options);
+  });
+  afterEach(async () => {
     const opened = profiles;
     profiles = [];
     try {
@@ -26,21 +32,9 @@ export function setStage(servers: 'each test' | 'once'): Stage {
     } finally {
       await server.stop();
     }
-  };
-  beforeAll(async () => {
-    browser = await launch();
-    if (servers === 'once') await open();
   });
-  if (servers === 'each test') {
-    beforeEach(open);
-    afterEach(close);
-  }
   afterAll(async () => {
-    try {
-      if (servers === 'once') await close();
-    } finally {
-      await browser.close();
-    }
+    await browser.close();
   });
   return {
     get server() {
