@@ -5,7 +5,8 @@
 //! conversation costs them no message each, and nothing here grows beyond one entry a
 //! conversation. The whole outlives those actors, who begin again from it.
 
-use std::collections::hash_map::Entry;
+mod set;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use switchboard_domain::person::Principal;
 use switchboard_domain::receipt::Receipt;
 use switchboard_store::{ConversationKey, Fault, List, ListScope, Store};
 use tokio::sync::OnceCell;
+
+pub(crate) use self::set::CardSet;
 
 /// Conversations read at once when the cards are rebuilt.
 const PAGE: usize = 500;
@@ -32,20 +35,15 @@ pub(crate) struct Cards {
 
 #[derive(Debug, Default)]
 struct Board {
-    open: HashMap<ConversationId, Open>,
+    open: CardSet,
+    /// How many messages of the visitor each agent has read, where any has.
+    readers: HashMap<ConversationId, Vec<(AgentId, u32)>>,
     /// Closed or archived since it was last asked, with its last card.
     ended: HashMap<ConversationId, Arc<Card>>,
     for_inbox: HashSet<ConversationId>,
     for_queue: HashSet<ConversationId>,
     /// What ended while the cards are rebuilt from lists that may be older.
     ended_during_rebuild: Option<HashSet<ConversationId>>,
-}
-
-#[derive(Debug)]
-struct Open {
-    card: Arc<Card>,
-    /// How many messages of the visitor each agent has read.
-    readers: Vec<(AgentId, u32)>,
 }
 
 /// Whom a change concerns.
@@ -91,7 +89,7 @@ impl Cards {
     pub(crate) fn are_behind(&self, state: &Conversation) -> bool {
         let board = self.board.lock();
         match board.open.get(&state.id) {
-            Some(open) => n_events(open.card.heads) < n_events(state.heads),
+            Some(card) => n_events(card.heads) < n_events(state.heads),
             None => state.status.is_open(),
         }
     }
@@ -103,8 +101,10 @@ impl Cards {
         receipts: impl Iterator<Item = (Principal, Receipt)>,
     ) -> Concerns {
         let mut board = self.board.lock();
-        let Some(open) = board.open.get_mut(&conversation) else { return Concerns::default() };
-        open.readers = readers(receipts);
+        if board.open.get(&conversation).is_none() {
+            return Concerns::default();
+        }
+        board.set_readers(conversation, readers(receipts));
         Concerns { inbox: board.note_for_inbox(conversation), ..Concerns::default() }
     }
 
@@ -144,9 +144,7 @@ impl Cards {
         let board = &mut *self.board.lock();
         let changed = std::mem::take(&mut board.for_inbox);
         let ended = std::mem::take(&mut board.ended);
-        let card = |id: &ConversationId| {
-            board.open.get(id).map(|open| &open.card).or_else(|| ended.get(id)).cloned()
-        };
+        let card = |id: &ConversationId| board.open.get(id).or_else(|| ended.get(id)).cloned();
         changed
             .iter()
             .map(|conversation| Changed { conversation: *conversation, card: card(conversation) })
@@ -157,13 +155,12 @@ impl Cards {
     pub(crate) fn take_for_queue(&self) -> Vec<(ConversationId, Option<Arc<Card>>)> {
         let board = &mut *self.board.lock();
         let changed = std::mem::take(&mut board.for_queue);
-        let card = |id| board.open.get(&id).map(|open| Arc::clone(&open.card));
-        changed.into_iter().map(|id| (id, card(id))).collect()
+        changed.into_iter().map(|id| (id, board.open.get(&id).cloned())).collect()
     }
 
     /// Everything open; changes until now need not be taken any more by whoever asks.
     pub(crate) fn all(&self) -> Vec<Arc<Card>> {
-        self.board.lock().open.values().map(|open| Arc::clone(&open.card)).collect()
+        self.board.lock().open.iter().cloned().collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -185,22 +182,14 @@ impl Board {
     fn put(&mut self, card: &Arc<Card>) -> Concerns {
         let id = card.id;
         let is_open = card.status.is_open();
-        let old = match self.open.entry(id) {
-            Entry::Occupied(mut old) => {
-                if is_older(card, &old.get().card) {
-                    return Concerns::default();
-                }
-                if is_open {
-                    Some(std::mem::replace(&mut old.get_mut().card, Arc::clone(card)))
-                } else {
-                    Some(old.remove().card)
-                }
-            }
-            Entry::Vacant(vacant) if is_open => {
-                vacant.insert(Open { card: Arc::clone(card), readers: Vec::new() });
-                None
-            }
-            Entry::Vacant(_) => None,
+        if self.open.get(&id).is_some_and(|old| is_older(card, old)) {
+            return Concerns::default();
+        }
+        let old = if is_open {
+            self.open.put(Arc::clone(card))
+        } else {
+            self.readers.remove(&id);
+            self.open.remove(&id)
         };
         if is_open {
             self.ended.remove(&id);
@@ -231,10 +220,17 @@ impl Board {
     fn restore(&mut self, state: &Conversation, readers: Vec<(AgentId, u32)>) {
         let has_ended =
             self.ended_during_rebuild.as_ref().is_some_and(|ended| ended.contains(&state.id));
-        if !has_ended {
-            self.open
-                .entry(state.id)
-                .or_insert_with(|| Open { card: Arc::new(Card::of(state)), readers });
+        if !has_ended && self.open.get(&state.id).is_none() {
+            self.open.put(Arc::new(Card::of(state)));
+            self.set_readers(state.id, readers);
+        }
+    }
+
+    fn set_readers(&mut self, id: ConversationId, readers: Vec<(AgentId, u32)>) {
+        if readers.is_empty() {
+            self.readers.remove(&id);
+        } else {
+            self.readers.insert(id, readers);
         }
     }
 
@@ -252,8 +248,11 @@ impl Board {
     }
 
     fn unread(&self, reader: Option<AgentId>, card: &Card) -> u32 {
-        let Some(open) = self.open.get(&card.id) else { return 0 };
-        let read = open.readers.iter().find(|(agent, _)| Some(*agent) == reader);
+        if self.open.get(&card.id).is_none() {
+            return 0;
+        }
+        let readers = self.readers.get(&card.id).map_or(&[][..], Vec::as_slice);
+        let read = readers.iter().find(|(agent, _)| Some(*agent) == reader);
         card.ordinals.visitor.saturating_sub(read.map_or(0, |(_, read)| *read))
     }
 }

@@ -5,6 +5,7 @@
 //! its events, so a subscription begins exactly between two events (P5). Typing is passed on here
 //! and wakes nobody.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -198,12 +199,18 @@ impl Fanout {
         });
     }
 
-    /// Tells the visitors among the subscribers.
-    pub(crate) fn tell_visitors(&self, key: &ConversationKey, delivery: &Delivery) {
+    /// Tells the visitors among the subscribers; whether anyone heard it.
+    pub(crate) fn tell_visitors(&self, key: &ConversationKey, delivery: &Delivery) -> bool {
+        let is_heard = Cell::new(false);
         self.retain(key, |subscription| {
-            subscription.principal.side() != Side::Visitor
-                || self.push(&subscription.outlet, delivery.clone())
+            if subscription.principal.side() != Side::Visitor {
+                return true;
+            }
+            let heard = self.push(&subscription.outlet, delivery.clone());
+            is_heard.set(is_heard.get() || heard);
+            heard
         });
+        is_heard.get()
     }
 
     /// Ends the subscriptions of those who may no longer see the conversation.

@@ -285,25 +285,21 @@ impl State {
     fn tell_places(&mut self) {
         self.tells_places = false;
         self.told_at = Some(Instant::now());
-        let mut places = HashMap::with_capacity(self.queue.len());
-        for line in self.queue.lines() {
-            for (conversation, place) in self.queue.places(line) {
-                let position = u32::try_from(place.shown()).unwrap_or(u32::MAX);
-                places.insert(conversation, Told { position, eta: place.eta_s });
-            }
-        }
         let Some(conversations) = self.world.conversations.get() else { return };
-        for (conversation, place) in &places {
-            if self.told.get(conversation) == Some(place) {
-                continue;
-            }
-            let Told { position, eta } = *place;
-            let conversation = *conversation;
+        // Only of those whose visitor listens: most of a long line may be away.
+        let mut told = HashMap::new();
+        for (conversation, place) in self.queue.lines().flat_map(|line| self.queue.places(line)) {
+            let position = u32::try_from(place.shown()).unwrap_or(u32::MAX);
+            let eta = place.eta_s;
+            let now = Told { position, eta };
             let key = ConversationKey { tenant: self.tenant.id.clone(), conversation };
             let delivery = Delivery::QueuePosition { conversation, position, eta };
-            conversations.fanout(&key).tell_visitors(&key, &delivery);
+            let is_known = self.told.get(&conversation) == Some(&now);
+            if is_known || conversations.fanout(&key).tell_visitors(&key, &delivery) {
+                told.insert(conversation, now);
+            }
         }
-        self.told = places;
+        self.told = told;
     }
 
     fn observe(&self) -> observe::Queue {

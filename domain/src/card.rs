@@ -3,8 +3,6 @@
 //! A live inbox keeps a card per open conversation in memory, so a card costs at most
 //! [`BYTES_TYPICAL_MAX`] for a usual conversation: its texts lie in one allocation.
 
-use std::cmp::Reverse;
-
 use crate::conversation::{Conversation, Heads, Ordinals, Priority, Resolution, Status};
 use crate::ids::{AgentId, ConversationId, LogId, Number, Seq, Timestamp, VisitorId};
 use crate::permission::Subject;
@@ -58,11 +56,15 @@ pub struct Card {
     pub ordinals: Ordinals,
     /// The newest public message; its name and text are among the texts.
     pub last: Option<Last>,
-    /// The score of the visitor's rating.
-    pub score: Option<u8>,
-    /// The linked ticket. Agents only.
-    pub ticket: Option<Number>,
+    rare: Option<Box<Rare>>,
     texts: Texts,
+}
+
+/// What few open conversations have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Rare {
+    score: Option<u8>,
+    ticket: Option<Number>,
 }
 
 /// The newest public message, as far as it is not text.
@@ -87,12 +89,27 @@ pub enum Sort {
 
 /// Where a card stands in a list: lists rise by it. No two cards have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SortKey(Rank, ConversationId);
+pub struct SortKey(i64, ConversationId);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Rank {
-    Waiting(Timestamp),
-    Recent(Reverse<Timestamp>),
+impl SortKey {
+    /// Beyond any time, and small enough that three of them do not overflow.
+    const FAR: i64 = i64::MAX / 4;
+
+    /// What waits is below zero, by the rank in its queue.
+    fn waiting(rank: Timestamp, id: ConversationId) -> Self {
+        Self(rank.0.clamp(-Self::FAR, Self::FAR) - 2 * Self::FAR, id)
+    }
+
+    /// Whatever else is above, the newest first.
+    fn recent(at: Timestamp, id: ConversationId) -> Self {
+        Self(2 * Self::FAR - at.0.clamp(-Self::FAR, Self::FAR), id)
+    }
+
+    /// Whose place it is.
+    #[must_use]
+    pub const fn conversation(self) -> ConversationId {
+        self.1
+    }
 }
 
 impl Card {
@@ -132,10 +149,21 @@ impl Card {
             heads: state.heads,
             ordinals: state.ordinals,
             last: last.map(|last| Last { seq: last.seq, from: last.from.principal, at: last.at }),
-            score: rating.map(|rating| rating.score),
-            ticket: state.ticket,
+            rare: Rare::of(state),
             texts: texts.build(),
         }
+    }
+
+    /// The score of the visitor's rating.
+    #[must_use]
+    pub fn score(&self) -> Option<u8> {
+        self.rare.as_ref()?.score
+    }
+
+    /// The linked ticket. Agents only.
+    #[must_use]
+    pub fn ticket(&self) -> Option<Number> {
+        self.rare.as_ref()?.ticket
     }
 
     /// What it is about.
@@ -211,11 +239,12 @@ impl Card {
     /// Where it stands in a list.
     #[must_use]
     pub fn key(&self, sort: Sort) -> SortKey {
-        let rank = match (sort, self.waiting_since) {
-            (Sort::Waiting, Some(since)) => Rank::Waiting(queue::rank(self.priority, since)),
-            (Sort::Waiting, None) | (Sort::Recent, _) => Rank::Recent(Reverse(self.last_at)),
-        };
-        SortKey(rank, self.id)
+        match (sort, self.waiting_since) {
+            (Sort::Waiting, Some(since)) => {
+                SortKey::waiting(queue::rank(self.priority, since), self.id)
+            }
+            (Sort::Waiting, None) | (Sort::Recent, _) => SortKey::recent(self.last_at, self.id),
+        }
     }
 
     /// What it takes to say who may see it.
@@ -227,9 +256,19 @@ impl Card {
     /// What it costs, inline and on the heap, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.texts.all.len()
+        size_of::<Self>() + self.texts.all.len() + self.rare.as_deref().map_or(0, size_of_val)
     }
 }
+
+impl Rare {
+    fn of(state: &Conversation) -> Option<Box<Self>> {
+        let rare = Self { score: state.rating.as_ref().map(|it| it.score), ticket: state.ticket };
+        (rare.score.is_some() || rare.ticket.is_some()).then(|| Box::new(rare))
+    }
+}
+
+// With the two counts of an `Arc` it fills a size class of the allocator.
+const _: () = assert!(size_of::<Card>() <= 240);
 
 /// Between the items of a list within a text: NUL is in no text (`message`).
 const SEPARATOR: &str = "\0";

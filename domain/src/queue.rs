@@ -97,18 +97,29 @@ pub struct Queue {
     policy_default: Policy,
     policies: BTreeMap<Option<DepartmentId>, Policy>,
     entries: BTreeMap<ConversationId, Entry>,
+    /// The skills asked for, by those that ask for any.
+    skills: BTreeMap<ConversationId, Vec<Arc<str>>>,
+    /// Offers on their way: until then the conversation is not offered again.
+    offered_until: BTreeMap<ConversationId, Timestamp>,
     lines: BTreeMap<Option<DepartmentId>, BTreeSet<(Timestamp, ConversationId)>>,
     seen: BTreeMap<Option<DepartmentId>, Samples>,
     turns: Turns,
 }
 
+/// What everybody who waits costs; what few have is kept beside it.
 #[derive(Clone, Debug)]
 struct Entry {
-    waiting: Waiting,
+    department: Option<DepartmentId>,
+    since: Timestamp,
     /// The position at which it came, for the estimate.
-    came_at: usize,
-    /// An offer is on its way; the entry is not offered again before.
-    offered_until: Option<Timestamp>,
+    came_at: u32,
+    priority: Priority,
+}
+
+impl Entry {
+    fn rank(&self) -> Timestamp {
+        rank(self.priority, self.since)
+    }
 }
 
 impl Queue {
@@ -119,6 +130,8 @@ impl Queue {
             policy_default,
             policies: BTreeMap::new(),
             entries: BTreeMap::new(),
+            skills: BTreeMap::new(),
+            offered_until: BTreeMap::new(),
             lines: BTreeMap::new(),
             seen: BTreeMap::new(),
             turns: Turns::default(),
@@ -142,25 +155,31 @@ impl Queue {
     /// A conversation waits from now on, or waits otherwise than before (another department,
     /// priority or time). Entering again unchanged says nothing.
     pub fn enter(&mut self, waiting: Waiting) {
-        if self.entries.get(&waiting.conversation).is_some_and(|entry| entry.waiting == waiting) {
+        if self.has(&waiting) {
             return;
         }
-        let conversation = waiting.conversation;
+        let Waiting { conversation, department, priority, skills, since } = waiting;
+        let offered_until = self.offered_until.get(&conversation).copied();
         let before = self.remove(conversation);
-        let line = self.lines.entry(waiting.department.clone()).or_default();
-        line.insert((rank(waiting.priority, waiting.since), conversation));
-        let same_line =
-            before.as_ref().filter(|entry| entry.waiting.department == waiting.department);
-        let came_at = same_line.map_or(line.len(), |entry| entry.came_at);
-        let offered_until = before.and_then(|entry| entry.offered_until);
-        self.entries.insert(conversation, Entry { waiting, came_at, offered_until });
+        let line = self.lines.entry(department.clone()).or_default();
+        line.insert((rank(priority, since), conversation));
+        let came_at = match before {
+            Some(before) if before.department == department => before.came_at,
+            _ => u32::try_from(line.len()).unwrap_or(u32::MAX),
+        };
+        self.entries.insert(conversation, Entry { department, since, came_at, priority });
+        if !skills.is_empty() {
+            self.skills.insert(conversation, skills);
+        }
+        if let Some(until) = offered_until {
+            self.offered_until.insert(conversation, until);
+        }
     }
 
     /// An agent has it now: it leaves, and the estimate learns how long that took.
     pub fn served(&mut self, conversation: ConversationId, now: Timestamp) {
-        if let Some(Entry { waiting, came_at, .. }) = self.remove(conversation) {
-            let seen = self.seen.entry(waiting.department).or_default();
-            seen.add(now.ms_since(waiting.since), came_at);
+        if let Some(Entry { department, since, came_at, .. }) = self.remove(conversation) {
+            self.seen.entry(department).or_default().add(now.ms_since(since), came_at);
         }
     }
 
@@ -171,9 +190,7 @@ impl Queue {
 
     /// Nothing came of an offer; it may be offered again at once.
     pub fn failed(&mut self, conversation: ConversationId) {
-        if let Some(entry) = self.entries.get_mut(&conversation) {
-            entry.offered_until = None;
-        }
+        self.offered_until.remove(&conversation);
     }
 
     /// The next offer, if any line that routes by itself has a conversation for any of `agents`.
@@ -190,9 +207,7 @@ impl Queue {
             .iter()
             .filter_map(|(line, order)| self.first_of(line.as_ref(), order, agents, now))
             .min_by_key(|(place, _)| *place)?;
-        if let Some(entry) = self.entries.get_mut(&offer.conversation) {
-            entry.offered_until = Some(now.plus_ms(RESERVATION_MS));
-        }
+        self.offered_until.insert(offer.conversation, now.plus_ms(RESERVATION_MS));
         self.turns.take(offer.agent);
         Some(offer)
     }
@@ -200,10 +215,10 @@ impl Queue {
     /// Where it stands; `None` when it does not wait.
     #[must_use]
     pub fn place(&self, conversation: ConversationId) -> Option<Place> {
-        let waiting = &self.entries.get(&conversation)?.waiting;
-        let key = (rank(waiting.priority, waiting.since), conversation);
-        let position = self.lines.get(&waiting.department)?.range(..=key).count();
-        Some(self.place_at(&waiting.department, position))
+        let entry = self.entries.get(&conversation)?;
+        let key = (entry.rank(), conversation);
+        let position = self.lines.get(&entry.department)?.range(..=key).count();
+        Some(self.place_at(&entry.department, position))
     }
 
     /// Everybody in a line, first to last, with their places: one pass for all.
@@ -253,22 +268,34 @@ impl Queue {
             return None;
         }
         order.iter().find_map(|place| {
-            let entry = self.entries.get(&place.1)?;
-            if entry.offered_until.is_some_and(|until| now < until) {
+            let conversation = place.1;
+            if self.offered_until.get(&conversation).is_some_and(|until| now < *until) {
                 return None;
             }
-            let agent = policy::pick(policy, &entry.waiting, agents, &self.turns)?;
-            Some((*place, Offer { conversation: place.1, agent }))
+            let skills = self.skills.get(&conversation).map_or(&[][..], Vec::as_slice);
+            let agent = policy::pick(policy, line, skills, agents, &self.turns)?;
+            Some((*place, Offer { conversation, agent }))
+        })
+    }
+
+    fn has(&self, waiting: &Waiting) -> bool {
+        let Waiting { conversation, department, priority, skills, since } = waiting;
+        self.entries.get(conversation).is_some_and(|entry| {
+            entry.department == *department
+                && entry.priority == *priority
+                && entry.since == *since
+                && self.skills.get(conversation).map_or(&[][..], Vec::as_slice) == skills
         })
     }
 
     fn remove(&mut self, conversation: ConversationId) -> Option<Entry> {
         let entry = self.entries.remove(&conversation)?;
-        let Waiting { department, priority, since, .. } = &entry.waiting;
-        if let Some(line) = self.lines.get_mut(department) {
-            line.remove(&(rank(*priority, *since), conversation));
+        self.skills.remove(&conversation);
+        self.offered_until.remove(&conversation);
+        if let Some(line) = self.lines.get_mut(&entry.department) {
+            line.remove(&(entry.rank(), conversation));
             if line.is_empty() {
-                self.lines.remove(department);
+                self.lines.remove(&entry.department);
             }
         }
         Some(entry)

@@ -112,7 +112,7 @@ fn gone_connections_are_forgotten_when_told_and_when_pruned() {
 #[test]
 fn receipts_and_places_reach_the_side_they_are_for() {
     let fanout = fanout();
-    let (_one, mut client) = subscribe(&fanout, VISITOR, Stream::Public);
+    let (one, mut client) = subscribe(&fanout, VISITOR, Stream::Public);
     let (_two, mut console) = subscribe(&fanout, AGENT, Stream::Public);
     let (_three, mut notes) = subscribe(&fanout, AGENT, Stream::Internal);
     for client in [&mut client, &mut console, &mut notes] {
@@ -124,9 +124,11 @@ fn receipts_and_places_reach_the_side_they_are_for() {
     fanout.receipt(&key(1), &visitor(1).author, Receipt::default());
     assert!(take_all(&mut client).is_empty());
     assert!(matches!(&take_all(&mut console)[..], [Delivery::Receipt { .. }]));
-    fanout.tell_visitors(&key(1), &Delivery::AnybodyOnline(false));
+    assert!(fanout.tell_visitors(&key(1), &Delivery::AnybodyOnline(false)));
     assert_eq!(take_all(&mut client).len(), 1);
     assert!(take_all(&mut console).is_empty() && take_all(&mut notes).is_empty());
+    fanout.unsubscribe(&key(1), Stream::Public, one.id());
+    assert!(!fanout.tell_visitors(&key(1), &Delivery::AnybodyOnline(true)), "no visitor is left");
 }
 
 #[test]

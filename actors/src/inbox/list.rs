@@ -1,6 +1,6 @@
 //! One list in order, shared by all who watch the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use switchboard_domain::card::{Card, Sort, SortKey};
@@ -9,6 +9,7 @@ use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId};
 use switchboard_store::{Fault, List, ListScope, Store};
 
 use super::{ROWS_MAX, Watch};
+use crate::cards::CardSet;
 use crate::tenant::Tenant;
 
 /// Rows above which a list forgets what ended longest ago: some windows full.
@@ -108,8 +109,8 @@ impl Sight {
 /// A list as it is now.
 #[derive(Debug, Default)]
 pub(super) struct Live {
-    rows: BTreeMap<SortKey, Arc<Card>>,
-    keys: HashMap<ConversationId, SortKey>,
+    order: BTreeSet<SortKey>,
+    cards: CardSet,
 }
 
 impl Live {
@@ -147,13 +148,12 @@ impl Live {
         conversation: ConversationId,
         card: Option<&Arc<Card>>,
     ) {
-        if let Some(key) = self.keys.remove(&conversation) {
-            self.rows.remove(&key);
+        if let Some(old) = self.cards.remove(&conversation) {
+            self.order.remove(&old.key(filter.sort));
         }
         if let Some(card) = card.filter(|card| filter.holds(card)) {
-            let key = card.key(filter.sort);
-            self.keys.insert(conversation, key);
-            self.rows.insert(key, Arc::clone(card));
+            self.order.insert(card.key(filter.sort));
+            self.cards.put(Arc::clone(card));
             if !card.status.is_open() {
                 self.forget_oldest_ended();
             }
@@ -163,22 +163,26 @@ impl Live {
     /// What ended is kept by the store; a list keeps enough of it to fill a window whose rows
     /// leave, however long it is watched.
     fn forget_oldest_ended(&mut self) {
-        if self.rows.len() <= ENDED_ROWS_MAX {
+        if self.order.len() <= ENDED_ROWS_MAX {
             return;
         }
-        let last = self.rows.iter().rev().find(|(_, card)| !card.status.is_open());
-        if let Some((key, card)) = last.map(|(key, card)| (*key, card.id)) {
-            self.rows.remove(&key);
-            self.keys.remove(&card);
+        let has_ended = |key: &SortKey| {
+            let card = self.cards.get(&key.conversation());
+            card.is_some_and(|card| !card.status.is_open())
+        };
+        if let Some(key) = self.order.iter().copied().rfind(has_ended) {
+            self.order.remove(&key);
+            self.cards.remove(&key.conversation());
         }
     }
 
     pub(super) fn total(&self) -> usize {
-        self.rows.len()
+        self.order.len()
     }
 
     /// The first rows, in order.
     pub(super) fn top(&self, limit: usize) -> Vec<Arc<Card>> {
-        self.rows.values().take(limit).cloned().collect()
+        let keys = self.order.iter().take(limit);
+        keys.filter_map(|key| self.cards.get(&key.conversation()).cloned()).collect()
     }
 }

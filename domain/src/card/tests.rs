@@ -75,12 +75,12 @@ fn a_card_says_what_the_state_says() {
     );
     assert_eq!(card.tags().collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(card.skills().collect::<Vec<_>>(), ["de", "shipping"]);
-    assert_eq!(card.ticket, Some(Number(1_000_009)));
-    assert_eq!((card.score, card.comment()), (None, None));
+    assert_eq!(card.ticket(), Some(Number(1_000_009)));
+    assert_eq!((card.score(), card.comment()), (None, None));
     assert_eq!(card.heads, Heads { public: Seq(5), internal: Seq(2) });
 
     let card = card_of(created(), &[(vera(), close()), (vera(), Command::Rate(rating))]);
-    assert_eq!((card.score, card.comment()), (Some(4), Some("fine")));
+    assert_eq!((card.score(), card.comment()), (Some(4), Some("fine")));
     assert_eq!((card.subject(), card.department(), card.agent_name()), (None, None, None));
     assert_eq!((card.last_name(), card.last_text(), card.last), (None, None, None));
     assert_eq!((card.tags().count(), card.skills().count()), (0, 0));

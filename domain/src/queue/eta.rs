@@ -13,11 +13,11 @@ pub(super) struct Samples {
 
 impl Samples {
     /// One that came at `position` was served after `waited_ms`.
-    pub(super) fn add(&mut self, waited_ms: i64, position: usize) {
+    pub(super) fn add(&mut self, waited_ms: i64, position: u32) {
         if self.per_place_ms.len() == ETA_SAMPLES_MAX {
             self.per_place_ms.pop_front();
         }
-        let n_places = i64::try_from(position.max(1)).unwrap_or(i64::MAX);
+        let n_places = i64::from(position.max(1));
         self.per_place_ms.push_back(waited_ms.max(0) / n_places);
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Waiting;
 use crate::ids::{AgentId, DepartmentId};
 
 /// How a line routes.
@@ -73,23 +72,24 @@ impl Turns {
     }
 }
 
-/// The agent for `waiting`; `None` when none of `agents` can take it now.
+/// The agent for what waits in `line` and asks for `skills`; `None` when none of `agents` can take
+/// it now.
 pub(super) fn pick(
     policy: Policy,
-    waiting: &Waiting,
+    line: Option<&DepartmentId>,
+    skills: &[Arc<str>],
     agents: &[Candidate],
     turns: &Turns,
 ) -> Option<AgentId> {
     let in_turn = |it: &Candidate| (turns.last(it.agent), it.agent);
-    let fitting =
-        agents.iter().filter(|it| it.is_free() && it.works_for(waiting.department.as_ref()));
+    let fitting = agents.iter().filter(|it| it.is_free() && it.works_for(line));
     let picked = match policy {
         Policy::Manual => None,
         Policy::RoundRobin => fitting.min_by_key(|it| in_turn(it)),
         Policy::LeastBusy => fitting.min_by_key(|it| (share_taken(it), in_turn(it))),
-        Policy::Skills => fitting
-            .filter(|it| it.can(&waiting.skills))
-            .min_by_key(|it| (share_taken(it), in_turn(it))),
+        Policy::Skills => {
+            fitting.filter(|it| it.can(skills)).min_by_key(|it| (share_taken(it), in_turn(it)))
+        }
     };
     picked.map(|it| it.agent)
 }

@@ -153,8 +153,8 @@ impl<'a> Card<'a> {
                 at: Rfc3339(last.at),
             }),
             unread,
-            rating: card.score.map(|score| Rating { score, comment: card.comment() }),
-            ticket: internal.then(|| card.ticket.map(|number| number.0)),
+            rating: card.score().map(|score| Rating { score, comment: card.comment() }),
+            ticket: internal.then(|| card.ticket().map(|number| number.0)),
         }
     }
 }
