@@ -18,7 +18,8 @@ const OURS = `
   onUnread outbox outdated pauseMs peek pictures probe readings
   receipts reconnect settled stall startAgain takeOlder textBytes transmit
   trouble typed unfollow verified visit watching stage notice applied queued behind learn fold
-  reading opened others oldest
+  reading opened others oldest answers author card conversations follow forget keep late mine onClose
+  own picture reader refused run settings stored tell who words
 `;
 
 export const names = `${PREACT} ${OURS}`.split(/\s+/).filter((name) => name !== '');

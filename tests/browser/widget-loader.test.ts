@@ -1,5 +1,6 @@
 /** What sites do with the loader: commands, events, consent, diagnosis, and what it leaves behind. */
 
+import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
 import { Agent, type Profile, picture, Visitor } from './kit/people.ts';
@@ -204,6 +205,73 @@ test('the site changes language and colors, and introduces its visitor', async (
   await command(visitor, 'update', { locale: 'ar' });
   await visitor.chat.getByRole('textbox', { name: 'رسالتك' }).waitFor();
 });
+
+/** A token as a site makes it: signed with the widget's key. */
+function sign(key: { kid: string; secret: string }, claims: object): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const signed = `${part({ alg: 'HS256', kid: key.kid })}.${part(claims)}`;
+  return `${signed}.${createHmac('sha256', key.secret).update(signed).digest('base64url')}`;
+}
+
+async function identityKey(): Promise<{ kid: string; secret: string }> {
+  const { body } = await admin.call('POST', '/v1/widgets/demo/identity-key', {});
+  return body as { kid: string; secret: string };
+}
+
+/** In seconds, as tokens have it. */
+const inSeconds = (from: number) => Math.floor(Date.now() / 1_000) + from;
+
+test('whom the site identifies is verified at the console, on each page and device', async () => {
+  const token = sign(await identityKey(), {
+    sub: 'customer-17',
+    name: 'Vera Bright',
+    email: 'vera@shop.example',
+    exp: inSeconds(600),
+  });
+  const [visitor, lines] = await visit('/');
+  await command(visitor, 'identify', token);
+  await visitor.openChat();
+  await visitor.say('It is really me');
+  await visitor.log.getByText('Sent').waitFor();
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
+  await ada.accept('It is really me');
+  await expect.poll(() => ada.heading.textContent()).toBe('Vera Bright');
+  const context = ada.page.getByRole('complementary', { name: 'Context' });
+  await context.getByText('vera@shop.example').waitFor();
+  await context.getByTitle('The site vouches for who this is').waitFor();
+  await picture(ada.page, 'identified');
+  await ada.say('So I see');
+  const [elsewhere] = await visit('/');
+  await command(elsewhere, 'identify', token);
+  await elsewhere.openChat();
+  await elsewhere.sees('So I see');
+  const { email, verified } = (await admin.card('So I see')).visitor as Record<string, unknown>;
+  expect({ email, verified }).toEqual({ email: 'vera@shop.example', verified: true });
+  expect(lines).toEqual([]);
+  expect(
+    await visitor.page.evaluate(() => JSON.stringify([localStorage, sessionStorage])),
+  ).not.toContain(token);
+});
+
+test.each(['wrongly signed', 'expired'])(
+  'a token that is %s is told in one line, and the visitor stays anonymous',
+  async (flaw) => {
+    const key = await identityKey();
+    const wrong = flaw === 'expired' ? key : { ...key, secret: `${key.secret}x` };
+    const exp = inSeconds(flaw === 'expired' ? -3_600 : 600);
+    const opened = await profile();
+    opened.expect(/401/);
+    const [visitor, lines] = await visit('/', opened);
+    await command(visitor, 'identify', sign(wrong, { sub: 'customer-17', name: 'Vera', exp }));
+    const line = 'Switchboard: identify: the token is expired or wrongly signed';
+    await expect.poll(() => lines).toEqual([line]);
+    await visitor.openChat();
+    await visitor.say('Nobody in particular');
+    await visitor.log.getByText('Sent').waitFor();
+    expect((await admin.card('Nobody in particular')).visitor).toMatchObject({ verified: false });
+    expect(lines).toEqual([line]);
+  },
+);
 
 test('agents see where the visitor goes, also without loading pages', async () => {
   const [visitor] = await visit('/');

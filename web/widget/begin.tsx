@@ -57,7 +57,13 @@ export async function begin(bridge: Bridge, notice: Trouble | null): Promise<voi
     const before = site.peek();
     site.value = now;
     const { token, contact } = now;
-    if (token !== undefined && token !== before.token) void widget.identify(token);
+    if (token !== undefined && token !== before.token) {
+      void widget.identify(token).then((believed) => {
+        if (believed) return;
+        // biome-ignore lint/suspicious/noConsole: it is for the people who build the site.
+        console.warn('Switchboard: identify: the token is expired or wrongly signed');
+      });
+    }
     if (contact !== undefined && JSON.stringify(contact) !== JSON.stringify(before.contact)) {
       void widget.introduce(contact);
     }

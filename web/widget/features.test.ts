@@ -1,7 +1,7 @@
 /** What the model does around the talk itself. */
 
 import { expect, test } from 'vitest';
-import type { Api } from '../client/http.ts';
+import { type Api, Problem } from '../client/http.ts';
 import { FakeClock, idsFrom, MemoryLocks, MemoryStore, randomFrom } from '../test/fake/ports.ts';
 import { FakeServer } from '../test/fake/server.ts';
 import { Widget } from './model.ts';
@@ -24,6 +24,8 @@ function makeWorld(settings: Partial<Settings> = {}) {
   const world = {
     chimes: 0,
     chats: [] as object[],
+    /** A token that the server does not believe. */
+    refused: '',
     settings: { id: 'demo', name: 'Shop', ...settings },
   };
   const api: Api = async <Answer>(
@@ -32,6 +34,7 @@ function makeWorld(settings: Partial<Settings> = {}) {
     { token, body }: { token?: string | undefined; body?: object } = {},
   ) => {
     requests.push({ method, path, token, body: body as Request['body'] });
+    if (token !== undefined && token === world.refused) throw new Problem(401, 'unauthenticated');
     if (method === 'GET') return { items: world.chats } as Answer;
     if (path !== '/v1/conversations') return {} as Answer;
     const secret = token === undefined ? 'sbv_secret' : null;
@@ -141,6 +144,29 @@ test('a signed token is the visitor: used as it is, and kept nowhere', async () 
   expect(store.texts.has('visitor:vera')).toBe(true);
   await widget.identify('nonsense');
   expect(events).toContainEqual(['error', { code: 'bad_token' }]);
+});
+
+test('whom the server does not believe stays anonymous, in the chat that is open', async () => {
+  const { open, clock, world, events } = makeWorld();
+  const widget = await open();
+  widget.send('anonymous');
+  await clock.pass(1_000);
+  world.refused = token({ sub: 'mallory' });
+  expect(await widget.identify(world.refused)).toBe(false);
+  expect(events).toContainEqual(['error', { code: 'bad_token' }]);
+  expect(widget.who.verified.peek()).toBe(false);
+  expect(widget.conversation.peek()?.id).toBe('chat-1');
+  expect(widget.stage.peek()).toBe('write');
+});
+
+test('of two tokens the newer one counts, whichever is judged first', async () => {
+  const { open } = makeWorld();
+  const widget = await open();
+  await Promise.all([
+    widget.identify(token({ sub: 'vera' })),
+    widget.identify(token({ sub: 'walter' })),
+  ]);
+  expect(widget.who.key).toBe('visitor:walter');
 });
 
 test('who signs in finds the chat that is open elsewhere, and not the anonymous one', async () => {

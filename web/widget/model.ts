@@ -119,6 +119,8 @@ export class Widget {
   /** Up to where a conversation was there before this page, by its id. */
   readonly #history = new Map<string, number>();
   #contact: Contact = {};
+  /** The newest token of the site, believed or not. */
+  #proof = '';
   #typingUntil = 0;
   #typingPause: Cancel | null = null;
   #saving: Cancel | null = null;
@@ -295,12 +297,23 @@ export class Widget {
     if (key === this.who.key) await this.#readVisitor();
   }
 
-  /** The site proves who the visitor is: from now on it is that visitor's chat. */
-  async identify(token: string): Promise<void> {
+  /**
+   * The site proves who the visitor is: from now on it is that visitor's chat. `false` when the
+   * server does not believe it; then the visitor stays who they were.
+   */
+  async identify(token: string): Promise<boolean> {
+    const { api, onEvent } = this.#options;
+    this.#proof = token;
+    const refused = await api('GET', '/v1/conversations?limit=1', { token }).then(
+      () => false,
+      ({ status }: Problem) => status === 401,
+    );
+    // The site may have changed its mind meanwhile.
+    if (this.#proof !== token) return true;
     const known = this.who.key;
-    if (!this.who.identify(token)) {
-      this.#options.onEvent('error', { code: 'bad_token' });
-      return;
+    if (refused || !this.who.identify(token)) {
+      onEvent('error', { code: 'bad_token' });
+      return false;
     }
     this.#gone.value = false;
     if (this.who.key !== known) {
@@ -313,6 +326,7 @@ export class Widget {
       await this.#readVisitor();
     }
     this.client.reconnect();
+    return true;
   }
 
   /** What the site knows of the visitor, without proof. */
