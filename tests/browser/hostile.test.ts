@@ -248,6 +248,67 @@ test('none executes in the console, whoever set it', async () => {
   expect(asked).toEqual([]);
 }, 600_000);
 
+interface Shown {
+  title: string;
+  body: string;
+}
+
+/** What must not reach a place that takes only text: it would steer the line that it stands in. */
+const STEERING = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066\u2067]/u;
+/** The mark around a name, which may be there once and closed once. */
+const ISOLATE = /^\u2068[^\u2068\u2069]*\u2069 is waiting$/;
+
+test('none executes in notifications, and none steers the line it stands in', async () => {
+  const profile = await stage.profile();
+  const hits = await watch(profile);
+  await profile.context.addInitScript(() => {
+    // The blank page that a tab begins with has no storage.
+    if (location.protocol !== 'http:') return;
+    localStorage.setItem(
+      'switchboard:console:prefs',
+      JSON.stringify({ desktop: { waiting: true, assigned: false, reply: false } }),
+    );
+    const shown: object[] = [];
+    /** Shows nothing and keeps what it was given. */
+    class Recorded {
+      static permission = 'granted';
+      constructor(title: unknown, options: { body?: unknown }) {
+        shown.push({ title, body: options.body });
+      }
+    }
+    Object.assign(window, { Notification: Recorded, shown });
+    Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' });
+  });
+  const ada = await Agent.open(profile, stage.server.address, 'Ada');
+  await ada.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  const read = () => ada.page.evaluate(() => (window as unknown as { shown: Shown[] }).shown);
+  const call = await asAda();
+  // A list is live up to a length, so those that were announced make place for others.
+  for (let first = 0; first < strings.length; first += 100) {
+    const batch = strings.slice(first, first + 100);
+    const ids: string[] = [];
+    await each(batch, async (hostile) => {
+      ids.push(await begin(hostile));
+    });
+    await expect.poll(async () => (await read()).length).toBe(first + batch.length);
+    await each(ids, async (id) => {
+      expect((await call('POST', `/v1/conversations/${id}/close`, {})).status).toBe(200);
+    });
+    await ada.page.getByText('Nobody is waiting').waitFor();
+  }
+  const shown = await read();
+  for (const { id } of strings) {
+    expect(shown.filter(({ body }) => body.startsWith(`m${id}: `))).toHaveLength(1);
+  }
+  // There is something to keep away.
+  expect(strings.some(({ text }) => STEERING.test(text))).toBe(true);
+  expect(shown.filter(({ title, body }) => STEERING.test(title + body))).toEqual([]);
+  expect(shown.filter(({ title }) => !ISOLATE.test(title))).toEqual([]);
+  await carefullyMade(ada.page);
+  expect([...hits]).toEqual([]);
+  expect(asked).toEqual([]);
+}, 300_000);
+
 test('none executes in the widget, whoever set it', async () => {
   const profile = await stage.profile();
   profile.expect(/Failed to load resource/);

@@ -57,8 +57,21 @@ test('what was there before is no news; what comes is', () => {
   lists.change(WAITING, [{ put: card('b') }]);
   expect(rung).toEqual(['chime']);
   expect(told).toEqual([
-    { title: 'Visitor b is waiting', text: 'No message yet', conversation: 'b' },
+    { title: '\u2068Visitor b\u2069 is waiting', text: 'No message yet', conversation: 'b' },
   ]);
+});
+
+test('no sign in a name or a text moves what stands beside it', () => {
+  const { lists, told } = make();
+  lists.snapshot(WAITING, []);
+  const visitor = { id: 'v', name: 'Eve\u2069\u202E\r\n' };
+  const last = {
+    from: { kind: 'visitor' as const, id: 'v' },
+    text: '\u2066a\u0000b\u0085',
+    at: '',
+  };
+  lists.change(WAITING, [{ put: card('a', { visitor, last }) }]);
+  expect(told).toEqual([{ title: '\u2068Eve\u2069 is waiting', text: 'a b', conversation: 'a' }]);
 });
 
 test('a reply rings unless one looks at it', () => {

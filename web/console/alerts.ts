@@ -6,7 +6,7 @@ import type { Cancel } from '../client/ports.ts';
 import type { View } from '../client/views.ts';
 import type { Desk } from './desk.ts';
 import type { AlertEvent, Prefs, Sound } from './prefs.ts';
-import { lastLine, visitorName } from './words.ts';
+import { isolated, lastLine, plain, visitorName } from './words.ts';
 
 export interface Notice {
   title: string;
@@ -40,8 +40,8 @@ export function watchAlerts(
     if (sound !== 'none') ports.play(sound, prefs.volume.peek());
     if (!prefs.desktop.peek()[event] || desk.watching.peek()) return;
     ports.tell({
-      title: `${visitorName(card)} ${TITLES[event]}`,
-      text: lastLine(card),
+      title: `${isolated(visitorName(card))} ${TITLES[event]}`,
+      text: plain(lastLine(card)),
       conversation: card.id,
     });
   };

@@ -7,6 +7,19 @@ export function visitorName(card: Card): string {
   return card.visitor.name || `Visitor ${card.number}`;
 }
 
+/** What steers a line instead of being read in it: controls, and marks and overrides of direction. */
+const STEERING = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+/gu;
+
+/** One line for places that take only text: no foreign sign in it moves what stands beside it. */
+export function plain(text: string): string {
+  return text.replaceAll(STEERING, ' ').trim();
+}
+
+/** The same amid words of ours, whichever way it reads: what `<bdi>` is to a page. */
+export function isolated(text: string): string {
+  return `\u2068${plain(text)}\u2069`;
+}
+
 export const PRIORITIES: readonly [Priority, string][] = [
   ['urgent', 'Urgent'],
   ['high', 'High'],
