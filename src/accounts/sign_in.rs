@@ -88,7 +88,7 @@ impl Accounts {
     ///
     /// When the store fails.
     pub async fn log_out(&self, identity: &Identity) -> Result<(), Error> {
-        let (Via::SignIn(id), Some(person)) = (identity.via, &identity.person) else {
+        let (&Via::SignIn(id), Some(person)) = (&identity.via, &identity.person) else {
             return Ok(());
         };
         let (tenant, person) = (&identity.tenant, person.value.id);

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use switchboard_actors::Outlet;
 use switchboard_actors::clock::Clock;
-use switchboard_domain::ids::{AgentId, TenantId, Timestamp, VisitorId};
+use switchboard_domain::ids::{AgentId, TenantId, Timestamp, VisitorId, WidgetId};
 use switchboard_domain::person::{Author, Caller, Principal, Role};
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use super::{Flaw, Refused};
 use crate::accounts::api_key::{self, Scope, Scopes};
 use crate::accounts::credential::{SEEN_LAG_MS, SignIn};
 use crate::accounts::{SIGN_IN_PREFIX, sign_in};
-use crate::directory::identity_key;
+use crate::directory::identity_key::{self, IdentityKey, Replaced};
 use crate::directory::person::{Change, Person, Sight};
 use crate::directory::visitor::Access;
 use crate::directory::{self, Directory, Versioned};
@@ -43,10 +43,12 @@ pub struct Identity {
 }
 
 /// What a caller showed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Via {
     /// A signed token.
     Token,
+    /// A token that a site signed with the key of its widget that has this name.
+    Site(Arc<str>),
     /// The secret of a visitor without an account.
     VisitorSecret,
     /// The cookie of a browser that is signed in, or a ticket that it was given.
@@ -87,7 +89,7 @@ impl Identity {
     pub fn permits(&self, scope: Scope) -> bool {
         match self.via {
             Via::Key(scopes) => scopes.holds(scope),
-            Via::Token | Via::VisitorSecret | Via::SignIn(_) => true,
+            Via::Token | Via::Site(_) | Via::VisitorSecret | Via::SignIn(_) => true,
         }
     }
 
@@ -199,20 +201,18 @@ impl Authenticator {
     ) -> Result<Registration, AuthError> {
         let Shared { directory, revocations, .. } = &*self.0;
         let tenant = &identity.tenant;
-        let sign_in = match identity.via {
-            Via::SignIn(id) => Some(id),
-            Via::Token | Via::VisitorSecret | Via::Key(_) => None,
-        };
-        let registration = revocations.register(tenant.clone(), identity.id(), sign_in, outlet);
+        let via = identity.via.clone();
+        let registration = revocations.register(tenant.clone(), identity.id(), via, outlet);
         // Asked after entering: whoever disables from now on finds the entry.
         let is_good = match &identity.person {
             Some(known) => {
                 let person = directory.person(tenant, known.value.id).await?;
                 person.is_some_and(|person| {
                     !person.value.disabled && person.value.role_max == known.value.role_max
-                }) && match sign_in {
-                    None => true,
-                    Some(id) => self.is_signed_in(tenant, known.value.id, id).await?,
+                }) && match &identity.via {
+                    Via::SignIn(id) => self.is_signed_in(tenant, known.value.id, *id).await?,
+                    Via::Site(name) => directory.identity_key(name).await?.is_some(),
+                    Via::Token | Via::VisitorSecret | Via::Key(_) => true,
                 }
             }
             None if matches!(identity.via, Via::Key(_)) => {
@@ -338,6 +338,40 @@ impl Authenticator {
         Ok(())
     }
 
+    /// Makes a key for a widget, in the place of the one in use; connections that came with a key
+    /// that is refused from now on are cut.
+    ///
+    /// # Errors
+    ///
+    /// As [`Directory::rotate_identity_key`].
+    pub async fn rotate_identity_key(
+        &self,
+        tenant: &TenantId,
+        widget: &WidgetId,
+        replaced: Replaced,
+    ) -> Result<IdentityKey, directory::Error> {
+        let key = self.0.directory.rotate_identity_key(tenant, widget, replaced).await?;
+        self.cut_refused_keys(tenant, widget).await?;
+        Ok(key)
+    }
+
+    async fn cut_refused_keys(
+        &self,
+        tenant: &TenantId,
+        widget: &WidgetId,
+    ) -> Result<(), directory::Error> {
+        let good = self.0.directory.identity_keys(tenant, widget).await?;
+        let is_refused = |via: &Via| match via {
+            Via::Site(name) => {
+                let of = identity_key::owner_of(name);
+                of.is_some_and(|(_, of)| of == *widget) && good.iter().all(|key| key.name != *name)
+            }
+            Via::Token | Via::VisitorSecret | Via::SignIn(_) | Via::Key(_) => false,
+        };
+        self.0.revocations.revoke_everywhere(tenant, is_refused);
+        Ok(())
+    }
+
     /// A caller as they stand now, if they came by a sign-in that is still good; `None` for
     /// credentials that end when they say.
     ///
@@ -345,7 +379,7 @@ impl Authenticator {
     ///
     /// When the store fails.
     pub async fn extended(&self, identity: &Identity) -> Result<Option<Identity>, AuthError> {
-        let (Via::SignIn(id), Some(known)) = (identity.via, &identity.person) else {
+        let (&Via::SignIn(id), Some(known)) = (&identity.via, &identity.person) else {
             return Ok(None);
         };
         let Shared { directory, clock, .. } = &*self.0;
@@ -361,13 +395,13 @@ impl Authenticator {
 
     /// Closes the sockets of one sign-in.
     pub fn end_sign_in(&self, tenant: &TenantId, person: AgentId, ended: Uuid) {
-        let is_ended = |of: Option<Uuid>| of == Some(ended);
+        let is_ended = |via: &Via| *via == Via::SignIn(ended);
         self.0.revocations.revoke_where(tenant, person.uuid(), is_ended);
     }
 
     /// Closes the sockets of all sign-ins of a person but one.
     pub fn end_sign_ins(&self, tenant: &TenantId, person: AgentId, kept: Option<Uuid>) {
-        let is_ended = |of: Option<Uuid>| of.is_some() && of != kept;
+        let is_ended = |via: &Via| matches!(via, Via::SignIn(id) if Some(*id) != kept);
         self.0.revocations.revoke_where(tenant, person.uuid(), is_ended);
     }
 
@@ -401,9 +435,9 @@ impl Authenticator {
     }
 
     async fn authenticate_person(&self, token: &str) -> Result<Identity, AuthError> {
-        let checked = match self.check_identity(token).await? {
-            Some(checked) => checked,
-            None => self.check(token)?,
+        let (checked, via) = match self.check_identity(token).await? {
+            Some((checked, name)) => (checked, Via::Site(name)),
+            None => (self.check(token)?, Via::Token),
         };
         let (key, claims) = &*checked;
         let sight = Sight {
@@ -432,7 +466,7 @@ impl Authenticator {
             caller: Caller { author, role },
             person: Some(person),
             expires_at: Some(claims.expires_at),
-            via: Via::Token,
+            via,
         })
     }
 
@@ -461,19 +495,21 @@ impl Authenticator {
         })
     }
 
-    /// Checks a token that a site signed with the key of its widget; `None` when it names none.
+    /// Checks a token that a site signed with the key of its widget, and answers the key's name;
+    /// `None` when it names none.
     async fn check_identity(
         &self,
         token: &str,
-    ) -> Result<Option<Arc<(Arc<Key>, Claims)>>, AuthError> {
+    ) -> Result<Option<(Arc<(Arc<Key>, Claims)>, Arc<str>)>, AuthError> {
         let Shared { keys, clock, directory, .. } = &*self.0;
         let Some(name) = Keys::name_of(token) else { return Ok(None) };
         let Some((tenant, widget)) = identity_key::owner_of(&name) else { return Ok(None) };
         let key = directory.identity_key(&name).await?;
         let key = key.ok_or(AuthError::Invalid(Flaw::Key))?;
+        let name = key.name;
         let key = Key::of_widget(tenant, &widget, &key.secret);
         let claims = keys.check_by(&key, token, clock.now())?;
-        Ok(Some(Arc::new((Arc::new(key), claims))))
+        Ok(Some((Arc::new((Arc::new(key), claims)), name)))
     }
 
     /// Checks a signed token; a costly signature only once.

@@ -9,15 +9,30 @@ use switchboard_actors::{Delivery, Outlet};
 use switchboard_domain::ids::TenantId;
 use uuid::Uuid;
 
+use super::Via;
+
 /// Who, in which tenant.
 type Whom = (TenantId, Uuid);
 
 /// All open connections of a node. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Revocations(Arc<Mutex<HashMap<Whom, Vec<Entry>>>>);
+pub struct Revocations(Arc<Mutex<Open>>);
 
-/// One connection: the sign-in that it came with, if it did, and how to reach it.
-type Entry = (Option<Uuid>, Outlet);
+#[derive(Debug, Default)]
+struct Open {
+    by_person: HashMap<Whom, Vec<Entry>>,
+    n_entered: u64,
+}
+
+/// One connection.
+#[derive(Clone, Debug)]
+struct Entry {
+    /// Tells it from the entry that a renewal puts in its place.
+    id: u64,
+    /// What it came with.
+    via: Via,
+    outlet: Outlet,
+}
 
 /// One connection's entry; ends with it.
 #[derive(Debug)]
@@ -25,7 +40,7 @@ type Entry = (Option<Uuid>, Outlet);
 pub struct Registration {
     open: Revocations,
     whom: Whom,
-    outlet_id: u64,
+    id: u64,
 }
 
 impl Revocations {
@@ -34,12 +49,16 @@ impl Revocations {
         &self,
         tenant: TenantId,
         person: Uuid,
-        sign_in: Option<Uuid>,
+        via: Via,
         outlet: &Outlet,
     ) -> Registration {
         let whom = (tenant, person);
-        self.0.lock().entry(whom.clone()).or_default().push((sign_in, outlet.clone()));
-        Registration { open: self.clone(), whom, outlet_id: outlet.id() }
+        let mut open = self.0.lock();
+        open.n_entered += 1;
+        let id = open.n_entered;
+        let entry = Entry { id, via, outlet: outlet.clone() };
+        open.by_person.entry(whom.clone()).or_default().push(entry);
+        Registration { open: self.clone(), whom, id }
     }
 
     /// Tells every open connection of a person that its credential is no longer good; answers
@@ -48,38 +67,57 @@ impl Revocations {
         self.revoke_where(tenant, person, |_| true)
     }
 
-    /// The same for the connections of some of the person's sign-ins.
+    /// The same for those of the person's connections that came with what has ended.
     pub(super) fn revoke_where(
         &self,
         tenant: &TenantId,
         person: Uuid,
-        is_ended: impl Fn(Option<Uuid>) -> bool,
+        is_ended: impl Fn(&Via) -> bool,
     ) -> usize {
-        let mut open = self.0.lock().get(&(tenant.clone(), person)).cloned().unwrap_or_default();
-        open.retain(|(sign_in, _)| is_ended(*sign_in));
-        for (_, outlet) in &open {
-            outlet.push(Delivery::Revoked);
-        }
-        open.len()
+        tell(self.of(tenant, person).iter().filter(|entry| is_ended(&entry.via)))
+    }
+
+    /// The same for everybody's of a tenant. It looks at every connection of the node: for what
+    /// happens as rarely as the replacement of a key.
+    pub(super) fn revoke_everywhere(
+        &self,
+        tenant: &TenantId,
+        is_ended: impl Fn(&Via) -> bool,
+    ) -> usize {
+        let open = self.0.lock();
+        let of_tenant = open.by_person.iter().filter(|((of, _), _)| of == tenant);
+        tell(of_tenant.flat_map(|(_, entries)| entries).filter(|entry| is_ended(&entry.via)))
     }
 
     /// Tells every open connection of a person to come again, because what it knows of the person
     /// is of before.
     pub(super) fn renew(&self, tenant: &TenantId, person: Uuid) {
-        let open = self.0.lock().get(&(tenant.clone(), person)).cloned().unwrap_or_default();
-        for (_, outlet) in &open {
-            outlet.push(Delivery::Drain { reconnect_in_ms: 0 });
+        for entry in self.of(tenant, person) {
+            entry.outlet.push(Delivery::Drain { reconnect_in_ms: 0 });
         }
     }
+
+    fn of(&self, tenant: &TenantId, person: Uuid) -> Vec<Entry> {
+        self.0.lock().by_person.get(&(tenant.clone(), person)).cloned().unwrap_or_default()
+    }
+}
+
+fn tell<'a>(ended: impl Iterator<Item = &'a Entry>) -> usize {
+    let mut n_told = 0;
+    for entry in ended {
+        entry.outlet.push(Delivery::Revoked);
+        n_told += 1;
+    }
+    n_told
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut open = self.open.0.lock();
-        if let Some(outlets) = open.get_mut(&self.whom) {
-            outlets.retain(|(_, outlet)| outlet.id() != self.outlet_id);
-            if outlets.is_empty() {
-                open.remove(&self.whom);
+        if let Some(entries) = open.by_person.get_mut(&self.whom) {
+            entries.retain(|entry| entry.id != self.id);
+            if entries.is_empty() {
+                open.by_person.remove(&self.whom);
             }
         }
     }
@@ -102,11 +140,12 @@ mod tests {
         let (first, mut first_queue) = queue();
         let (second, mut second_queue) = queue();
         let (third, mut third_queue) = queue();
-        let _first = revocations.register(acme(), ada, None, &first);
-        let _second = revocations.register(acme(), ada, Some(Uuid::from_u128(7)), &second);
-        let _third = revocations.register(acme(), ben, None, &third);
+        let _first = revocations.register(acme(), ada, Via::Token, &first);
+        let _second = revocations.register(acme(), ada, Via::SignIn(Uuid::from_u128(7)), &second);
+        let _third = revocations.register(acme(), ben, Via::Token, &third);
         let (elsewhere, mut elsewhere_queue) = queue();
-        let _elsewhere = revocations.register(TenantId("other".into()), ada, None, &elsewhere);
+        let _elsewhere =
+            revocations.register(TenantId("other".into()), ada, Via::Token, &elsewhere);
 
         assert_eq!(revocations.revoke(&acme(), ada), 2);
 
@@ -123,11 +162,11 @@ mod tests {
         let (first, mut first_queue) = queue();
         let (second, mut second_queue) = queue();
         let (third, mut third_queue) = queue();
-        let _first = revocations.register(acme(), ada, Some(phone), &first);
-        let _second = revocations.register(acme(), ada, Some(desk), &second);
-        let _third = revocations.register(acme(), ada, None, &third);
+        let _first = revocations.register(acme(), ada, Via::SignIn(phone), &first);
+        let _second = revocations.register(acme(), ada, Via::SignIn(desk), &second);
+        let _third = revocations.register(acme(), ada, Via::Token, &third);
 
-        assert_eq!(revocations.revoke_where(&acme(), ada, |of| of == Some(phone)), 1);
+        assert_eq!(revocations.revoke_where(&acme(), ada, |via| *via == Via::SignIn(phone)), 1);
 
         assert!(matches!(first_queue.try_next(), Some(Ok(Delivery::Revoked))));
         assert!(second_queue.try_next().is_none());
@@ -135,11 +174,47 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_key_reaches_whoever_came_with_it_in_its_tenant() {
+        let revocations = Revocations::default();
+        let signed = |name: &str| Via::Site(name.into());
+        let (ada, ben) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let (first, mut first_queue) = queue();
+        let (second, mut second_queue) = queue();
+        let (third, mut third_queue) = queue();
+        let _first = revocations.register(acme(), ada, signed("old"), &first);
+        let _second = revocations.register(acme(), ben, signed("new"), &second);
+        let other = TenantId("other".into());
+        let _third = revocations.register(other, ben, signed("old"), &third);
+
+        assert_eq!(revocations.revoke_everywhere(&acme(), |via| *via == signed("old")), 1);
+
+        assert!(matches!(first_queue.try_next(), Some(Ok(Delivery::Revoked))));
+        assert!(second_queue.try_next().is_none());
+        assert!(third_queue.try_next().is_none());
+    }
+
+    #[test]
+    fn a_renewed_connection_stands_under_what_it_came_with_last() {
+        let revocations = Revocations::default();
+        let (ada, phone, desk) = (Uuid::from_u128(1), Uuid::from_u128(7), Uuid::from_u128(8));
+        let (outlet, mut queue) = queue();
+        let before = revocations.register(acme(), ada, Via::SignIn(phone), &outlet);
+        let _now = revocations.register(acme(), ada, Via::SignIn(desk), &outlet);
+        drop(before);
+
+        let of = |sign_in| move |via: &Via| *via == Via::SignIn(sign_in);
+        assert_eq!(revocations.revoke_where(&acme(), ada, of(phone)), 0);
+        assert!(queue.try_next().is_none());
+        assert_eq!(revocations.revoke_where(&acme(), ada, of(desk)), 1);
+        assert!(matches!(queue.try_next(), Some(Ok(Delivery::Revoked))));
+    }
+
+    #[test]
     fn a_connection_that_ended_leaves_nothing_behind() {
         let revocations = Revocations::default();
         let (outlet, _queue) = queue();
-        let registration = revocations.register(acme(), Uuid::from_u128(1), None, &outlet);
+        let registration = revocations.register(acme(), Uuid::from_u128(1), Via::Token, &outlet);
         drop(registration);
-        assert!(revocations.0.lock().is_empty());
+        assert!(revocations.0.lock().by_person.is_empty());
     }
 }

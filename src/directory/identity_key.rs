@@ -134,13 +134,27 @@ impl Directory {
     /// When the store fails.
     pub async fn identity_key(&self, name: &str) -> Result<Option<IdentityKey>, Error> {
         let Some((tenant, widget)) = owner_of(name) else { return Ok(None) };
-        let Some(keys) = self.load::<IdentityKeys>(&tenant, &widget.0).await? else {
-            return Ok(None);
+        let good = self.identity_keys(&tenant, &widget).await?;
+        Ok(good.into_iter().find(|key| *key.name == *name))
+    }
+
+    /// The keys of a widget that are good now.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn identity_keys(
+        &self,
+        tenant: &TenantId,
+        widget: &WidgetId,
+    ) -> Result<Vec<IdentityKey>, Error> {
+        let Some(keys) = self.load::<IdentityKeys>(tenant, &widget.0).await? else {
+            return Ok(Vec::new());
         };
         let IdentityKeys { current, retiring } = &keys.value;
         let now = self.0.clock.now();
         let retiring = retiring.as_ref().filter(|(_, until)| now < *until).map(|(key, _)| key);
-        Ok([Some(current), retiring].into_iter().flatten().find(|key| *key.name == *name).cloned())
+        Ok([Some(current), retiring].into_iter().flatten().cloned().collect())
     }
 }
 

@@ -1,8 +1,9 @@
 //! A site says who its visitors are: with the key of its widget, and with nothing else.
 
 use serde_json::{Value, json};
+use tokio::time::{Duration, timeout};
 
-use crate::harness::{Client, Server};
+use crate::harness::{Client, End, PATIENCE, Server};
 use crate::tokens::{now_s, signed};
 
 struct Site {
@@ -118,5 +119,41 @@ async fn a_replaced_key_is_good_until_it_is_revoked() {
     let admin = server.sign_in("ada").await;
     let path = "/v1/widgets/demo/identity-key?revoke=yes";
     assert_eq!(server.post(path, Some(&admin), json!({})).await.status, 400);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sockets_that_came_with_a_revoked_key_are_closed_and_no_others() {
+    const WITHIN: Duration = Duration::from_secs(5);
+    const { assert!(WITHIN.as_secs() < PATIENCE.as_secs()) };
+    let server = Server::start().await;
+    let first = Site::new(&server, "").await;
+    let mut stays = server.connect(&first.eve()).await;
+    let mut renewed = server.connect(&first.eve()).await;
+    let mut left = server.connect(&first.eve()).await;
+    let begun = server.begin("a stranger").await;
+    let mut stranger = server.connect(&begun.secret).await;
+
+    // A day to bring the new key to every server: nobody is cut.
+    let second = Site::new(&server, "").await;
+    renewed.send(json!({ "type": "hello", "token": second.eve() })).await;
+    renewed.next_of("ready").await;
+    stays.settle().await;
+
+    // Another one: the first is refused from now on, the second for another day not.
+    let third = Site::new(&server, "").await;
+    for socket in [&mut stays, &mut left] {
+        let (_, end) = timeout(WITHIN, socket.end()).await.expect("its end in time");
+        assert_eq!(end, End::Code(4500));
+    }
+    renewed.settle().await;
+    let mut newest = server.connect(&third.eve()).await;
+
+    Site::new(&server, "?revoke=1").await;
+    for socket in [&mut renewed, &mut newest] {
+        let (_, end) = timeout(WITHIN, socket.end()).await.expect("its end in time");
+        assert_eq!(end, End::Code(4500));
+    }
+    stranger.settle().await;
     server.stop().await;
 }

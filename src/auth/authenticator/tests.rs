@@ -42,7 +42,7 @@ async fn a_valid_token_of_an_unknown_person_provisions_them() {
     let token = acme_token(json!({"sub": 42, "email": "ada@example.org", "given_name": "Ada"}));
     let identity = auth.authenticate(&token).await.unwrap();
     let person = &identity.person.as_ref().unwrap().value;
-    assert_eq!((&*identity.tenant.0, identity.via), ("acme", Via::Token));
+    assert_eq!((&*identity.tenant.0, &identity.via), ("acme", &Via::Token));
     assert_eq!(identity.caller.author.principal, Principal::Agent(person.id));
     assert_eq!(identity.caller.author.name.as_deref(), Some("Ada"));
     assert_eq!(identity.caller.role, Role::Agent);
@@ -186,7 +186,7 @@ async fn a_visitors_secret_opens_exactly_its_visitor() {
     let (visitor, token) = setup.directory.create_visitor(&tenant("acme"), contact).await.unwrap();
     let id = visitor.value.id;
     let identity = auth.authenticate(&token.reveal()).await.unwrap();
-    assert_eq!((&*identity.tenant.0, identity.via), ("acme", Via::VisitorSecret));
+    assert_eq!((&*identity.tenant.0, &identity.via), ("acme", &Via::VisitorSecret));
     assert_eq!(identity.caller.author.principal, Principal::Visitor(id));
     assert_eq!(identity.caller.author.name.as_deref(), Some("Vera"));
     assert_eq!((identity.caller.role, identity.expires_at), (Role::Visitor, None));

@@ -71,7 +71,7 @@ enum Answer {
     /// The outcome is unknown: only a fresh start makes it known again.
     Void,
     /// The token was renewed, or not.
-    Renewed(Result<Box<Identity>, Problem>),
+    Renewed(Result<Box<(Identity, Registration)>, Problem>),
     /// Nothing to say.
     Silent,
 }
@@ -87,7 +87,7 @@ struct Connection {
     id: Uuid,
     identity: Arc<Identity>,
     /// Makes the socket revocable as long as it lives.
-    _registration: Registration,
+    registration: Registration,
     device: DeviceId,
     subscriptions: Subscriptions,
     /// Live lists by the client's reference; the position of one is not its id.

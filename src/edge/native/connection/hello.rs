@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant, timeout};
 use super::subscriptions::Subscriptions;
 use super::{
     Answer, Connection, Deadlines, EXPIRY_GRACE, Frame, HELLO_WITHIN, Identity, Incoming, Limits,
-    PING_EVERY, Person, TEXT_BYTES_MAX, UNACKED_MAX, UnderWay,
+    PING_EVERY, Person, Registration, TEXT_BYTES_MAX, UNACKED_MAX, UnderWay,
 };
 use crate::accounts::api_key::Scope;
 use crate::accounts::stream_ticket;
@@ -65,7 +65,7 @@ pub(super) async fn greet(
         deliveries,
         id,
         identity: Arc::new(identity),
-        _registration: registration,
+        registration,
         // Without a device of its own a client still gets safe retries within this connection.
         device: device.unwrap_or_else(|| DeviceId::new(id)),
         subscriptions: Subscriptions::default(),
@@ -218,9 +218,14 @@ impl Connection {
     pub(super) fn renew(&self, token: String) -> BoxFuture<'static, Answer> {
         let doors = Arc::clone(&self.doors);
         let (origin, address) = (self.origin.clone(), self.address);
+        let outlet = self.outlet.clone();
         async move {
-            let admitted = admit(&doors, &token, origin.as_deref(), address).await;
-            Answer::Renewed(admitted.map(Box::new))
+            let renewed = async {
+                let identity = admit(&doors, &token, origin.as_deref(), address).await?;
+                let registration = doors.auth.register(&identity, &outlet).await?;
+                Ok(Box::new((identity, registration)))
+            };
+            Answer::Renewed(renewed.await)
         }
         .boxed()
     }
@@ -242,10 +247,10 @@ impl Connection {
     /// A good token of the same person in the same role goes on; anything else does not.
     pub(super) async fn renewed(
         &mut self,
-        renewed: Result<Box<Identity>, Problem>,
+        renewed: Result<Box<(Identity, Registration)>, Problem>,
     ) -> Result<(), Close> {
-        let identity = match renewed {
-            Ok(identity) => identity,
+        let (identity, registration) = match renewed {
+            Ok(renewed) => *renewed,
             Err(problem) => {
                 let frame = Frame::Error { code: problem.code.as_str(), detail: None };
                 self.write(self.codec.encode(&frame)).await?;
@@ -265,7 +270,9 @@ impl Connection {
         }
         self.clock.expires_at = expiry(&self.doors, &identity, Instant::now());
         let frame = ready(&self.doors, self.id, self.codec, &identity);
-        self.identity = Arc::from(identity);
+        self.identity = Arc::new(identity);
+        // From now on it ends with what was shown last, not with what it came with.
+        self.registration = registration;
         self.doors.connections.enter(&self.outlet, &self.identity);
         self.write(frame).await
     }

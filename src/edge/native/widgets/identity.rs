@@ -53,7 +53,7 @@ pub async fn rotate(
         Some(_) => return Err(Problem::with(Code::BadRequest, "`revoke` is 0 or 1")),
     };
     let widget = WidgetId(id.into());
-    let key = doors.directory.rotate_identity_key(&identity.tenant, &widget, replaced).await?;
+    let key = doors.auth.rotate_identity_key(&identity.tenant, &widget, replaced).await?;
     let made = Made { kid: (*key.name).to_owned(), secret: (*key.secret).to_owned() };
     Ok((StatusCode::CREATED, axum::Json(made)).into_response())
 }
