@@ -67,6 +67,12 @@ impl Setup {
         Self { store, clock, directory }
     }
 
+    /// A moment after the last one.
+    pub(crate) fn tick(&self) -> Timestamp {
+        self.clock.turn_ms(1);
+        self.clock.now()
+    }
+
     /// The directory as a restarted process finds it.
     pub(crate) async fn restart(&mut self) {
         self.directory = open(&self.store, &self.clock).await;
