@@ -5,6 +5,7 @@
 //! each kind are kept after reading.
 
 pub(crate) mod record;
+mod last_change;
 pub(crate) mod cache;
 mod changes;
 pub(crate) mod text;
@@ -31,10 +32,11 @@ use uuid::Uuid;
 
 use crate::accounts::avatar;
 use cache::Caches;
-use record::{Record, decode, encode};
+use record::{Record, check_version, decode, encode};
 
 pub use department::Department;
 pub use idempotency::{Claim, Claimed, Scope};
+pub use last_change::LastChange;
 pub use person::Person;
 pub use record::Versioned;
 pub use visitor::{Contact, Visitor};
@@ -59,6 +61,9 @@ pub enum Error {
     /// It was changed since the caller read it.
     #[error("it was changed since it was read")]
     Changed,
+    /// The same, and who did it is known.
+    #[error("it was changed since it was read")]
+    Outdated(Box<LastChange>),
     /// A value is not allowed.
     #[error("`{field}` {why}")]
     Invalid {
@@ -209,13 +214,30 @@ impl Directory {
     ) -> Result<Arc<Versioned<R>>, Error> {
         for _ in 0..TRIES_MAX {
             let stored = self.load_stored::<R>(tenant, id).await?.ok_or(Error::NotFound)?;
-            if version.is_some_and(|version| version != stored.version) {
-                return Err(Error::Changed);
-            }
+            check_version(&stored, version)?;
             let mut value = stored.value.clone();
             rule(&mut value)?;
             match self.save(tenant, id, Expect::Version(stored.version), value).await {
-                Err(Error::Changed) if version.is_none() => {}
+                // The next reading says by whom.
+                Err(Error::Changed) => {}
+                answer => return answer,
+            }
+        }
+        Err(Error::Changed)
+    }
+
+    /// Removes a record that the caller read in that version; `None` for any.
+    pub(crate) async fn remove_read<R: Record>(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        version: Option<u64>,
+    ) -> Result<(), Error> {
+        for _ in 0..TRIES_MAX {
+            let stored = self.load_stored::<R>(tenant, id).await?.ok_or(Error::NotFound)?;
+            check_version(&stored, version)?;
+            match self.remove::<R>(tenant, id, Expect::Version(stored.version)).await {
+                Err(Error::Changed) => {}
                 answer => return answer,
             }
         }

@@ -355,6 +355,21 @@ impl Authenticator {
         Ok(key)
     }
 
+    /// Removes a widget; connections of visitors whom its keys let in are cut.
+    ///
+    /// # Errors
+    ///
+    /// As [`Directory::remove_widget`].
+    pub async fn remove_widget(
+        &self,
+        tenant: &TenantId,
+        widget: &WidgetId,
+        version: Option<u64>,
+    ) -> Result<(), directory::Error> {
+        self.0.directory.remove_widget(tenant, widget, version).await?;
+        self.cut_refused_keys(tenant, widget).await
+    }
+
     async fn cut_refused_keys(
         &self,
         tenant: &TenantId,

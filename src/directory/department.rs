@@ -8,9 +8,10 @@ use switchboard_store::{Expect, Fault};
 use utoipa::ToSchema;
 
 use super::cache::{Cache, Caches};
+use super::last_change::LastChangeForm;
 use super::record::{Record, parse};
 use super::text::{SHORT_NAME, is_short_name, line};
-use super::{Directory, Error, PAGE_MAX, Versioned};
+use super::{Directory, Error, LastChange, PAGE_MAX, Versioned};
 
 /// What every tenant begins with.
 const SEEDED: [(&str, &str); 6] = [
@@ -49,27 +50,39 @@ pub struct Department {
     pub name: Arc<str>,
     /// How its conversations find their agent; `None` for the tenant's way.
     pub routing: Option<Routing>,
+    /// Who changed it last; `None` when nobody is known.
+    pub changed: Option<LastChange>,
 }
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DepartmentForm {
     name: Arc<str>,
     routing: Option<Routing>,
+    /// Since version 2.
+    #[serde(default)]
+    changed: Option<LastChangeForm>,
 }
 
 impl Record for Department {
     const KIND: &'static str = "department";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const IS_SHOWN: bool = true;
     type Form = DepartmentForm;
 
     fn form(&self) -> DepartmentForm {
-        DepartmentForm { name: Arc::clone(&self.name), routing: self.routing }
+        let changed = self.changed.as_ref().map(LastChangeForm::from);
+        DepartmentForm { name: Arc::clone(&self.name), routing: self.routing, changed }
     }
 
     fn read(_version: u8, id: &str, bytes: &[u8]) -> Result<Self, Fault> {
         let form: DepartmentForm = parse::<Self, _>(id, bytes)?;
-        Ok(Self { id: DepartmentId(id.into()), name: form.name, routing: form.routing })
+        let DepartmentForm { name, routing, changed } = form;
+        let changed = changed.map(LastChange::from);
+        Ok(Self { id: DepartmentId(id.into()), name, routing, changed })
+    }
+
+    fn last_change(&self) -> Option<&LastChange> {
+        self.changed.as_ref()
     }
 
     fn cache(caches: &Caches) -> Option<&Cache<Self>> {
@@ -89,7 +102,13 @@ impl Department {
         }
         let name = line("name", name, NAME_BYTES_MAX)?
             .ok_or(Error::Invalid { field: "name", why: "is empty" })?;
-        Ok(Self { id: DepartmentId(id.into()), name, routing })
+        Ok(Self { id: DepartmentId(id.into()), name, routing, changed: None })
+    }
+
+    /// The same, changed last by somebody.
+    #[must_use]
+    pub fn changed_by(self, changed: Option<LastChange>) -> Self {
+        Self { changed, ..self }
     }
 }
 
@@ -140,7 +159,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Changed`].
+    /// [`Error::NotFound`], [`Error::Changed`], [`Error::Outdated`].
     pub async fn replace_department(
         &self,
         tenant: &TenantId,
@@ -159,16 +178,14 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Changed`].
+    /// [`Error::NotFound`], [`Error::Changed`], [`Error::Outdated`].
     pub async fn delete_department(
         &self,
         tenant: &TenantId,
         id: &DepartmentId,
         version: Option<u64>,
     ) -> Result<(), Error> {
-        let stored = self.load_stored::<Department>(tenant, &id.0).await?.ok_or(Error::NotFound)?;
-        let expect = Expect::Version(version.unwrap_or(stored.version));
-        self.remove::<Department>(tenant, &id.0, expect).await
+        self.remove_read::<Department>(tenant, &id.0, version).await
     }
 
     pub(super) async fn seed_departments(&self, tenant: &TenantId) -> Result<(), Error> {

@@ -138,7 +138,7 @@ impl Directory {
         Ok(good.into_iter().find(|key| *key.name == *name))
     }
 
-    /// The keys of a widget that are good now.
+    /// The keys of a widget that are good now. None are without the widget, whatever is stored.
     ///
     /// # Errors
     ///
@@ -148,13 +148,28 @@ impl Directory {
         tenant: &TenantId,
         widget: &WidgetId,
     ) -> Result<Vec<IdentityKey>, Error> {
-        let Some(keys) = self.load::<IdentityKeys>(tenant, &widget.0).await? else {
+        let (Some(_), Some(keys)) = (
+            self.widget(tenant, widget).await?,
+            self.load::<IdentityKeys>(tenant, &widget.0).await?,
+        ) else {
             return Ok(Vec::new());
         };
         let IdentityKeys { current, retiring } = &keys.value;
         let now = self.0.clock.now();
         let retiring = retiring.as_ref().filter(|(_, until)| now < *until).map(|(key, _)| key);
         Ok([Some(current), retiring].into_iter().flatten().cloned().collect())
+    }
+
+    /// Forgets the keys of a widget that is no more.
+    pub(super) async fn remove_identity_keys(
+        &self,
+        tenant: &TenantId,
+        widget: &WidgetId,
+    ) -> Result<(), Error> {
+        match self.remove_read::<IdentityKeys>(tenant, &widget.0, None).await {
+            Err(Error::NotFound) => Ok(()),
+            answer => answer,
+        }
     }
 }
 

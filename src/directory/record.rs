@@ -11,6 +11,7 @@ use switchboard_domain::ids::TenantId;
 use switchboard_store::{Document, DocumentKey, Fault};
 
 use super::cache::{Cache, Caches};
+use super::{Error, LastChange};
 
 /// A record as read: its value, and the version that a conditional write names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +45,27 @@ pub(crate) trait Record: Sized + Send + Sync + 'static {
         None
     }
 
+    /// Who changed it last; `None` when that is not known.
+    fn last_change(&self) -> Option<&LastChange> {
+        None
+    }
+
     /// The name of its document.
     fn key(tenant: &TenantId, id: &str) -> DocumentKey {
         DocumentKey { tenant: tenant.clone(), kind: Self::KIND, id: id.into() }
     }
+}
+
+/// Whether a record is of the version that the caller read; `None` for any.
+pub(super) fn check_version<R: Record>(
+    stored: &Versioned<R>,
+    version: Option<u64>,
+) -> Result<(), Error> {
+    if version.is_none_or(|version| version == stored.version) {
+        return Ok(());
+    }
+    let last = stored.value.last_change();
+    Err(last.map_or(Error::Changed, |last| Error::Outdated(Box::new(last.clone()))))
 }
 
 /// The bytes to store.

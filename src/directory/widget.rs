@@ -8,14 +8,16 @@ mod hours;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use switchboard_domain::ids::{TenantId, WidgetId};
 use switchboard_store::{Expect, Fault};
 
 use super::cache::{Cache, Caches};
 use super::department::exists;
+use super::last_change::LastChangeForm;
 use super::record::{Record, parse};
 use super::text::{SHORT_NAME, is_short_name};
-use super::{Directory, Error, Versioned, tenant};
+use super::{Directory, Error, LastChange, Versioned, tenant};
 
 pub use hours::{Hours, Span, Weekday, minute_of_day};
 pub use offline::{Behavior, Offline};
@@ -30,22 +32,41 @@ pub struct Widget {
     pub id: WidgetId,
     /// What an administrator set.
     pub settings: Settings,
+    /// Who set it last; `None` when nobody is known.
+    pub changed: Option<LastChange>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct WidgetForm {
+    settings: Settings,
+    changed: Option<LastChangeForm>,
 }
 
 impl Record for Widget {
     const KIND: &'static str = "widget";
     /// Version 1 knew name, origins, texts, accent, side, scheme, title, departments, hours and
-    /// routing. What came with 2 has its default in what was stored before.
-    const VERSION: u8 = 2;
+    /// routing. What came with 2 has its default in what was stored before. Both were the settings
+    /// alone; 3 says who changed them last.
+    const VERSION: u8 = 3;
     const IS_SHOWN: bool = true;
-    type Form = Settings;
+    type Form = WidgetForm;
 
-    fn form(&self) -> Settings {
-        self.settings.clone()
+    fn form(&self) -> WidgetForm {
+        let changed = self.changed.as_ref().map(LastChangeForm::from);
+        WidgetForm { settings: self.settings.clone(), changed }
     }
 
-    fn read(_version: u8, id: &str, bytes: &[u8]) -> Result<Self, Fault> {
-        Ok(Self { id: WidgetId(id.into()), settings: parse::<Self, _>(id, bytes)? })
+    fn read(version: u8, id: &str, bytes: &[u8]) -> Result<Self, Fault> {
+        let WidgetForm { settings, changed } = match version {
+            1 | 2 => WidgetForm { settings: parse::<Self, _>(id, bytes)?, changed: None },
+            _ => parse::<Self, _>(id, bytes)?,
+        };
+        let changed = changed.map(LastChange::from);
+        Ok(Self { id: WidgetId(id.into()), settings, changed })
+    }
+
+    fn last_change(&self) -> Option<&LastChange> {
+        self.changed.as_ref()
     }
 
     fn cache(caches: &Caches) -> Option<&Cache<Self>> {
@@ -94,7 +115,13 @@ impl Widget {
             return Err(Error::Invalid { field: "id", why: SHORT_NAME });
         }
         settings.check()?;
-        Ok(Self { id: WidgetId(id.into()), settings })
+        Ok(Self { id: WidgetId(id.into()), settings, changed: None })
+    }
+
+    /// The same, changed last by somebody.
+    #[must_use]
+    pub fn changed_by(self, changed: Option<LastChange>) -> Self {
+        Self { changed, ..self }
     }
 }
 
@@ -146,7 +173,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Changed`].
+    /// [`Error::NotFound`], [`Error::Changed`], [`Error::Outdated`].
     pub async fn replace_widget(
         &self,
         tenant: &TenantId,
@@ -162,6 +189,22 @@ impl Directory {
             .await?;
         self.load_origins_of(tenant).await?;
         Ok(replaced)
+    }
+
+    /// Removes a widget and its keys. Conversations that came through it go on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::Changed`], [`Error::Outdated`].
+    pub async fn remove_widget(
+        &self,
+        tenant: &TenantId,
+        id: &WidgetId,
+        version: Option<u64>,
+    ) -> Result<(), Error> {
+        self.remove_read::<Widget>(tenant, &id.0, version).await?;
+        self.remove_identity_keys(tenant, id).await?;
+        self.load_origins_of(tenant).await
     }
 }
 

@@ -18,7 +18,8 @@ use uuid::Uuid;
 
 use crate::accounts;
 use crate::auth::AuthError;
-use crate::directory;
+use crate::directory::{self, LastChange};
+use crate::edge::native::wire::time::Rfc3339;
 
 /// What went wrong, as programs compare it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -307,7 +308,9 @@ pub struct Problem {
     /// Which field is not valid, as clients name it.
     pub field: Option<Box<str>>,
     /// Who has it, for [`Code::AlreadyAccepted`].
-    pub by: Option<AgentRef>,
+    pub by: Option<Box<AgentRef>>,
+    /// Who changed it last, for [`Code::Changed`], when that is known.
+    pub last_change: Option<Box<LastChange>>,
     /// The number expected next, for [`Code::Gap`].
     pub expect: Option<u64>,
     /// The newest position, for [`Code::StaleHead`].
@@ -325,6 +328,7 @@ impl Problem {
             detail: None,
             field: None,
             by: None,
+            last_change: None,
             expect: None,
             newest: None,
             retry_after_ms: None,
@@ -368,7 +372,7 @@ impl From<Rejection> for Problem {
         };
         let mut problem = Self::with(code, rejection.to_string());
         match rejection {
-            Rejection::AlreadyAccepted { by } => problem.by = Some(by),
+            Rejection::AlreadyAccepted { by } => problem.by = Some(Box::new(by)),
             Rejection::Gap { expect } => problem.expect = Some(expect),
             Rejection::StaleHead { newest } => problem.newest = Some(newest),
             Rejection::NotFound
@@ -431,6 +435,9 @@ impl From<directory::Error> for Problem {
             directory::Error::NotFound => Code::NotFound.into(),
             directory::Error::Exists => Code::AlreadyExists.into(),
             directory::Error::Changed => Code::Changed.into(),
+            directory::Error::Outdated(last) => {
+                Self { last_change: Some(last), ..Self::new(Code::Changed) }
+            }
             directory::Error::LastOwner => Code::LastOwner.into(),
             directory::Error::Invalid { field, why } => Self {
                 field: Some(field.into()),
@@ -497,9 +504,13 @@ pub struct ProblemBody<'a> {
     /// Which field is not valid, for `invalid`; absent when it is no single one.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
-    /// Who has it, for `already_accepted`.
+    /// Who has it, for `already_accepted`; who changed it last, for `changed`, when that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<By<'a>>,
+    /// When it was changed last, beside that `by`.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Rfc3339>,
     /// The number expected next, for `gap`.
     #[serde(skip_serializing_if = "Option::is_none")]
     expect: Option<u64>,
@@ -517,6 +528,8 @@ struct By<'a> {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
+        let last = self.last_change.as_deref();
+        let by = self.by.as_deref().or(last.map(|last| &last.by));
         let body = ProblemBody {
             kind: "about:blank",
             code: self.code.as_str(),
@@ -524,7 +537,8 @@ impl IntoResponse for Problem {
             status: status.as_u16(),
             detail: self.detail.as_deref(),
             field: self.field.as_deref(),
-            by: self.by.as_ref().map(|by| By { id: by.id.uuid(), name: &by.name }),
+            by: by.map(|by| By { id: by.id.uuid(), name: &by.name }),
+            at: last.map(|last| Rfc3339(last.at)),
             expect: self.expect,
             newest: self.newest.map(|seq| seq.0),
         };

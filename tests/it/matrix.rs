@@ -173,6 +173,7 @@ fn table() -> Vec<Row> {
             [401, 403, 403, 403, 201, 201],
             json!({"id": "fresh", "settings": settings.clone()}),
         ),
+        row("deleteWidget", [401, 403, 403, 403, 204, 404], none()),
         row("rotateIdentityKey", [401, 403, 403, 403, 201, 404], none()),
         row("getEmbedCode", [401, 403, 403, 403, 200, 404], none()),
         row("getWidgetSettings", [401, 403, 403, 403, 200, 404], none()),
@@ -242,8 +243,10 @@ impl Cast {
             let made = admin("POST", "/v1/departments", &json!({"id": id, "name": CANARY}));
             assert_eq!(self.node.send(&made).await.status, 201);
             id
-        } else if path.starts_with("/v1/widgets/{id}/") {
-            let body = json!({"id": format!("own-{n}"), "settings": {"name": CANARY}});
+        } else if path.starts_with("/v1/widgets/{id}") {
+            // What everybody may know of a widget is no secret.
+            let name = if path == "/v1/widgets/{id}" { "Own" } else { CANARY };
+            let body = json!({"id": format!("own-{n}"), "settings": {"name": name}});
             assert_eq!(self.node.send(&admin("POST", "/v1/widgets", &body)).await.status, 201);
             format!("own-{n}")
         } else if path.starts_with("/v1/keys/{id}") {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::harness::{Answer, PATIENCE, Server, auth, request};
+use crate::harness::{Answer, End, PATIENCE, Server, auth, request};
+use crate::tokens::{now_s, signed};
 
 /// A server, and what an administrator of the demo does to its widget.
 struct Setup {
@@ -306,5 +307,87 @@ async fn what_a_widget_asks_must_be_answered() {
     let path = format!("/v1/conversations/{id}/messages");
     let wrote = setup.server.post(&path, Some(&secret), json!({ "text": "Still here" })).await;
     assert_eq!(wrote.status, 201);
+    setup.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_too_late_is_told_who_changed_it_and_when() {
+    let setup = Setup::new().await;
+    let request = async |method: &str, path: &str, tag: &str, body: &Value| {
+        let mut headers = auth(Some(&setup.admin));
+        headers.push(("if-match", tag.to_owned()));
+        let body = Some(body.clone()).filter(|body| !body.is_null());
+        setup.server.request(method, path, &headers, body).await
+    };
+    let me = setup.server.get("/v1/agents/me", Some(&setup.admin)).await.json();
+    for (get, delete, body) in [
+        ("/v1/widgets/demo/settings", "/v1/widgets/demo", json!({ "name": "Shop" })),
+        ("/v1/departments/sales", "/v1/departments/sales", json!({ "name": "Selling" })),
+    ] {
+        let read = setup.server.get(get, Some(&setup.admin)).await;
+        let tag = read.header("etag").unwrap().to_owned();
+        // What came with the demo nobody changed yet.
+        let early = request("PUT", get, "\"99\"", &body).await;
+        assert_eq!((early.status, early.code().as_str()), (412, "changed"));
+        assert_eq!((early.json().get("by"), early.json().get("at")), (None, None));
+        assert_eq!(request("PUT", get, &tag, &body).await.status, 200);
+        for (method, path, body) in [("PUT", get, &body), ("DELETE", delete, &Value::Null)] {
+            let late = request(method, path, &tag, body).await;
+            assert_eq!((late.status, late.code().as_str()), (412, "changed"), "{method} {path}");
+            assert_eq!(late.json()["by"], json!({ "id": me["id"], "name": me["name"] }));
+            assert!(late.json()["at"].as_str().unwrap().ends_with('Z'), "{}", late.text());
+        }
+    }
+    setup.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_widget_is_gone_and_its_conversations_go_on() {
+    let setup = Setup::new().await;
+    let server = &setup.server;
+    let path = "/v1/widgets/demo";
+    let begun = server.begin("hello").await;
+    let mut stranger = server.connect(&begun.secret).await;
+    let mut agent = server.connect(&setup.admin).await;
+    agent.subscribe(&begun.id, None, (json!(null), json!(null))).await;
+    let key = format!("{path}/identity-key");
+    let key = server.post(&key, Some(&setup.admin), json!({})).await.json();
+    let header = json!({ "alg": "HS256", "kid": key["kid"] });
+    let claims = json!({ "sub": "eve", "exp": now_s() + 600 });
+    let token = signed(key["secret"].as_str().unwrap(), &header, &claims);
+    let mut identified = server.connect(&token).await;
+    let tag = server.get(path, None).await.header("etag").unwrap().to_owned();
+    let poll = setup.poll(&tag, 20);
+    // Sockets wait for news of who is there too.
+    setup.until_waiting(4).await;
+
+    let mut headers = auth(Some(&setup.admin));
+    assert_eq!(server.request("DELETE", path, &headers, None).await.status, 428);
+    headers.push(("if-match", "*".to_owned()));
+    assert_eq!(server.request("DELETE", path, &headers, None).await.status, 204);
+
+    let gone = poll.await.unwrap();
+    assert_eq!((gone.status, gone.code().as_str()), (404, "not_found"));
+    assert_eq!(server.get(path, None).await.status, 404);
+    assert_eq!(server.request("DELETE", path, &headers, None).await.status, 404);
+    assert_eq!(setup.begin(json!({})).await.status, 404);
+    let check = format!("{path}/check?origin=http://localhost:3000");
+    assert_eq!(server.get(&check, None).await.json()["reason"], "unknown_widget");
+    assert_eq!(server.get("/v1/conversations", Some(&token)).await.status, 401);
+    let (_, end) = timeout(PATIENCE / 2, identified.end()).await.expect("its end in 5 s");
+    assert_eq!(end, End::Code(4500));
+
+    stranger.subscribe(&begun.id, None, (json!(null), json!(null))).await;
+    stranger.write(&begun.id, 1, "still here").await;
+    assert_eq!(agent.next_of("event").await["body"]["text"], "still here");
+    agent.write(&begun.id, 1, "so are we").await;
+    let heard = stranger.next_where("the answer", |it| it["body"]["text"] == "so are we").await;
+    assert_eq!(heard["type"], "event");
+
+    // Under the same name it is another, and takes no token of the one before.
+    let again = json!({ "id": "demo", "settings": { "name": "Demo again" } });
+    assert_eq!(server.post("/v1/widgets", Some(&setup.admin), again).await.status, 201);
+    assert_eq!(server.get(path, None).await.json()["name"], "Demo again");
+    assert_eq!(server.get("/v1/conversations", Some(&token)).await.status, 401);
     setup.stop().await;
 }

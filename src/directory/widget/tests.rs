@@ -1,10 +1,12 @@
 use serde_json::{Value, json};
 
+use switchboard_domain::ids::{AgentId, Timestamp};
+use switchboard_domain::person::AgentRef;
 use switchboard_store::Document;
 
 use super::{Address, Offline, Settings, Side, Widget, minute_of_day};
-use crate::directory::Error;
 use crate::directory::record::{decode, encode};
+use crate::directory::{Error, LastChange};
 
 fn settings(change: Value) -> Result<Settings, serde_json::Error> {
     let mut settings = json!({"name": "Main"});
@@ -151,7 +153,7 @@ fn what_was_stored_before_a_setting_came_has_its_default() {
     assert_eq!(settings.offline, Offline::default());
     // The next write is of the newest version, and reads the same.
     let written = encode(widget).unwrap();
-    assert_eq!(written[0], 2);
+    assert_eq!(written[0], 3);
     assert_eq!(read(&written).value, *widget);
 }
 
@@ -168,7 +170,9 @@ fn every_setting_survives_being_stored() {
         "departments": ["sales"], "department_required": true, "routing": "manual",
         "hours": {"timezone": "Asia/Riyadh", "days": {"sun": [{"from": "09:00", "to": "17:00"}]}},
     }));
-    let widget = Widget::new("main", full.unwrap()).unwrap();
+    let by = AgentRef { id: AgentId::from_u128(1), name: "Ada".into() };
+    let changed = LastChange { by, at: Timestamp(1) };
+    let widget = Widget::new("main", full.unwrap()).unwrap().changed_by(Some(changed));
     let document = Document { id: "main".into(), version: 1, bytes: encode(&widget).unwrap() };
     assert_eq!(decode::<Widget>(&document).unwrap().value, widget);
 }

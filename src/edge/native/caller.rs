@@ -1,10 +1,11 @@
 //! What a handler asks of its caller.
 
 use switchboard_domain::ids::DepartmentId;
-use switchboard_domain::person::{AgentRef, Role};
+use switchboard_domain::person::{AgentRef, Author, Principal, Role};
 
 use crate::auth::Identity;
-use crate::directory::Person;
+use crate::directory::{LastChange, Person};
+use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
 /// Checks that the caller has at least that role.
@@ -33,6 +34,15 @@ pub fn agent_person(identity: &Identity) -> Result<&Person, Problem> {
 /// [`Code::Forbidden`] for visitors.
 pub fn agent(identity: &Identity) -> Result<AgentRef, Problem> {
     agent_person(identity).map(Person::agent)
+}
+
+/// A change that the caller makes now, for whoever comes too late with another.
+#[must_use]
+pub fn change(doors: &Doors, identity: &Identity) -> Option<LastChange> {
+    let Author { principal, name } = &identity.caller.author;
+    let (Principal::Agent(id) | Principal::Bot(id)) = *principal else { return None };
+    let by = AgentRef { id, name: name.clone()? };
+    Some(LastChange { by, at: doors.clock.now() })
 }
 
 /// The departments that the caller works in.

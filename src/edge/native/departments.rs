@@ -11,7 +11,7 @@ use switchboard_domain::person::Role;
 use switchboard_domain::queue::Policy;
 use utoipa::ToSchema;
 
-use super::caller::require;
+use super::caller::{change, require};
 use super::extract::{Caller, Json, PathId, if_match};
 use super::idempotency::{Answer, Repeatable, once};
 use crate::directory::department::Routing;
@@ -146,7 +146,8 @@ pub async fn create(
         route: "POST /v1/departments".to_owned(),
         digest,
     };
-    let department = Stored::new(&value.id, &value.name, Some(value.routing))?;
+    let department = Stored::new(&value.id, &value.name, Some(value.routing))?
+        .changed_by(change(&doors, &identity));
     once(&doors, &headers, request, |_| async {
         let made = doors.directory.create_department(&identity.tenant, department).await?;
         route(&doors, &identity.tenant, &made).await?;
@@ -172,7 +173,8 @@ pub async fn replace(
     if value.id.is_some_and(|body_id| body_id != id) {
         return Err(Problem::with(Code::Invalid, "`id` is not that of the path"));
     }
-    let department = Stored::new(&id, &value.name, Some(value.routing))?;
+    let department =
+        Stored::new(&id, &value.name, Some(value.routing))?.changed_by(change(&doors, &identity));
     let changed = doors.directory.replace_department(&identity.tenant, department, version).await?;
     route(&doors, &identity.tenant, &changed).await?;
     Ok(answer(StatusCode::OK, &changed))

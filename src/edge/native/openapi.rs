@@ -359,6 +359,15 @@ fn operations() -> Vec<Operation> {
         .answers::<widgets::public::Public<'_>>(200)
         .with(Conditions::Versioned),
         Op::new(
+            Delete,
+            "/v1/widgets/{id}",
+            "deleteWidget",
+            Admins,
+            "Removes a widget and its identity keys. Conversations that came through it go on.",
+        )
+        .answers_nothing(204)
+        .with(Conditions::Conditional),
+        Op::new(
             Get,
             "/v1/widgets/{id}/check",
             "checkWidget",

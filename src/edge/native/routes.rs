@@ -74,7 +74,7 @@ pub fn router(doors: Arc<Doors>) -> Router {
             get(departments::get).put(departments::replace).delete(departments::delete),
         )
         .route("/v1/widgets", get(widgets::list).post(widgets::create))
-        .route("/v1/widgets/{id}", get(widgets::public::public))
+        .route("/v1/widgets/{id}", get(widgets::public::public).delete(widgets::delete))
         .route("/v1/widgets/{id}/check", get(widgets::check::check))
         .route("/v1/widgets/{id}/embed", get(widgets::embed::embed))
         .route("/v1/widgets/{id}/identity-key", post(widgets::identity::rotate))

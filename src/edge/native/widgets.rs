@@ -12,7 +12,7 @@ use switchboard_domain::person::Role;
 use utoipa::ToSchema;
 
 use super::agents::PageQuery;
-use super::caller::require;
+use super::caller::{change, require};
 use super::extract::{Caller, Json, PathId, Query, if_match};
 use super::idempotency::{Answer, Repeatable, once};
 use crate::directory::widget::Settings;
@@ -103,7 +103,7 @@ pub async fn create(
         route: "POST /v1/widgets".to_owned(),
         digest,
     };
-    let widget = Stored::new(&value.id, value.settings)?;
+    let widget = Stored::new(&value.id, value.settings)?.changed_by(change(&doors, &identity));
     once(&doors, &headers, request, |_| async {
         let made = doors.directory.create_widget(&identity.tenant, widget).await?;
         Ok(answer(StatusCode::CREATED, &made))
@@ -125,9 +125,26 @@ pub async fn replace(
 ) -> Result<Answer, Problem> {
     require(&identity, Role::Admin)?;
     let version = if_match(&headers)?;
-    let widget = Stored::new(&id, value)?;
+    let widget = Stored::new(&id, value)?.changed_by(change(&doors, &identity));
     let changed = doors.directory.replace_widget(&identity.tenant, widget, version).await?;
     Ok(answer(StatusCode::OK, &changed))
+}
+
+/// `DELETE /v1/widgets/{id}`, with `If-Match`. Conversations that came through it go on.
+///
+/// # Errors
+///
+/// [`Problem`].
+pub async fn delete(
+    State(doors): State<Arc<Doors>>,
+    Caller(identity): Caller,
+    PathId(id): PathId,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    require(&identity, Role::Admin)?;
+    let version = if_match(&headers)?;
+    doors.auth.remove_widget(&identity.tenant, &WidgetId(id.into()), version).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 impl From<&Stored> for Widget {

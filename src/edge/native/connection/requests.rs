@@ -186,7 +186,7 @@ fn refused(codec: Codec, (reference, re, conversation): About, problem: &Problem
         conversation: conversation.map(ConversationId::uuid),
         stream: None,
         code: problem.code.as_str(),
-        by: problem.by.as_ref().map(Agent::from),
+        by: problem.by.as_deref().map(Agent::from),
         detail: problem.detail.as_deref(),
         retry_after_ms: problem.retry_after_ms,
     })
