@@ -12,8 +12,11 @@
 mod error;
 mod meter;
 mod directory;
-mod schema;
 mod column;
+mod block;
+mod runs;
+mod layout_1;
+mod schema;
 mod recent;
 mod events;
 mod checkpoints;
@@ -53,7 +56,7 @@ use crate::port::{
 };
 use carrier::{Carrier, Extent, Pace, Wishes, carry_over};
 use directory::Directory;
-use error::{Stop, attempt, attempt_io};
+use error::{Stop, attempt, attempt_io, error_of};
 use health::Health;
 use queue::Queue;
 use reader::{Read, Reader};
@@ -86,8 +89,8 @@ pub struct Config {
     pub reads_max: usize,
     /// Threads that read.
     pub readers: usize,
-    /// Events that are kept in memory before they are moved to their place, many of one log at
-    /// once. There may be twice as many, while the first ones are being moved.
+    /// Events that are kept in memory before they are filed, many of one log at once. There may be
+    /// twice as many, while the first ones are being filed.
     pub recent_rows_max: usize,
     /// Bytes of pages kept in memory by the writer; each reader keeps an eighth of it.
     pub cache_bytes: usize,
@@ -158,7 +161,7 @@ impl Embedded {
         schema::migrate(&mut connection)?;
         recover(&connection)?;
         directory.sync()?;
-        let recent = Arc::new(attempt("read recent events", Recent::load(&connection))?);
+        let recent = load_recent(&connection)?;
 
         let shared = Arc::new(Shared {
             writes: Arc::new(Queue::new(config.writes_max, config.write_bytes_max)),
@@ -270,21 +273,30 @@ fn open_connection(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     attempt("open the database", Connection::open_with_flags(path, flags))
 }
 
-/// The pragmas of the writer. The first two only matter before the first table.
+/// The pragmas of the writer and the carrier.
 fn set_up_writer(
     connection: &Connection,
     config: &Config,
     sabotage: Sabotage,
 ) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "page_size", 4_096)?;
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    let pages = connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?;
+    if pages == 0 {
+        // Later these would change nothing, and write all the same, which a full disk refuses.
+        connection.pragma_update(None, "page_size", 4_096)?;
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", sabotage.synchronous())?;
     // The writer carries the log over itself, so that a failed sync is not swallowed.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     set_up(connection, config.cache_bytes)
+}
+
+fn load_recent(connection: &Connection) -> Result<Arc<Recent>, Error> {
+    let recent = Recent::load(connection).map_err(|stop| error_of("read recent events", stop));
+    recent.map(Arc::new)
 }
 
 /// What a killed process wrote and never synced is readable now, and would be answered as stored.

@@ -147,12 +147,44 @@ pub struct ReceiptPlace<'key> {
     pub principal: Principal,
 }
 
+/// Where a run of events of one stream is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct RunPlace<'key> {
+    /// Whose log.
+    pub key: &'key ConversationKey,
+    /// Which stream.
+    pub stream: Stream,
+    /// The position of its first event.
+    pub first: Seq,
+    /// The position of its last event.
+    pub last: Seq,
+}
+
+/// Where the events of one commit are stored until they are filed.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchPlace(pub i64);
+
 impl Place for EventPlace<'_> {
     fn checksum(&self) -> u32 {
         let mut sum = checksum_of_key("event", self.key);
         sum = crc32c::crc32c_append(sum, &[stream_code(self.stream)]);
         sum = crc32c::crc32c_append(sum, &self.seq.0.to_le_bytes());
         crc32c::crc32c_append(sum, &self.epoch.to_le_bytes())
+    }
+}
+
+impl Place for RunPlace<'_> {
+    fn checksum(&self) -> u32 {
+        let mut sum = checksum_of_key("run", self.key);
+        sum = crc32c::crc32c_append(sum, &[stream_code(self.stream)]);
+        sum = crc32c::crc32c_append(sum, &self.first.0.to_le_bytes());
+        crc32c::crc32c_append(sum, &self.last.0.to_le_bytes())
+    }
+}
+
+impl Place for BatchPlace {
+    fn checksum(&self) -> u32 {
+        crc32c::crc32c_append(crc32c::crc32c(b"batch"), &self.0.to_le_bytes())
     }
 }
 
@@ -184,6 +216,19 @@ impl fmt::Display for EventPlace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, stream, seq, epoch } = self;
         write!(f, "event {}/{}/{stream:?}/{seq} of epoch {epoch}", key.tenant, key.conversation)
+    }
+}
+
+impl fmt::Display for RunPlace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, stream, first, last } = self;
+        write!(f, "run {}/{}/{stream:?}/{first} to {last}", key.tenant, key.conversation)
+    }
+}
+
+impl fmt::Display for BatchPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "batch {}", self.0)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Saving a live database, and checking that every record of it is as written.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,17 +9,15 @@ use rusqlite::{Connection, OpenFlags};
 use switchboard_domain::conversation::Stream;
 use switchboard_domain::ids::{ConversationId, Seq, TenantId};
 
+use super::block::{Head, Row, stream_of_code};
 use super::column::{Blob16, unsigned};
-use super::directory;
-use super::error::{Error, attempt, attempt_io};
-use super::{BUSY_TIMEOUT, documents, receipts, schema};
+use super::error::{Error, attempt, attempt_io, error_of};
+use super::{BUSY_TIMEOUT, directory, documents, layout_1, receipts, recent, runs, schema};
 use crate::port::ConversationKey;
-use crate::record::{CheckpointPlace, EventPlace, decode_checkpoint, decode_event};
+use crate::record::{CheckpointPlace, decode_checkpoint, stream_code};
 
-/// What is recent may be in the log already: then it comes twice in a row.
-const EVENTS: &str = "SELECT tenant, conversation, stream, seq, epoch, record FROM event \
-     UNION ALL SELECT tenant, conversation, stream, seq, epoch, record FROM recent \
-     ORDER BY 1, 2, 3, 4";
+const RUNS: &str = "SELECT first, last, heads, records, tenant, conversation, stream FROM run \
+     ORDER BY tenant, conversation, stream, last";
 const CHECKPOINTS: &str = "SELECT tenant, conversation, public_head, internal_head, record \
      FROM checkpoint";
 const RECEIPTS: &str = "SELECT principal, received, read, by_visitor, by_agent, by_system, \
@@ -163,42 +162,105 @@ fn key(tenant: &str, conversation: Blob16) -> ConversationKey {
 }
 
 fn verify_events(connection: &Connection, report: &mut Report) -> Result<(), Error> {
-    // The log that the last row belonged to, and its position.
-    let mut last: Option<(ConversationKey, Stream, Seq)> = None;
-    for_each(connection, EVENTS, |row| {
-        let key = key(row.get_ref(0)?.as_str()?, row.get(1)?);
-        let stream = match row.get(2)? {
-            0 => Stream::Public,
-            1 => Stream::Internal,
-            other => {
-                let what = format!("log {}/{}: no stream {other}", key.tenant, key.conversation);
-                return Ok(Err(Error::Damaged { what: what.into() }));
-            }
+    if schema::check(connection)? < schema::RUNS_SINCE {
+        let mut walk = Walk::default();
+        for_each(connection, layout_1::EVENTS, |row| {
+            let (key, row) = layout_1::event(row)?;
+            Ok(walk.step(&key, row.head, &row.record))
+        })?;
+        walk.finish(report);
+        return Ok(());
+    }
+    // What is recent goes on where a log ends, or comes twice. It is bounded.
+    let mut recent: BTreeMap<(ConversationKey, u8), Vec<Row>> = BTreeMap::new();
+    let loaded = recent::for_each(connection, |_, key, row| {
+        recent.entry((key, stream_code(row.head.stream))).or_default().push(row);
+    });
+    loaded.map_err(|stop| error_of("read a table", stop))?;
+    let mut walk = Walk::default();
+    let mut last: Option<(ConversationKey, u8)> = None;
+    for_each(connection, RUNS, |row| {
+        let key = key(row.get_ref(4)?.as_str()?, row.get(5)?);
+        let code: u8 = row.get(6)?;
+        let Some(stream) = stream_of_code(code) else {
+            let what = format!("log {}/{}: no stream {code}", key.tenant, key.conversation);
+            return Ok(Err(Error::Damaged { what: what.into() }));
         };
-        let seq = Seq(unsigned(row.get(3)?));
-        let before = match &last {
-            Some((last_key, last_stream, seq)) if (last_key, *last_stream) == (&key, stream) => {
-                *seq
+        let of = (key, code);
+        if last.as_ref() != Some(&of) {
+            // Logs that have only recent events come between others, so that each is met once.
+            let until = recent.split_off(&of);
+            let outcome = walk.all(std::mem::replace(&mut recent, until));
+            if outcome.is_err() {
+                return Ok(outcome);
             }
+        }
+        let records = row.get_ref(3)?.as_blob()?;
+        let heads = match runs::heads(&of.0, stream, row) {
+            Ok(heads) => heads,
+            Err(stop) => return Ok(Err(error_of("read a table", stop))),
+        };
+        for (head, span) in heads {
+            if let Err(error) = walk.step(&of.0, head, span.of(records)) {
+                return Ok(Err(error));
+            }
+        }
+        last = Some(of);
+        Ok(Ok(()))
+    })?;
+    walk.all(recent)?;
+    walk.finish(report);
+    Ok(())
+}
+
+/// A walk along every log, in the order of their keys.
+#[derive(Default)]
+struct Walk {
+    /// The log that the last event belonged to, and its position.
+    last: Option<(ConversationKey, Stream, Seq)>,
+    conversations: u64,
+    events: u64,
+}
+
+impl Walk {
+    /// Checks one event: its record holds, and it follows the one before it or was met already.
+    fn step(&mut self, key: &ConversationKey, head: Head, record: &[u8]) -> Result<(), Error> {
+        let is_new = self.last.as_ref().is_none_or(|(of, ..)| of != key);
+        let newest = match &self.last {
+            Some((of, stream, seq)) if of == key && *stream == head.stream => *seq,
             _ => Seq(0),
         };
-        let is_twice = seq == before && seq != Seq(0);
-        if seq != before.next() && !is_twice {
-            let ConversationKey { tenant, conversation } = &key;
-            let what = format!("log {tenant}/{conversation}/{stream:?}: {seq} follows {before}");
-            return Ok(Err(Error::Damaged { what: what.into() }));
+        let is_twice = head.seq <= newest && head.seq != Seq(0);
+        if head.seq != newest.next() && !is_twice {
+            let ConversationKey { tenant, conversation } = key;
+            let Head { stream, seq, .. } = head;
+            let what = format!("log {tenant}/{conversation}/{stream:?}: {seq} follows {newest}");
+            return Err(Error::Damaged { what: what.into() });
         }
-        let place = EventPlace { key: &key, stream, seq, epoch: unsigned(row.get(4)?) };
-        if let Err(fault) = decode_event(place, row.get_ref(5)?.as_blob()?) {
-            return Ok(Err(fault.into()));
+        head.decode(key, record)?;
+        if !is_twice {
+            self.events += 1;
+            self.conversations += u64::from(is_new);
+            self.last = Some((key.clone(), head.stream, head.seq));
         }
-        report.events += u64::from(!is_twice);
-        if last.as_ref().is_none_or(|(last_key, ..)| *last_key != key) {
-            report.conversations += 1;
+        Ok(())
+    }
+
+    /// Checks what is recent of some logs.
+    fn all(&mut self, recent: BTreeMap<(ConversationKey, u8), Vec<Row>>) -> Result<(), Error> {
+        for ((key, _), mut rows) in recent {
+            rows.sort_by_key(|row| row.head.seq);
+            for row in rows {
+                self.step(&key, row.head, &row.record)?;
+            }
         }
-        last = Some((key, stream, seq));
-        Ok(Ok(()))
-    })
+        Ok(())
+    }
+
+    fn finish(self, report: &mut Report) {
+        report.conversations = self.conversations;
+        report.events = self.events;
+    }
 }
 
 fn verify_checkpoints(connection: &Connection, report: &mut Report) -> Result<(), Error> {

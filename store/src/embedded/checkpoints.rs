@@ -42,7 +42,7 @@ const CLOSED: &str = "SELECT conversation FROM checkpoint \
          WHERE dirty.tenant = ?1 AND dirty.conversation = checkpoint.conversation) \
      ORDER BY closed_at LIMIT ?3";
 const PURGE: [&str; 3] = [
-    "DELETE FROM event WHERE tenant = ?1 AND conversation = ?2",
+    "DELETE FROM run WHERE tenant = ?1 AND conversation = ?2",
     "DELETE FROM receipt WHERE tenant = ?1 AND conversation = ?2",
     "DELETE FROM checkpoint WHERE tenant = ?1 AND conversation = ?2",
 ];
@@ -276,7 +276,7 @@ pub(super) fn purge(
         .collect::<Result<_, _>>()?;
     if !closed.is_empty() {
         // Else what is recent of them would come back.
-        tables.mover.move_all(tables.connection)?;
+        tables.mover.file_all(tables.connection)?;
     }
     for id in &closed {
         for sql in PURGE {

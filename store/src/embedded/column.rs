@@ -9,6 +9,16 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Blob16([u8; 16]);
 
+impl Blob16 {
+    pub(super) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) const fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+}
+
 impl<K> From<Id<K>> for Blob16 {
     fn from(id: Id<K>) -> Self {
         Self(id.uuid().into_bytes())

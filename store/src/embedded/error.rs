@@ -68,12 +68,16 @@ pub enum Error {
 
 /// Says what was attempted when SQLite fails.
 pub(super) fn attempt<T>(what: &'static str, outcome: rusqlite::Result<T>) -> Result<T, Error> {
-    outcome.map_err(|source| match source.sqlite_error_code() {
+    outcome.map_err(|source| sqlite_error(what, source))
+}
+
+fn sqlite_error(what: &'static str, source: rusqlite::Error) -> Error {
+    match source.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             Error::Damaged { what: Arc::from(format!("could not {what}: {source}")) }
         }
         _ => Error::Sqlite { what, source },
-    })
+    }
 }
 
 /// Says what was attempted on which file when the file system fails.
@@ -108,6 +112,14 @@ impl From<Fault> for Stop {
 impl From<rusqlite::Error> for Stop {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+/// What a stop means for the database as a whole.
+pub(super) fn error_of(what: &'static str, stop: Stop) -> Error {
+    match stop {
+        Stop::Refused(fault) => fault.into(),
+        Stop::Sqlite(source) => sqlite_error(what, source),
     }
 }
 

@@ -8,37 +8,36 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row, Transaction};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row as SqlRow, Transaction, params_from_iter};
 use switchboard_domain::conversation::{Body, Stream};
-use switchboard_domain::ids::{ConversationId, LogId, Seq, TenantId};
+use switchboard_domain::ids::{ConversationId, LogId, TenantId};
 
 use super::backup::{Report, beside, finish, refuse_existing, remove_if_there, verify_file};
-use super::column::{Blob16, integer, unsigned};
+use super::block::{Block, Head, pack_run};
+use super::column::Blob16;
 use super::directory::Directory;
-use super::error::{Error, attempt, attempt_io};
-use super::schema;
-use crate::port::{ConversationKey, Fault};
+use super::error::{Error, Stop, attempt, attempt_io, error_of};
+use super::recent::Mover;
+use super::{load_recent, runs, schema};
+use crate::port::ConversationKey;
 use crate::record::{
-    CheckpointPlace, EventPlace, decode_checkpoint, decode_event, encode_checkpoint, encode_event,
+    CheckpointPlace, EventPlace, decode_checkpoint, encode_checkpoint, encode_event,
 };
 
 /// Rows rewritten between two looks at the table.
 const PAGE_ROWS: i64 = 1_000;
+const WHAT: &str = "rename logs";
 
-const BEGINNINGS: &str = "SELECT tenant, conversation, epoch, record FROM event \
-     WHERE stream = 0 AND seq = 1 AND (tenant, conversation) > (?1, ?2) \
+const BEGINNINGS: &str = "SELECT first, last, heads, records, tenant, conversation FROM run \
+     WHERE stream = 0 AND first = 1 AND (tenant, conversation) > (?1, ?2) \
      ORDER BY tenant, conversation LIMIT ?3";
-const RECENT_BEGINNINGS: &str = "SELECT tenant, conversation, epoch, record FROM recent \
-     WHERE stream = 0 AND seq = 1 AND (tenant, conversation) > (?1, ?2) \
-     ORDER BY tenant, conversation LIMIT ?3";
-const CHECKPOINTS: &str = "SELECT tenant, conversation, 0, record FROM checkpoint \
+const CHECKPOINTS: &str = "SELECT record, tenant, conversation FROM checkpoint \
      WHERE (tenant, conversation) > (?1, ?2) ORDER BY tenant, conversation LIMIT ?3";
-const PUT_BEGINNING: &str = "UPDATE event SET record = ?3, epoch = ?4 \
-     WHERE tenant = ?1 AND conversation = ?2 AND stream = 0 AND seq = 1";
-const PUT_RECENT_BEGINNING: &str = "UPDATE recent SET record = ?3, epoch = ?4 \
-     WHERE tenant = ?1 AND conversation = ?2 AND stream = 0 AND seq = 1";
+const PUT_BEGINNING: &str = "UPDATE run SET heads = ?3, records = ?4 \
+     WHERE tenant = ?1 AND conversation = ?2 AND stream = 0 AND first = 1";
 const PUT_CHECKPOINT: &str = "UPDATE checkpoint SET record = ?3 \
-     WHERE tenant = ?1 AND conversation = ?2 AND ?4 = 0";
+     WHERE tenant = ?1 AND conversation = ?2";
 
 /// Makes the backup file `from` the database of the data directory `dir`, after checking it. Every
 /// conversation gets a new log id.
@@ -83,69 +82,69 @@ fn rename_logs(path: &Path) -> Result<(), Error> {
     let mut connection = attempt("open the copy", Connection::open(path))?;
     // A backup of an older version is brought up to date first, so that one shape is rewritten.
     schema::migrate(&mut connection)?;
+    let mut mover = Mover::new(load_recent(&connection)?, usize::MAX);
     let transaction = attempt("begin to rename logs", connection.transaction())?;
-    let beginning = |found: &Found| -> Result<Vec<u8>, Fault> {
-        let key = &found.key;
-        let place = EventPlace { key, stream: Stream::Public, seq: Seq(1), epoch: found.epoch };
-        let mut event = decode_event(place, &found.record)?;
-        if let Body::Created(created) = &mut event.body {
-            created.log = renamed(created.log);
+    attempt("file recent events", mover.file_all(&transaction))?;
+    rewrite(&transaction, BEGINNINGS, PUT_BEGINNING, |key, row| {
+        let (place, mut rows) = runs::unpack(key, Stream::Public, row)?;
+        if let Some(first) = rows.first_mut() {
+            let Head { stream, seq, epoch, .. } = first.head;
+            let mut event = first.decode(key)?;
+            if let Body::Created(created) = &mut event.body {
+                created.log = renamed(created.log);
+            }
+            let record = encode_event(EventPlace { key, stream, seq, epoch }, &event)?;
+            first.record = record.into();
         }
-        encode_event(place, &event)
-    };
-    rewrite(&transaction, BEGINNINGS, PUT_BEGINNING, beginning)?;
-    rewrite(&transaction, RECENT_BEGINNINGS, PUT_RECENT_BEGINNING, beginning)?;
-    rewrite(&transaction, CHECKPOINTS, PUT_CHECKPOINT, |found| {
-        let mut checkpoint = decode_checkpoint(CheckpointPlace(&found.key), &found.record)?;
+        let Block { heads, records } = pack_run(&place, &rows.iter().collect::<Vec<_>>());
+        Ok([heads, records])
+    })?;
+    rewrite(&transaction, CHECKPOINTS, PUT_CHECKPOINT, |key, row| {
+        let record = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let mut checkpoint = decode_checkpoint(CheckpointPlace(key), record)?;
         checkpoint.log = renamed(checkpoint.log);
-        encode_checkpoint(CheckpointPlace(&found.key), &checkpoint)
+        Ok([encode_checkpoint(CheckpointPlace(key), &checkpoint)?])
     })?;
     attempt("finish renaming logs", transaction.commit())
 }
 
-/// A row to be rewritten.
-struct Found {
-    key: ConversationKey,
-    epoch: u64,
-    record: Vec<u8>,
-}
+/// Whose row, and the values it gets.
+type Renewed<const N: usize> = (ConversationKey, [Vec<u8>; N]);
 
-impl Found {
-    fn new(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let tenant = TenantId(Arc::from(row.get_ref(0)?.as_str()?));
-        let conversation = row.get::<_, Blob16>(1)?.into();
-        let key = ConversationKey { tenant, conversation };
-        Ok(Self { key, epoch: unsigned(row.get(2)?), record: row.get(3)? })
-    }
-}
-
-/// Replaces the record of every row that `select` finds, page by page in the order of its key.
-fn rewrite(
+/// Replaces values of every row that `select` finds, page by page in the order of its key.
+fn rewrite<const N: usize>(
     transaction: &Transaction<'_>,
     select: &str,
     update: &str,
-    renew: impl Fn(&Found) -> Result<Vec<u8>, Fault>,
+    renew: impl Fn(&ConversationKey, &SqlRow<'_>) -> Result<[Vec<u8>; N], Stop>,
 ) -> Result<(), Error> {
-    let what = "rename logs";
     // Before every key: no tenant has an empty name and the nil conversation.
     let mut after = (Arc::<str>::from(""), ConversationId::from_u128(0));
     loop {
-        let page = || -> rusqlite::Result<Vec<Found>> {
+        let page = || -> Result<Vec<Renewed<N>>, Stop> {
             let mut statement = transaction.prepare_cached(select)?;
-            let columns = (&*after.0, Blob16::from(after.1), PAGE_ROWS);
-            statement.query_map(columns, Found::new)?.collect()
+            let mut rows = statement.query((&*after.0, Blob16::from(after.1), PAGE_ROWS))?;
+            let mut page = Vec::new();
+            while let Some(row) = rows.next()? {
+                let tenant = row.get_ref("tenant")?.as_str().map_err(rusqlite::Error::from)?;
+                let tenant = TenantId(Arc::from(tenant));
+                let conversation = row.get::<_, Blob16>("conversation")?.into();
+                let key = ConversationKey { tenant, conversation };
+                let values = renew(&key, row)?;
+                page.push((key, values));
+            }
+            Ok(page)
         };
-        let page = attempt(what, page())?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = (Arc::clone(&last.key.tenant.0), last.key.conversation);
-        for found in &page {
-            let (tenant, id) = (&*found.key.tenant.0, Blob16::from(found.key.conversation));
-            let record = renew(found)?;
-            let put = || {
-                let columns = (tenant, id, record, integer(found.epoch));
-                transaction.prepare_cached(update)?.execute(columns)
-            };
-            attempt(what, put())?;
+        let page = page().map_err(|stop| error_of(WHAT, stop))?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = (Arc::clone(&last.tenant.0), last.conversation);
+        for (key, values) in page {
+            let id = Blob16::from(key.conversation);
+            let key_columns =
+                [Value::from(key.tenant.0.to_string()), Value::from(id.bytes().to_vec())];
+            let columns = key_columns.into_iter().chain(values.map(Value::from));
+            let put = || transaction.prepare_cached(update)?.execute(params_from_iter(columns));
+            attempt(WHAT, put())?;
         }
     }
 }

@@ -1,20 +1,36 @@
 //! The tables, and the steps from any older version to them.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::error::{Error, attempt};
+use super::layout_1;
 
 /// Marks a database file as ours: "SWBD".
 const APPLICATION_ID: i32 = 0x5357_4244;
 
 /// One step per version; the last one leads to [`version`]. A step never changes once it was
 /// released.
-const STEPS: &[&str] = &[STEP_1];
+const STEPS: &[Step] = &[step_1, step_2];
 
-/// Events are written to `recent`, at its end, and moved to `event` later, many of one log at once.
+/// The version from which on events are filed in runs.
+pub(super) const RUNS_SINCE: u32 = 2;
+
+type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
+
+fn step_1(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(TABLES_1)
+}
+
+/// From a row for each event to a row for a run of them.
+fn step_2(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(TABLES_2)?;
+    layout_1::file_all(transaction)?;
+    transaction.execute_batch(layout_1::DROP)
+}
+
 /// Clustered keys (`WITHOUT ROWID`): a page of a log is one range of one tree, and a purge frees
 /// whole pages.
-const STEP_1: &str = "
+const TABLES_1: &str = "
 CREATE TABLE event (
     tenant TEXT NOT NULL,
     conversation BLOB NOT NULL,
@@ -107,6 +123,29 @@ CREATE TABLE number (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// The events of a commit are one row of `recent`, and filed in `run` later, many of one log in
+/// one row. What `heads` and `records` are is said in `block.rs`.
+const TABLES_2: &str = "
+ALTER TABLE recent RENAME TO recent_1;
+
+CREATE TABLE recent (
+    id INTEGER PRIMARY KEY,
+    heads BLOB NOT NULL,                -- of each event: whose, where, its key, its length
+    records BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE run (
+    tenant TEXT NOT NULL,
+    conversation BLOB NOT NULL,
+    stream INTEGER NOT NULL,            -- 0 public, 1 internal
+    last INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    heads BLOB NOT NULL,                -- of each event: its key, its length
+    records BLOB NOT NULL,
+    PRIMARY KEY (tenant, conversation, stream, last)
+) STRICT, WITHOUT ROWID;
+";
+
 /// The schema version of this program.
 pub(super) fn version() -> u32 {
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
@@ -122,7 +161,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
     let upgrade = |connection: &mut Connection| {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
         for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
-            transaction.execute_batch(step)?;
+            step(&transaction)?;
         }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", version())?;
@@ -131,6 +170,14 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
     attempt("bring the schema up to date", upgrade(connection))?;
     tracing::info!(from = found, to = version(), "schema brought up to date");
     Ok(())
+}
+
+/// The tables of version 1, for the tests of what becomes of them.
+#[cfg(test)]
+pub(super) fn write_version_1(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    step_1(transaction)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", 1)
 }
 
 /// The schema version found, 0 for an empty database; refuses what this program cannot read.

@@ -193,7 +193,7 @@ impl Writer {
     fn transact(&mut self, batch: &mut Vec<Queued>) -> Result<(), Failure> {
         let run = |statement: &str| self.connection.prepare_cached(statement)?.execute(());
         run("BEGIN IMMEDIATE").map_err(Failure::Before)?;
-        self.mover.move_slice(&self.connection).map_err(Failure::Before)?;
+        self.mover.file_slice(&self.connection).map_err(Failure::Before)?;
         let mut tables =
             Tables { connection: &self.connection, heads: &mut self.heads, mover: &mut self.mover };
         for queued in batch.iter_mut() {
