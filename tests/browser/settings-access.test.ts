@@ -105,7 +105,7 @@ test('every state', async () => {
   await owner.button('Make it').click();
   for (const tab of ['Look', 'Words', 'Questions', 'Hours', 'Behavior', 'Sites & embed']) {
     await owner.tab(tab);
-    if (tab === 'Look') await owner.field('Accent').fill('#ffd000');
+    if (tab === 'Look') await owner.field('Background').fill('#777777');
     if (tab === 'Questions') await owner.button('Another question').click();
     if (tab === 'Hours') await owner.page.getByRole('radio', { name: 'At certain hours' }).check();
     if (tab === 'Sites & embed') await owner.field('HTML').waitFor();

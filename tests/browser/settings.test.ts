@@ -1,5 +1,6 @@
 /** The settings, each flow on the real binary. */
 
+import type { FrameLocator } from 'playwright-core';
 import { beforeEach, expect, test } from 'vitest';
 import { OWNER, Owner, setUpByHand } from './kit/owner.ts';
 import { type Profile, picture, Visitor } from './kit/people.ts';
@@ -73,13 +74,16 @@ test('the designer refuses what cannot be read, and shows the widget as it would
   await owner.field('Name').fill('Greenhouse');
   await owner.button('Make it').click();
   await owner.tab('Look');
-  await owner.field('Accent').fill('#ffd000');
-  await owner.page.getByText(/1\.5:1, and 4\.5:1 is needed/).waitFor();
+  const accent = '#ffd000';
+  await owner.field('Accent').fill(accent);
+  await owner.page.getByText('black 14.3:1').waitFor();
+  await owner.field('Background').fill('#ffffff');
+  await owner.field('Text').fill('#999999');
+  await owner.page.getByText(/2\.8:1, and 4\.5:1 is needed/).waitFor();
   expect(await owner.button('Save').isDisabled()).toBe(true);
   await picture(owner.page, 'settings-contrast');
   await owner.button(/^Use #/).click();
-  const accent = await owner.field('Accent').inputValue();
-  expect(accent).not.toBe('#ffd000');
+  await expect.poll(() => owner.field('Text').inputValue()).not.toBe('#999999');
   await owner.tab('Words');
   await owner.field('Title').fill('Ask the gardener');
   const preview = owner.page.frameLocator('iframe[title="The widget as it would be"]');
@@ -142,7 +146,7 @@ test('who saves second sees what the first one saved, and decides', async () => 
   await other.page.close();
 });
 
-test('the embed code works where it is allowed, and a change reaches the open page', async () => {
+test('colors and words show in the preview at once, and on the site when they are saved', async () => {
   const site = await Site.open(() => `<main><h1>Site</h1></main>${html}`);
   let html = '';
   await owner.open('Widgets');
@@ -155,10 +159,35 @@ test('the embed code works where it is allowed, and a change reaches the open pa
   const stranger = await stage.profile();
   const visitor = await Visitor.open(stranger, site.address);
   await visitor.openChat();
+  const preview = owner.page.frameLocator('iframe[title="The widget as it would be"]');
+  const header = (frame: FrameLocator) =>
+    frame.locator('.head').evaluate((head) => {
+      const { backgroundImage, color } = getComputedStyle(head);
+      return [/rgb\([\d, ]+\)/.exec(backgroundImage)?.[0], color];
+    });
+  const title = 'Fresh from the designer';
+  const welcome = 'Which plant do you miss?';
+  const before = await header(visitor.chat);
+  await owner.tab('Look');
+  await owner.field('Accent').fill('#ffd000');
   await owner.tab('Words');
-  await owner.field('Title').fill('Fresh from the designer');
+  await owner.field('Title').fill(title);
+  await owner.field('Welcome').fill(welcome);
+  await preview.getByRole('heading', { name: title }).waitFor();
+  await preview.getByText(welcome).waitFor();
+  // On a bright accent the text is black.
+  const bright = ['rgb(255, 208, 0)', 'color(xyz-d65 0 0 0)'];
+  await expect.poll(() => header(preview)).toEqual(bright);
+  await picture(owner.page, 'settings-preview-live');
+  // Nothing of it is anybody else's yet, also not by the way that changes take.
+  const ask = async () => (await fetch(`${stage.server.address}/v1/widgets/live`)).text();
+  expect(await ask()).not.toContain(title);
+  expect(await header(visitor.chat)).toEqual(before);
+  expect(await visitor.chat.getByText(welcome).count()).toBe(0);
   await owner.save();
-  await visitor.chat.getByText('Fresh from the designer').waitFor();
+  await visitor.chat.getByRole('heading', { name: title }).waitFor();
+  await visitor.chat.getByText(welcome).waitFor();
+  await expect.poll(() => header(visitor.chat)).toEqual(bright);
   await site.close();
 });
 

@@ -45,11 +45,11 @@ function style(visitor: Visitor, selector: string, property: string): Promise<st
     .evaluate((element, name) => getComputedStyle(element).getPropertyValue(name), property);
 }
 
-function launcherColor(page: Page): Promise<string | undefined> {
-  return page.evaluate(() => {
+function launcherColor(page: Page, part: 'backgroundColor' | 'color' = 'backgroundColor') {
+  return page.evaluate((name) => {
     const button = document.querySelector('switchboard-chat')?.shadowRoot?.querySelector('.l');
-    return button == null ? undefined : getComputedStyle(button).backgroundColor;
-  });
+    return button == null ? undefined : getComputedStyle(button)[name];
+  }, part);
 }
 
 test('colors, roundness, side and title are those of the settings', async () => {
@@ -73,6 +73,20 @@ test('colors, roundness, side and title are those of the settings', async () => 
   expect(await style(visitor, '.own .bubble', 'background-color')).toBe('rgb(10, 107, 79)');
   expect(await style(visitor, '.own .bubble', 'border-top-left-radius')).toBe('4px');
   await picture(visitor.page, 'option-theme');
+});
+
+test.each([
+  ['#0a6b4f', 'color(xyz-d65 1 1 1)', 'lch(100 0 0)'],
+  ['#ffd000', 'color(xyz-d65 0 0 0)', 'lch(0 0 0)'],
+])('on the accent %s words and signs can be read', async (accent, ink, sign) => {
+  const visitor = await visit({ theme: { accent } });
+  await visitor.openChat();
+  await visitor.say('Can you read this?');
+  await visitor.sees('Can you read this?');
+  expect(await style(visitor, '.head', 'color')).toBe(ink);
+  expect(await style(visitor, '.own .bubble', 'color')).toBe(ink);
+  await expect.poll(() => launcherColor(visitor.page, 'color')).toBe(sign);
+  await picture(visitor.page, `option-accent-${accent.slice(1)}`);
 });
 
 test.each([

@@ -36,6 +36,14 @@ export function contrast(a: Rgb, b: Rgb): number {
 
 const WHITE: Rgb = [255, 255, 255];
 const BLACK: Rgb = [0, 0, 0];
+/** Where black and white have the same contrast, as in `widget.css`. */
+const MIDDLE = 0.18;
+
+/** The color of text on a color, as the widget chooses it. It always can be read. */
+export function inkOn(color: Rgb): Rgb {
+  return luminance(color) < MIDDLE ? WHITE : BLACK;
+}
+
 /** Shades tried on the way to black and to white. */
 const STEPS = 255;
 

@@ -2,7 +2,7 @@
 
 import type { JSX } from 'preact';
 import { useId } from 'preact/hooks';
-import { contrast, parseColor } from './contrast.ts';
+import { contrast, inkOn, parseColor } from './contrast.ts';
 import type { PartProps } from './designer.tsx';
 import { NumberField, Segments, Select, TextField } from './fields.tsx';
 import { Panel } from './parts.tsx';
@@ -11,7 +11,11 @@ import { ACCENT, type ColorTrouble, colorTroubles, RADIUS_MAX, type Theme } from
 type ColorName = 'accent' | 'background' | 'text';
 
 const COLORS: readonly (readonly [ColorName, string, string])[] = [
-  ['accent', 'Accent', 'Launcher, header and the visitor’s own messages. Text on it is white.'],
+  [
+    'accent',
+    'Accent',
+    'Launcher, header and the visitor’s own messages. Text on it is white or black.',
+  ],
   ['background', 'Background', 'Behind everything. Empty for that of the scheme.'],
   ['text', 'Text', 'On the background. Empty for that of the scheme.'],
 ];
@@ -84,7 +88,7 @@ function ColorField(props: ColorProps): JSX.Element {
   const id = useId();
   const color = parseColor(value ?? usual ?? '');
   const isBad = value !== undefined && parseColor(value) === null;
-  const ratio = label === 'Accent' && color !== null ? contrast(color, [255, 255, 255]) : null;
+  const ink = label === 'Accent' && color !== null ? inkOn(color) : null;
   return (
     <div class="field">
       <label for={id}>{label}</label>
@@ -105,8 +109,10 @@ function ColorField(props: ColorProps): JSX.Element {
           value={value ?? ''}
           onInput={(event) => onValue(event.currentTarget.value.trim() || undefined)}
         />
-        {ratio !== null && trouble === undefined && (
-          <span class="badge good">{`${ratio.toFixed(1)}:1`}</span>
+        {ink !== null && color !== null && (
+          <span class="badge good">
+            {`${ink[0] === 0 ? 'black' : 'white'} ${contrast(color, ink).toFixed(1)}:1`}
+          </span>
         )}
       </span>
       <small id={`${id}-hint`}>{hint}</small>

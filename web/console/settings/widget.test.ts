@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { colorText, contrast, nearestReadable, parseColor, type Rgb } from './contrast.ts';
+import { colorText, contrast, inkOn, nearestReadable, parseColor, type Rgb } from './contrast.ts';
 import { dayTroubles, hoursTrouble, minuteOfDay, nextSpan, officeHours } from './hours.ts';
 import { checkOrigin } from './origins.ts';
 import {
@@ -48,14 +48,23 @@ test('a readable color stays as it is, and another changes as little as it must'
   expect(better).toEqual([118, 118, 118]);
 });
 
+test('on every accent the ink of the widget can be read', () => {
+  const parts = [0, 36, 73, 109, 146, 182, 219, 255];
+  for (const red of parts)
+    for (const green of parts)
+      for (const blue of parts) {
+        const color: Rgb = [red, green, blue];
+        expect(contrast(color, inkOn(color)), colorText(color)).toBeGreaterThanOrEqual(4.5);
+      }
+  for (const accent of ['#ffd000', '#ffffff', '#000000', '#777777'])
+    expect(colorTroubles({ side: 'right', scheme: 'auto', accent })).toEqual([]);
+});
+
 test('a color that cannot be read is refused with one that can', () => {
-  const [trouble] = colorTroubles({ side: 'right', scheme: 'auto', accent: '#ffd000' });
-  expect(trouble).toMatchObject({ field: 'accent', against: 'the white text on it' });
-  expect(colorTroubles({ side: 'right', scheme: 'auto', accent: trouble?.better ?? '' })).toEqual(
-    [],
-  );
   const gray = { side: 'right', scheme: 'light', background: '#888888', text: '#999999' } as const;
-  expect(colorTroubles(gray).map(({ field }) => field)).toEqual(['text']);
+  const [trouble] = colorTroubles(gray);
+  expect(trouble).toMatchObject({ field: 'text', against: 'the background' });
+  expect(colorTroubles({ ...gray, text: trouble?.better ?? '' })).toEqual([]);
   // Alone it is held against the scheme's own text, in each scheme that may come.
   const white = { side: 'right', background: '#ffffff' } as const;
   expect(colorTroubles({ ...white, scheme: 'light' })).toEqual([]);
@@ -123,7 +132,7 @@ const GOOD: Settings = { ...DEFAULTS, name: 'Shop' };
 test.each<[string, Partial<Settings>, RegExp]>([
   ['name', { name: ' ' }, /name/],
   ['allowed_origins', { allowed_origins: ['http://example.com'] }, /https/],
-  ['theme', { theme: { ...DEFAULTS.theme, accent: '#ffd000' } }, /contrast/],
+  ['theme', { theme: { ...DEFAULTS.theme, background: '#777777' } }, /contrast/],
   ['theme', { theme: { ...DEFAULTS.theme, text: 'red' } }, /#rrggbb/],
   ['auto_open_s', { auto_open_s: 601 }, /600/],
   ['offline', { offline: { behavior: 'redirect' } }, /whole address/],

@@ -128,25 +128,19 @@ export function trimmed(settings: Settings): Settings {
 
 /** A color that cannot be read, and the nearest one that can. */
 export interface ColorTrouble {
-  field: 'accent' | 'background' | 'text';
+  field: 'background' | 'text';
   ratio: number;
   /** What it is held against. */
   against: string;
   better: string;
 }
 
-/** Colors whose text would be hard to read. Colors that are none are another matter. */
+/**
+ * Colors whose text would be hard to read. Colors that are none are another matter. What stands on
+ * the accent is white or black, whichever can be read.
+ */
 export function colorTroubles(theme: Theme): ColorTrouble[] {
   const troubles: ColorTrouble[] = [];
-  const accent = parseColor(theme.accent ?? ACCENT);
-  if (accent !== null && contrast(accent, WHITE) < CONTRAST_MIN) {
-    troubles.push({
-      field: 'accent',
-      ratio: contrast(accent, WHITE),
-      against: 'the white text on it',
-      better: colorText(nearestReadable(accent, WHITE)),
-    });
-  }
   const background = parseColor(theme.background ?? '');
   const text = parseColor(theme.text ?? '');
   if (background === null && text === null) return troubles;
