@@ -109,7 +109,8 @@ test('ten thousand rows and fifty changes a second: few nodes, even frames, a fl
   await page.mouse.move(760, 300);
   await list.getByText('Visitor number 9999').waitFor();
   const session = await page.context().newCDPSession(page);
-  await session.send('Performance.enable');
+  // Of the main thread's own time: who else uses the machine does not count.
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
   // Warm: code is compiled, caches are filled.
   for (let batch = 0; batch < 20; batch += 1) {
     change(5);
@@ -170,8 +171,16 @@ test('ten thousand rows and fifty changes a second: few nodes, even frames, a fl
   expect(grown).toBeLessThan(GROWTH_MAX_BYTES);
   // Frames depend on who else uses the machine; the work of the page does not.
   expect(busy).toBeLessThan(0.5);
+  // Every row can be reached.
+  await page.mouse.move(250, 500);
+  await page.mouse.wheel(0, 1_000_000);
+  await expect
+    .poll(() => list.getByRole('listitem').last().getAttribute('aria-posinset'))
+    .toBe(String(CONVERSATIONS));
+  await page.mouse.move(760, 300);
   // What was changed last is on top, where it belongs.
   change(1);
+  await page.mouse.move(250, 500);
   await page.mouse.wheel(0, -1_000_000);
   await expect
     .poll(() => list.getByRole('listitem').first().getAttribute('aria-posinset'))

@@ -33,6 +33,9 @@ interface VirtualListProps {
   keys: readonly string[];
   rowPx: number;
   handle?: Ref<VirtualHandle>;
+  /** How far it is scrolled at first. */
+  fromPx?: number;
+  onScrolled?(px: number): void;
   /** The end of what there is has come near. */
   onNearEnd?(): void;
   /** The row for a key; its place is for `aria-posinset`. */
@@ -51,6 +54,8 @@ export function VirtualList(props: VirtualListProps): JSX.Element {
       viewPx.value = element.clientHeight;
     };
     measure();
+    element.scrollTop = props.fromPx ?? 0;
+    scrollPx.value = element.scrollTop;
     const observer = new ResizeObserver(measure);
     observer.observe(element);
     return () => observer.disconnect();
@@ -81,6 +86,7 @@ export function VirtualList(props: VirtualListProps): JSX.Element {
       class="virtual"
       onScroll={(event) => {
         const element = event.currentTarget;
+        props.onScrolled?.(element.scrollTop);
         // A row's height at a time is often enough, and saves most of the work.
         const rows = Math.floor(element.scrollTop / rowPx) * rowPx;
         if (rows !== scrollPx.peek()) scrollPx.value = rows;
@@ -90,7 +96,7 @@ export function VirtualList(props: VirtualListProps): JSX.Element {
     >
       <ul
         aria-label={label}
-        style={{ blockSize: keys.length * rowPx, paddingBlockStart: first * rowPx }}
+        style={{ blockSize: `${keys.length * rowPx}px`, paddingBlockStart: `${first * rowPx}px` }}
       >
         {keys.slice(first, end).map((key, idx) => row(key, first + idx))}
       </ul>
