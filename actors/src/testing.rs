@@ -126,6 +126,8 @@ pub(crate) struct Troubled {
     pub(crate) memory: Memory,
     pranks: Arc<Mutex<HashMap<ConversationId, VecDeque<Prank>>>>,
     pub(crate) n_find_sends: Arc<AtomicU64>,
+    /// Questions about single conversations.
+    pub(crate) n_reads: Arc<AtomicU64>,
     pub(crate) loses_checkpoints: Arc<AtomicBool>,
     pub(crate) checkpoints_take_ms: Arc<AtomicU64>,
 }
@@ -172,6 +174,7 @@ impl Store for Troubled {
     }
 
     fn read(&self, page: Page) -> Reply<Vec<Event>> {
+        self.n_reads.fetch_add(1, Ordering::Relaxed);
         self.memory.read(page)
     }
 
@@ -187,6 +190,7 @@ impl Store for Troubled {
     }
 
     fn checkpoint(&self, key: &ConversationKey) -> Reply<Option<Conversation>> {
+        self.n_reads.fetch_add(1, Ordering::Relaxed);
         self.memory.checkpoint(key)
     }
 
@@ -219,6 +223,7 @@ impl Store for Troubled {
     }
 
     fn receipts(&self, key: &ConversationKey) -> Reply<Vec<(Principal, Receipt)>> {
+        self.n_reads.fetch_add(1, Ordering::Relaxed);
         self.memory.receipts(key)
     }
 

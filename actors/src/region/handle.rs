@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ractor::concurrency::oneshot;
-use switchboard_domain::conversation::{Request, Stream};
+use switchboard_domain::conversation::{Rejection, Request, Stream};
 use switchboard_domain::ids::Seq;
 use switchboard_domain::person::{AgentRef, Caller};
 use switchboard_domain::trail;
+use switchboard_store::load::load;
 use switchboard_store::{ConversationKey, Page, Range, Store};
 use tokio::time::Instant;
 
@@ -262,18 +263,29 @@ impl Handle {
         message: impl FnOnce(Reply<T>) -> conversation::Message,
     ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot();
-        self.send(key, message(reply.into()))?;
-        answered(self.0.config.answer_within, answer).await
+        let way = self.send(key, message(reply.into()))?;
+        let answer = answered(self.0.config.answer_within, answer).await;
+        if way == Way::Straight && matches!(answer, Err(Refusal::Rejected(Rejection::NotFound))) {
+            self.look_in_vain(key).await?;
+        }
+        answer
     }
 
-    fn send(&self, key: &ConversationKey, message: conversation::Message) -> Result<(), Refusal> {
+    /// Asks the store what it is asked when nothing is known of a conversation. Whoever may not see
+    /// one that happens to be in memory would else be refused sooner than for one that never was,
+    /// and learn by it which of the two it is (P10).
+    async fn look_in_vain(&self, key: &ConversationKey) -> Result<(), Refusal> {
+        load(&*self.0.store, key).await.map(drop).map_err(Refusal::Store)
+    }
+
+    fn send(&self, key: &ConversationKey, message: conversation::Message) -> Result<Way, Refusal> {
         if self.0.is_draining.load(Ordering::Relaxed) {
             return Err(Refusal::Draining);
         }
         let Place { address, lines, .. } = self.0.region(key);
         let meter = &self.0.meter;
         let message = match self.send_past(address, lines, key, message) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(Way::Straight),
             Err(message) => message,
         };
         meter.mailbox_depth(Kind::Region, address.gauge().depth());
@@ -282,7 +294,8 @@ impl Handle {
             return Err(BUSY);
         };
         let key = key.clone();
-        address.cast(Message::Route { key, message, _permit: permit }).map_err(|_refused| BUSY)
+        let routed = address.cast(Message::Route { key, message, _permit: permit });
+        routed.map(|()| Way::Routed).map_err(|_refused| BUSY)
     }
 
     /// Puts a message straight into a conversation's mailbox; gives it back when the region must
@@ -303,6 +316,15 @@ impl Handle {
         let parcel = line.admit(message, Instant::now())?;
         line.deliver(parcel).map_err(Parcel::into_message)
     }
+}
+
+/// How a message came to its conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Into the mailbox of one that is in memory.
+    Straight,
+    /// By the region, which wakes it if need be.
+    Routed,
 }
 
 impl Regions {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use switchboard_domain::conversation::{Body, Command, Rejection, Request, Status, Stream};
 use switchboard_domain::ids::Seq;
+use switchboard_domain::person::Caller;
 use switchboard_store::{Range, Store};
 use tokio::task::JoinSet;
 
@@ -68,6 +69,47 @@ async fn foreign_and_unknown_conversations_are_not_found() {
     assert!(matches!(internal, Err(Refusal::Rejected(Rejection::NotFound))), "{internal:?}");
     pass(Duration::from_millis(1)).await;
     assert_eq!(node.regions().await.live, 1, "what does not exist keeps no actor");
+}
+
+/// Asks for a conversation in every way there is; what the store was asked each time.
+async fn looks_in_vain(node: &Node, key: &ConversationKey, caller: &Caller) -> [u64; 4] {
+    let conversations = node.system.conversations();
+    let (outlet, _client) = connection();
+    let mut looks = [0; 4];
+    for (way, n_reads) in looks.iter_mut().enumerate() {
+        let before = node.store.n_reads.load(Ordering::Relaxed);
+        let (public, all) = (Stream::Public, Range::After(Seq(0)));
+        let answer = match way {
+            0 => conversations.state(key, caller).await.map(drop),
+            1 => conversations.history(key, caller, public, all, 10).await.map(drop),
+            2 => conversations.event(key, caller, public, Seq(1)).await.map(drop),
+            _ => conversations.subscribe(key, caller, public, 1, &outlet).await,
+        };
+        assert!(matches!(answer, Err(Refusal::Rejected(Rejection::NotFound))), "{answer:?}");
+        *n_reads = node.store.n_reads.load(Ordering::Relaxed) - before;
+    }
+    looks
+}
+
+/// P10, in time too: counted, because clocks prove nothing.
+#[tokio::test(start_paused = true)]
+async fn a_foreign_conversation_costs_the_store_what_an_unknown_one_does() {
+    let node = Node::start().await;
+    let key = node.create(1).await;
+    node.say(&key, 1).await.unwrap();
+    let unknown = looks_in_vain(&node, &crate::testing::key(99), &visitor(2)).await;
+    assert!(unknown.iter().all(|n_reads| *n_reads > 0), "{unknown:?}");
+
+    let n_reads = || node.store.n_reads.load(Ordering::Relaxed);
+    let before = n_reads();
+    node.system.conversations().state(&key, &agent(1)).await.unwrap();
+    node.system.conversations().state(&key, &agent(1)).await.unwrap();
+    assert!(n_reads() - before <= 1, "it is in memory");
+    assert_eq!(looks_in_vain(&node, &key, &visitor(2)).await, unknown, "in memory");
+
+    pass(Duration::from_secs(60)).await;
+    assert_eq!(node.regions().await.live, 0);
+    assert_eq!(looks_in_vain(&node, &key, &visitor(2)).await, unknown, "asleep");
 }
 
 #[tokio::test(start_paused = true)]
