@@ -277,6 +277,47 @@ test('what was said long ago comes in while scrolling there', async () => {
   await ada.sees('and one more');
 });
 
+test('a reload leaves list and transcript where they were scrolled to', async () => {
+  const long = await begin('line 0');
+  for (let line = 1; line < 120; line += 1) await long.say(`line ${line}`);
+  for (let other = 0; other < 40; other += 1) await begin(`other ${other}`);
+  const ada = await agent('Ada');
+  await ada.filter('All 41').click();
+  const list = ada.list.locator('.virtual');
+  await ada.row('other 39').waitFor();
+  await list.evaluate((element) => {
+    element.scrollTop = element.scrollHeight;
+  });
+  await ada.open('line 119');
+  await ada.sees('line 119');
+  await readBack(ada.log);
+  const line = ada.log.getByText('line 55', { exact: true });
+  await line.evaluate((element) => element.scrollIntoView({ block: 'start' }));
+  const at = async () => ({
+    line: Math.round((await line.boundingBox())?.y ?? 0),
+    list: await list.evaluate((element) => Math.round(element.scrollTop)),
+  });
+  // The place counts once the page has heard of it.
+  await ada.page.evaluate(() => new Promise(requestAnimationFrame));
+  const before = await at();
+  expect(before.list).toBeGreaterThan(1_000);
+  await ada.page.reload();
+  await line.waitFor();
+  await expect.poll(at).toEqual(before);
+  expect(await ada.filter('All').getAttribute('aria-pressed')).toBe('true');
+  // Who was at the end is there again, with what came in meanwhile.
+  await ada.log.evaluate((log) => {
+    log.scrollTop = log.scrollHeight;
+  });
+  await ada.page.evaluate(() => new Promise(requestAnimationFrame));
+  await long.say('the newest');
+  await ada.page.reload();
+  await expect.poll(() => ada.log.getByText('the newest').isVisible()).toBe(true);
+  expect(
+    await ada.log.evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight),
+  ).toBeLessThan(2);
+});
+
 test('an address leads to its conversation, and back leads to the one before', async () => {
   const [one, two] = [await begin('number one'), await begin('number two')];
   const ada = await agent('Ada');

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
+import { Guest } from './kit/guest.ts';
 import { Agent, picture, readBack, SERVER_GONE, Visitor } from './kit/people.ts';
 import { Site } from './kit/site.ts';
 import { setStage } from './kit/stage.ts';
@@ -108,6 +109,27 @@ test('what is not sent yet survives a reload', async () => {
   await visitor.page.reload();
   await visitor.sees('Whole');
   expect(await visitor.input.inputValue()).toBe('');
+});
+
+test('whoever leaves while waiting has their place when they are back', async () => {
+  await Guest.begin(stage.server.address, { text: 'I was first' });
+  const visitor = await Visitor.open(await profile(), site.address);
+  await visitor.openChat();
+  await visitor.say('I am second');
+  const place = visitor.chat.getByText('Number 2 in line').first();
+  await place.waitFor();
+  await visitor.page.goto('about:blank');
+  await Guest.begin(stage.server.address, { text: 'I came while you were away' });
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
+  await ada.filter('Unassigned 3').waitFor();
+  await visitor.page.goto(site.address);
+  await place.waitFor();
+  await visitor.sees('I am second');
+  await ada.accept('I was first');
+  await visitor.chat.getByText('Number 1 in line').first().waitFor();
+  await ada.list.getByRole('button', { name: 'Accept next' }).click();
+  await ada.sees('I am second');
+  await visitor.log.getByText(/joined the chat/).waitFor();
 });
 
 test('whoever reads back stays there, and is told what is new', async () => {

@@ -26,6 +26,7 @@ import { agentLine } from './lines.ts';
 import type { Prefs } from './prefs.ts';
 import { Search } from './search.ts';
 import type { Me, Session } from './session.ts';
+import type { Where } from './where.ts';
 
 export interface Department {
   id: string;
@@ -38,6 +39,7 @@ export interface DeskOptions {
   me: Me;
   toasts: Toasts;
   prefs: Pick<Prefs, 'advance'>;
+  where: Where;
 }
 
 const TYPING_EVERY_MS = 3_000;
@@ -56,6 +58,7 @@ export class Desk {
   readonly guard: Guard;
   readonly search: Search;
   readonly contexts: Contexts;
+  readonly where: Where;
   readonly selected: Signal<string | null> = signal(null);
   readonly conversation: Signal<Conversation | null> = signal(null);
   readonly items: ReadonlySignal<readonly Item[]>;
@@ -90,6 +93,7 @@ export class Desk {
     const { ports, session, toasts } = options;
     this.#options = options;
     this.me = options.me.principal;
+    this.where = options.where;
     this.client = new AgentClient({
       ports,
       devices,
@@ -129,6 +133,12 @@ export class Desk {
       this.inbox.view('mine').rows.value.reduce((sum, card) => sum + card.unread, 0),
     );
     this.signedOut = computed(() => this.client.link.value.state === 'stopped');
+  }
+
+  /** The page goes and may come back: what is not written down yet is now. */
+  leave(): void {
+    this.drafts.flush();
+    this.where.keep(this.inbox.filter.peek());
   }
 
   /** Leaves the desk. */
@@ -244,6 +254,8 @@ export class Desk {
   }
 
   #run(): void {
+    const { filter } = this.where;
+    if (filter !== null) this.inbox.choose(filter);
     this.client.connect();
     void this.#loadDepartments();
     let quiet: Cancel | null = null;

@@ -138,6 +138,8 @@ function Rows({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
   const keys = searching ? (found ?? []) : inbox.order.value;
   const selected = desk.selected.value;
   const cursor = useSignal<string | null>(null);
+  const fromPx = useRef<number | null>(null);
+  fromPx.current ??= searching ? 0 : desk.where.takeListPx(inbox.filter.peek());
   const at = Math.max(0, keys.indexOf(cursor.value ?? selected ?? ''));
   useEffect(() => {
     cursor.value = null;
@@ -146,6 +148,7 @@ function Rows({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
   }, [selected]);
   useEffect(
     () => () => {
+      if (!searching) desk.where.listPx = 0;
       inbox.hold('pointer', false);
       inbox.hold('focus', false);
     },
@@ -206,6 +209,11 @@ function Rows({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
           keys={keys}
           rowPx={ROW_PX[prefs.density.value]}
           handle={handle}
+          fromPx={fromPx.current}
+          onScrolled={(px) => {
+            fromPx.current = 0;
+            if (!searching) desk.where.listPx = px;
+          }}
           onNearEnd={() => {
             if (!searching) void inbox.more();
           }}

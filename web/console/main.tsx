@@ -29,6 +29,7 @@ import {
   secretIn,
 } from './shell.ts';
 import { Speaker } from './sounds.ts';
+import { Where } from './where.ts';
 
 const CLOCK_MS = 15_000;
 
@@ -66,6 +67,7 @@ async function sitDown(shell: Shell, me: Me): Promise<Desk> {
     me,
     toasts: shell.toasts,
     prefs: shell.prefs,
+    where: new Where(sessionStorage, me.principal.id),
   });
 }
 
@@ -129,7 +131,7 @@ async function start(root: HTMLElement): Promise<void> {
     if (shell.session.renewals.value > 0) desk.peek()?.client.connect();
   });
   document.addEventListener('click', (event) => shell.router.follow(event));
-  addEventListener('pagehide', () => desk.peek()?.drafts.flush());
+  addEventListener('pagehide', () => desk.peek()?.leave());
   onWake(() => desk.peek()?.client.wake());
   document.addEventListener('visibilitychange', () => {
     const open = desk.peek();

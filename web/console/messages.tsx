@@ -15,13 +15,24 @@ import { dayName, timeOfDay } from '../ui/time.ts';
 import type { Item, Progress, Said } from '../ui/transcript.ts';
 import { now } from './clock.ts';
 import type { Desk } from './desk.ts';
+import type { Spot } from './where.ts';
 import { visitorName } from './words.ts';
 
 /** The server takes changes of one's own words for this long. */
 const EDIT_MS = 15 * 60_000;
 const NEAR_PX = 48;
+/** Pages of older messages that are fetched at most to find a place again. */
+const PAGES_MAX = 10;
 /** Older messages are fetched before the reader comes to the first. */
 const NEAR_TOP_PX = 300;
+
+/** The place of before a reload, until it is found or given up. */
+interface Wanted {
+  spot: Spot | null;
+  /** The first item when older ones were asked for. */
+  oldest: string;
+  pages: number;
+}
 
 interface TranscriptProps {
   desk: Desk;
@@ -33,6 +44,8 @@ export function Transcript({ desk, conversation, card }: TranscriptProps): JSX.E
   const items = desk.items.value;
   const box = useRef<HTMLDivElement>(null);
   const place = useRef({ atEnd: true, fromEnd: 0, oldest: '', seen: 0 });
+  const wanted = useRef<Wanted | null>(null);
+  wanted.current ??= { spot: desk.where.takeSpot(conversation.id), oldest: '', pages: 0 };
   const unseen = useSignal(0);
   const said = items.filter((item) => item.kind === 'said').length;
   const oldest = items.find((item) => item.kind !== 'day')?.key ?? '';
@@ -40,6 +53,19 @@ export function Transcript({ desk, conversation, card }: TranscriptProps): JSX.E
     const element = box.current;
     if (element === null) return;
     const before = place.current;
+    const again = wanted.current;
+    if (again?.spot != null && bring(element, again.spot)) {
+      again.spot = null;
+      const fromEnd = element.scrollHeight - element.scrollTop;
+      place.current = { atEnd: false, fromEnd, oldest, seen: said };
+      return;
+    }
+    if (again?.spot != null && again.oldest !== oldest) {
+      again.oldest = oldest;
+      again.pages += 1;
+      if (again.pages <= PAGES_MAX && conversation.hasOlder) conversation.fetchOlder();
+      else again.spot = null;
+    }
     if (before.atEnd) {
       element.scrollTop = element.scrollHeight;
       unseen.value = 0;
@@ -57,7 +83,12 @@ export function Transcript({ desk, conversation, card }: TranscriptProps): JSX.E
       if (place.current.atEnd) element.scrollTop = element.scrollHeight;
     });
     stay.observe(element);
-    return () => stay.disconnect();
+    const spot = () => (place.current.atEnd ? null : spotOf(element, conversation.id));
+    desk.where.spot = spot;
+    return () => {
+      stay.disconnect();
+      if (desk.where.spot === spot) desk.where.spot = () => null;
+    };
   }, []);
   const toEnd = () => {
     const element = box.current;
@@ -106,6 +137,25 @@ export function Transcript({ desk, conversation, card }: TranscriptProps): JSX.E
   );
 }
 
+/** What is on top now; `null` when there is nothing. */
+function spotOf(log: HTMLElement, conversation: string): Spot | null {
+  const { top } = log.getBoundingClientRect();
+  for (const element of log.querySelectorAll<HTMLElement>('[data-item]')) {
+    const box = element.getBoundingClientRect();
+    const item = element.dataset.item;
+    if (box.bottom > top && item !== undefined) return { conversation, item, px: box.top - top };
+  }
+  return null;
+}
+
+/** Scrolls to where it was; `false` when it is not there (yet). */
+function bring(log: HTMLElement, { item, px }: Spot): boolean {
+  const found = log.querySelector(`[data-item="${CSS.escape(item)}"]`);
+  if (found === null) return false;
+  log.scrollTop += found.getBoundingClientRect().top - log.getBoundingClientRect().top - px;
+  return true;
+}
+
 interface LineProps {
   item: Item;
   event: Event | undefined;
@@ -123,7 +173,7 @@ function Line({ item, event, desk, card }: LineProps): JSX.Element {
   }
   if (item.kind === 'line') {
     return (
-      <li class="line">
+      <li class="line" data-item={item.key}>
         <span>{item.text}</span>
       </li>
     );
@@ -143,7 +193,7 @@ function Message({ said, event, desk, card }: MessageProps): JSX.Element {
   const name = nameOf(said, card);
   const where = said.note ? 'note' : said.own ? 'own' : 'other';
   return (
-    <li class={`said ${where}${said.first ? ' first' : ''}`}>
+    <li class={`said ${where}${said.first ? ' first' : ''}`} data-item={said.key}>
       {said.first && <Avatar name={name} src={pictureOf(said, desk)} />}
       <div class="said-body">
         {said.first && (
