@@ -421,6 +421,8 @@ impl From<Fault> for Problem {
             | Fault::NotDense { .. }
             | Fault::Damaged { .. }
             | Fault::TooNew { .. }
+            | Fault::Fenced
+            | Fault::Unknown
             | Fault::Failed { .. }) => {
                 tracing::error!(%fault, "the store failed a request");
                 Code::Internal.into()

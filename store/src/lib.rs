@@ -10,6 +10,8 @@ pub mod load;
 pub mod memory;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+#[cfg(feature = "cql")]
+pub mod cql;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 

@@ -39,6 +39,8 @@ struct Tables {
 
 #[derive(Debug, Default)]
 struct Log {
+    /// The highest epoch that it was opened under.
+    epoch: u64,
     public: Vec<Event>,
     internal: Vec<Event>,
 }
@@ -59,6 +61,10 @@ impl Memory {
 }
 
 impl Store for Memory {
+    fn open(&self, key: &ConversationKey, epoch: u64) -> Reply<()> {
+        self.answer(|tables| tables.logs.entry(key.clone()).or_default().open(epoch))
+    }
+
     fn append(&self, append: Append) -> Reply<()> {
         self.answer(|tables| tables.append(&append))
     }
@@ -184,6 +190,7 @@ impl Store for Memory {
 impl Tables {
     fn append(&mut self, append: &Append) -> Result<(), Fault> {
         let log = self.logs.entry(append.key.clone()).or_default();
+        log.open(append.epoch)?;
         let fresh = log.check(&append.events)?;
         for event in fresh {
             log.stream_mut(event.stream).push(event.clone());
@@ -288,6 +295,14 @@ impl Tables {
 }
 
 impl Log {
+    fn open(&mut self, epoch: u64) -> Result<(), Fault> {
+        if epoch < self.epoch {
+            return Err(Fault::Fenced);
+        }
+        self.epoch = epoch;
+        Ok(())
+    }
+
     fn stream(&self, stream: Stream) -> &[Event] {
         match stream {
             Stream::Public => &self.public,
@@ -344,5 +359,11 @@ mod tests {
     #[tokio::test]
     async fn keeps_the_port() {
         testkit::run(async || Arc::new(Memory::new()) as Arc<dyn Store>).await;
+    }
+
+    #[tokio::test]
+    async fn keeps_the_port_between_several_owners() {
+        let shared = Memory::new();
+        testkit::is_shared(async || Arc::new(shared.clone()) as Arc<dyn Store>).await;
     }
 }

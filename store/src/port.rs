@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use switchboard_domain::conversation::{Conversation, Event, Sent, Status, Stream};
 use switchboard_domain::ids::{
     AgentId, ConversationId, DepartmentId, DeviceId, Seq, TenantId, Timestamp, VisitorId,
@@ -196,14 +197,25 @@ impl Expect {
 
 /// An engine.
 pub trait Store: Send + Sync + fmt::Debug + 'static {
+    /// Begins to serve a log as its owner, under this epoch: what an owner before it left
+    /// unsettled is settled, and what that one still writes is never read. The owner opens a log before it
+    /// reads where it stands; an append opens it by itself. [`Fault::Fenced`] when the log has an
+    /// owner of a higher epoch. A store that only one process can open has nothing to do.
+    fn open(&self, key: &ConversationKey, epoch: u64) -> Reply<()> {
+        let _ = (key, epoch);
+        ready(Ok(())).boxed()
+    }
+
     /// Stores events durably; the answer comes only after they would survive a power cut (P1).
     ///
     /// Storing the same events again is allowed and changes nothing. Other content at a stored
     /// position is [`Fault::Occupied`], a position beyond the head a [`Fault::NotDense`]; both
-    /// store nothing.
+    /// store nothing. After [`Fault::Unknown`] the events are stored together or not at all, and
+    /// the owner reads the log again before it goes on.
     fn append(&self, append: Append) -> Reply<()>;
 
-    /// Reads a stretch of one stream.
+    /// Reads a stretch of one stream. Its owner reads all that was acknowledged; others may read
+    /// only what the last checkpoint covers.
     fn read(&self, page: Page) -> Reply<Vec<Event>>;
 
     /// Looks a send up by its key: the slow path behind [`Dedupe`](switchboard_domain::conversation::Dedupe).
@@ -296,6 +308,12 @@ pub enum Fault {
         /// The position of the first event that does not follow.
         seq: Seq,
     },
+    /// Another owner, of a higher epoch, has the log. The write was not done.
+    #[error("another owner has taken the log over")]
+    Fenced,
+    /// Nobody can say whether the write was carried out, or still will be.
+    #[error("the outcome of the write is unknown")]
+    Unknown,
     /// A conditional write found something else.
     #[error("the document was changed meanwhile")]
     Changed,

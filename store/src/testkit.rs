@@ -105,6 +105,18 @@ pub async fn run(fresh: impl AsyncFn() -> Arc<dyn Store>) {
     }
 }
 
+/// Runs the rules of an engine that several processes may open at once, each with a way to open
+/// the same store once more.
+///
+/// # Panics
+/// When a rule is broken.
+pub async fn is_shared(open: impl AsyncFn() -> Arc<dyn Store>) {
+    let stores = [open().await, open().await, open().await];
+    log::an_overtaken_owner_is_never_read(&stores).await;
+    log::an_owner_finds_what_was_acknowledged_to_another(&stores).await;
+    log::one_of_many_owners_goes_on(&stores).await;
+}
+
 /// Runs the rules of an engine that outlives its process: what was answered is there after
 /// `open` opened the same store again, whether or not it was closed before.
 ///

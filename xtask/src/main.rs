@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything the project does besides building and running itself.
 
 mod campaign;
+mod cql;
 mod report;
 mod run;
 mod suite;

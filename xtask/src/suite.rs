@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::report::{Counts, Report, counts_in};
 use crate::run::{cargo, command, root, run, say};
-use crate::{campaign, tidy, tools};
+use crate::{campaign, cql, tidy, tools};
 
 /// A step's name and what it does.
 type Step = (&'static str, fn() -> Result<Counts>);
@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
     ("tests", || {
         counted(cargo(&["test", "--workspace", "--no-fail-fast"]).env("UI_BUILD", "require"))
     }),
+    ("store on CQL", cql::test),
     ("pages", pages),
     ("pages in a browser", browser),
     ("campaigns", campaign::short),
@@ -105,7 +106,7 @@ fn single(command: &mut Command) -> Result<Counts> {
 }
 
 /// A program that counts its tests itself; without any count it has failed.
-fn counted(command: &mut Command) -> Result<Counts> {
+pub(crate) fn counted(command: &mut Command) -> Result<Counts> {
     let ran = run(command)?;
     let counts = counts_in(&ran.output).unwrap_or(Counts::single(false));
     Ok(Counts { failed: counts.failed.max(u64::from(!ran.succeeded)), ..counts })

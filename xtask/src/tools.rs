@@ -52,6 +52,30 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     Ok(which("chromium"))
 }
 
+/// Java, for the CQL server of the tests.
+pub(crate) fn java() -> Result<()> {
+    from_packages("java", "-version", "openjdk-17-jre-headless")
+}
+
+/// Maven, which fetches that server.
+pub(crate) fn maven() -> Result<()> {
+    from_packages("mvn", "--version", "maven")
+}
+
+/// A program from the system's packages, installed if it cannot be run.
+fn from_packages(program: &str, argument: &str, package: &str) -> Result<()> {
+    if runs(program, argument) {
+        return Ok(());
+    }
+    say(&format!("installing {package} from the system's packages, once"));
+    must(command("apt-get").args(["update", "-qq"]))?;
+    must(command("apt-get").args(["install", "-y", "-qq", "--no-install-recommends", package]))?;
+    if !runs(program, argument) {
+        bail!("{program} cannot be run; install {package} and make sure that it is on PATH");
+    }
+    Ok(())
+}
+
 /// Node and npm, which we do not install.
 pub(crate) fn node() -> Result<()> {
     for program in ["node", "npm"] {

@@ -11,7 +11,7 @@ use switchboard_domain::ids::{AgentId, DepartmentId, DeviceId, LogId, Number, Se
 use switchboard_domain::person::{AgentRef, Author, Principal};
 
 use super::sample::{VISITOR, append, created, event, key, keyed, message, note};
-use crate::port::{ConversationKey, Fault, Page, Range, SendLookup, Store};
+use crate::port::{Append, ConversationKey, Fault, Page, Range, SendLookup, Store};
 
 type Shared = Arc<dyn Store>;
 
@@ -349,12 +349,86 @@ pub(super) async fn fill_for_reopening(store: Shared) {
 }
 
 pub(super) async fn check_after_reopening(store: Shared) {
+    // A new life of the owner, under an epoch of its own.
+    let append = |key: &ConversationKey, event: Event| {
+        store.append(Append { epoch: 2, ..append(key, &[event]) })
+    };
     for number in 0..20 {
         let key = key("acme", number);
+        store.open(&key, 2).await.expect("a log is opened again");
         assert_eq!(all(&store, &key, Stream::Public).await.len(), 30);
-        store_all(&store, &key, &[message(31, "Goes on")]).await;
-        let refused = store.append(append(&key, &[message(30, "Late")])).await;
+        append(&key, message(31, "Goes on")).await.expect("a dense append is stored");
+        let refused = append(&key, message(30, "Late")).await;
         assert!(matches!(refused, Err(Fault::Occupied { .. })), "{refused:?}");
     }
     assert_eq!(store.dirty(100).await.expect("marks are read").len(), 10);
+}
+
+fn owned(epoch: u64, key: &ConversationKey, events: &[Event]) -> Append {
+    Append { epoch, ..append(key, events) }
+}
+
+pub(super) async fn an_overtaken_owner_is_never_read([first, second, third]: &[Shared; 3]) {
+    let key = key("shared", 1);
+    let opening = [created(1), message(2, "Hello"), note(1, 2, "A regular")];
+    first.append(owned(1, &key, &opening)).await.expect("the first owner writes");
+    second.open(&key, 2).await.expect("the second takes over");
+    assert_eq!(all(second, &key, Stream::Public).await, opening[..2]);
+    // Whether a store can refuse it or only not show it, is its own affair.
+    let late = [message(3, "Late"), message(4, "Later"), note(2, 4, "Late")];
+    let _ = first.append(owned(1, &key, &late)).await;
+    assert_eq!(all(second, &key, Stream::Public).await, opening[..2]);
+    let own = [message(3, "Second"), note(2, 3, "Second")];
+    second.append(owned(2, &key, &own)).await.expect("the second owner writes");
+    let _ = first.append(owned(1, &key, &[message(5, "Much later")])).await;
+
+    let refused = first.open(&key, 1).await;
+    let refused = refused.and(first.append(owned(1, &key, &[message(6, "No")])).await);
+    // An owner that believes in itself may be let write; one that looks is told.
+    assert!(matches!(refused, Ok(()) | Err(Fault::Fenced)), "{refused:?}");
+    let new_life = third.open(&key, 1).await;
+    assert!(matches!(new_life, Err(Fault::Fenced)), "{new_life:?}");
+    third.open(&key, 3).await.expect("the third takes over");
+    let public = all(third, &key, Stream::Public).await;
+    assert_eq!(public, [&opening[..2], &own[..1]].concat());
+    let internal = all(third, &key, Stream::Internal).await;
+    assert_eq!(internal, [&opening[2..], &own[1..]].concat());
+}
+
+pub(super) async fn an_owner_finds_what_was_acknowledged_to_another(stores: &[Shared; 3]) {
+    let key = key("shared", 2);
+    let mut events = vec![created(2)];
+    stores[0].append(owned(1, &key, &events)).await.expect("the first owner begins it");
+    for epoch in 2..=9_u64 {
+        let store = &stores[usize::try_from(epoch % 3).unwrap_or(0)];
+        store.open(&key, epoch).await.expect("the next owner takes over");
+        assert_eq!(all(store, &key, Stream::Public).await, events, "epoch {epoch}");
+        let send = keyed(message(epoch, "Mine"), 7, epoch - 1);
+        store.append(owned(epoch, &key, std::slice::from_ref(&send))).await.expect("it writes");
+        events.push(send);
+        let found = store
+            .find_send(&key, Principal::Visitor(VISITOR), DeviceId::from_u128(7), 1)
+            .await
+            .expect("a look-up is answered");
+        let sent = Sent { n: 1, digest: 1 ^ 0xfeed, stream: Stream::Public, seq: Seq(2) };
+        assert_eq!(found, SendLookup { last_n: epoch - 1, sent: Some(sent) });
+    }
+}
+
+pub(super) async fn one_of_many_owners_goes_on(stores: &[Shared; 3]) {
+    let key = key("shared", 3);
+    stores[0].append(owned(1, &key, &[created(3)])).await.expect("the first owner begins it");
+    // All at once, each under an epoch of its own: those that lose may be refused.
+    let opened = join_all((2..12_u64).map(|epoch| {
+        let store = Arc::clone(&stores[usize::try_from(epoch % 3).unwrap_or(0)]);
+        let key = key.clone();
+        async move { store.open(&key, epoch).await }
+    }));
+    for outcome in opened.await {
+        assert!(matches!(outcome, Ok(()) | Err(Fault::Fenced | Fault::Busy)), "{outcome:?}");
+    }
+    let last = &stores[1];
+    last.open(&key, 20).await.expect("the highest epoch takes over");
+    last.append(owned(20, &key, &[message(2, "Alone")])).await.expect("it writes");
+    assert_eq!(all(last, &key, Stream::Public).await, [created(3), message(2, "Alone")]);
 }

@@ -1,0 +1,109 @@
+//! The tables: numbered migrations from the `schema` folder, applied in order and once each.
+
+use scylla::client::session::Session;
+
+use super::error::ConnectError;
+use super::statements::unprepared;
+
+/// Every migration: its number, its name and its statements.
+const MIGRATIONS: &[(i32, &str, &str)] =
+    &[(1, "first", include_str!("../../../schema/0001_first.cql"))];
+
+/// The newest migration known here.
+pub(super) const NEWEST: i32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration \
+     (scope text, number int, name text, PRIMARY KEY ((scope), number))";
+const APPLIED: &str = "SELECT number FROM schema_migration WHERE scope = 'all'";
+const ENTER: &str = "INSERT INTO schema_migration (scope, number, name) VALUES ('all', ?, ?)";
+
+/// Makes the keyspace, if it is absent, and its tables what this program expects. May be run
+/// again, and by several nodes at once: each statement changes nothing the second time.
+pub(super) async fn migrate(
+    session: &Session,
+    keyspace: &str,
+    replication: u8,
+) -> Result<(), ConnectError> {
+    let create = format!(
+        "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
+         {{'class': 'NetworkTopologyStrategy', 'replication_factor': {replication}}}"
+    );
+    let run = async |what: &str, cql: &str| {
+        let done = session.query_unpaged(unprepared(cql), ()).await;
+        done.map_err(|why| ConnectError::Migration { what: what.into(), why: why.to_string() })
+    };
+    run("the keyspace", &create).await?;
+    session.use_keyspace(keyspace, false).await.map_err(|why| ConnectError::Keyspace {
+        keyspace: keyspace.into(),
+        why: why.to_string(),
+    })?;
+    run("the list of migrations", TABLE).await?;
+    let newest = applied(session).await?;
+    for (number, name, cql) in MIGRATIONS.iter().filter(|migration| migration.0 > newest) {
+        for statement in statements(cql) {
+            run(&format!("{number:04}_{name}"), &statement).await?;
+        }
+        let entered = session.query_unpaged(unprepared(ENTER), (number, *name)).await;
+        entered.map_err(|why| ConnectError::Migration {
+            what: (*name).into(),
+            why: why.to_string(),
+        })?;
+        tracing::info!(number, name, "migration applied");
+    }
+    Ok(())
+}
+
+/// The newest migration that a keyspace has; 0 for none.
+pub(super) async fn applied(session: &Session) -> Result<i32, ConnectError> {
+    let failed = |why: &dyn std::fmt::Display| ConnectError::Migration {
+        what: "the list of migrations".into(),
+        why: why.to_string(),
+    };
+    let answer = session.query_unpaged(unprepared(APPLIED), ()).await;
+    let rows =
+        answer.map_err(|why| failed(&why))?.into_rows_result().map_err(|why| failed(&why))?;
+    let mut newest = 0;
+    for row in rows.rows::<(i32,)>().map_err(|why| failed(&why))? {
+        newest = newest.max(row.map_err(|why| failed(&why))?.0);
+    }
+    Ok(newest)
+}
+
+/// The statements of a CQL text, each on one line and without comments.
+fn statements(cql: &str) -> Vec<String> {
+    let code: Vec<&str> = cql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    let code = code.join("\n");
+    let words = |statement: &str| statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    code.split(';').map(words).filter(|statement| !statement.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CURRENT: &str = include_str!("../../../schema/current.cql");
+
+    #[test]
+    fn the_current_schema_is_the_sum_of_all_migrations() {
+        let sum: Vec<String> = MIGRATIONS.iter().flat_map(|(.., cql)| statements(cql)).collect();
+        assert_eq!(statements(CURRENT), sum);
+        assert!(sum.len() > 10, "{sum:?}");
+    }
+
+    #[test]
+    fn migrations_are_numbered_without_a_gap_and_may_run_again() {
+        for ((number, name, cql), expected) in MIGRATIONS.iter().zip(1..) {
+            assert_eq!(*number, expected, "{name}");
+            for statement in statements(cql) {
+                assert!(statement.contains(" IF NOT EXISTS "), "{statement}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_tables_of_leases_and_conditions_are_named_without_a_materialised_view() {
+        for forbidden in ["MATERIALIZED", "CREATE INDEX", "ALLOW FILTERING"] {
+            assert!(!CURRENT.contains(forbidden), "{forbidden}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The CQL engine on a real server, whose address is in `SWITCHBOARD_CQL`. The tests share it and
+//! take turns; each has a keyspace of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use switchboard_domain::conversation::{Conversation, Event, Sent, Stream};
+use switchboard_domain::ids::{DeviceId, Seq};
+use switchboard_domain::person::Principal;
+use switchboard_store::cql::{
+    Claim, Config, ConnectError, Cql, Lease, LeaseState, Retention, migrate,
+};
+use switchboard_store::testkit::{self, VISITOR, append, created, key, keyed, message, note};
+use switchboard_store::{Append, ConversationKey, Fault, Page, Range, SendLookup, Store};
+use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
+
+/// One at a time: the server is small, and one test stops it for a while.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+fn config(keyspace: &str) -> Config {
+    let node = std::env::var("SWITCHBOARD_CQL").expect(
+        "SWITCHBOARD_CQL names a server; `cargo xtask test --only \"store on CQL\"` has one",
+    );
+    Config {
+        nodes: vec![node],
+        keyspace: keyspace.to_owned(),
+        replication: 1,
+        retention: Retention::Kept,
+        datacenter: None,
+        credentials: None,
+    }
+}
+
+/// Takes the turn and makes the keyspace, afresh.
+async fn begin(keyspace: &str) -> (MutexGuard<'static, ()>, Config) {
+    let turn = TURN.lock().await;
+    let config = config(keyspace);
+    migrate(&config).await.expect("the schema is applied");
+    migrate(&config).await.expect("and again, which changes nothing");
+    connect(&config).await.empty(&config).await.expect("the tables are emptied");
+    (turn, config)
+}
+
+async fn connect(config: &Config) -> Cql {
+    Cql::connect(config).await.expect("the server answers")
+}
+
+async fn all(store: &Cql, key: &ConversationKey, stream: Stream) -> Vec<Event> {
+    let range = Range::After(Seq(0));
+    let page = Page { key: key.clone(), stream, range, limit: usize::MAX };
+    store.read(page).await.expect("a log is read")
+}
+
+fn owned(epoch: u64, key: &ConversationKey, events: &[Event]) -> Append {
+    Append { epoch, ..append(key, events) }
+}
+
+#[tokio::test]
+async fn keeps_the_port() {
+    let (_turn, config) = begin("sb_port").await;
+    let fresh = async || {
+        let store = connect(&config).await;
+        store.empty(&config).await.expect("the tables are emptied");
+        Arc::new(store) as Arc<dyn Store>
+    };
+    testkit::run(fresh).await;
+}
+
+#[tokio::test]
+async fn keeps_the_port_over_lives_and_between_several_owners() {
+    let (_turn, config) = begin("sb_shared").await;
+    let open = async || Arc::new(connect(&config).await) as Arc<dyn Store>;
+    testkit::survives_reopening(open).await;
+    testkit::is_shared(open).await;
+}
+
+#[tokio::test]
+async fn half_an_append_is_not_adopted_and_never_comes_back() {
+    let (_turn, config) = begin("sb_half").await;
+    let (first, second) = (connect(&config).await, connect(&config).await);
+    let key = key("acme", 1);
+    first.append(owned(1, &key, &[created(1)])).await.expect("it begins");
+    let both = [message(2, "With a note"), note(1, 2, "With a message")];
+    first.append(owned(1, &key, &both)).await.expect("it is stored");
+    // As if the owner had died between the two writes.
+    let lost = format!(
+        "DELETE FROM event_kept WHERE tenant = 'acme' AND conversation = {} AND stream = 1 \
+         AND bucket = 0 AND seq = 1",
+        key.conversation
+    );
+    first.run(&lost).await.expect("the row is lost");
+
+    second.open(&key, 2).await.expect("the second owner takes over");
+    assert_eq!(all(&second, &key, Stream::Public).await, [created(1)]);
+    assert_eq!(all(&second, &key, Stream::Internal).await, []);
+    let other = [message(2, "Alone")];
+    second.append(owned(2, &key, &other)).await.expect("the position is free");
+    // And not for whoever comes next, though the orphan lies there still.
+    first.open(&key, 3).await.expect("the third takes over");
+    assert_eq!(all(&first, &key, Stream::Public).await, [created(1), message(2, "Alone")]);
+}
+
+#[tokio::test]
+async fn who_does_not_own_a_log_reads_what_its_checkpoint_covers() {
+    let (_turn, config) = begin("sb_reader").await;
+    let (owner, reader) = (connect(&config).await, connect(&config).await);
+    let key = key("acme", 1);
+    let events = [created(1), message(2, "Covered"), message(3, "Not yet")];
+    owner.append(owned(1, &key, &events)).await.expect("it is stored");
+    assert_eq!(all(&reader, &key, Stream::Public).await, []);
+    let checkpoint = Conversation::fold(key.conversation, &events[..2]);
+    let checkpoint = checkpoint.expect("the sample folds").expect("it begins");
+    owner.put_checkpoints(vec![(key.clone(), checkpoint)]).await.expect("it is written");
+    assert_eq!(all(&reader, &key, Stream::Public).await, events[..2]);
+    assert_eq!(all(&owner, &key, Stream::Public).await, events);
+}
+
+#[tokio::test]
+async fn a_long_log_goes_over_partitions() {
+    const EVENTS: u64 = 2_345;
+    let (_turn, config) = begin("sb_long").await;
+    let (first, second) = (connect(&config).await, connect(&config).await);
+    let key = key("acme", 1);
+    let mut events = vec![created(1)];
+    events.extend((2..=EVENTS).map(|seq| keyed(message(seq, "Line"), 7, seq - 1)));
+    for part in events.chunks(333) {
+        first.append(owned(1, &key, part)).await.expect("a part is stored");
+    }
+    // The new owner finds all of it, as nothing was checkpointed.
+    second.open(&key, 2).await.expect("the second owner takes over");
+    assert_eq!(all(&second, &key, Stream::Public).await, events);
+    let page = |range, limit| Page { key: key.clone(), stream: Stream::Public, range, limit };
+    for (range, limit, expected) in [
+        (Range::After(Seq(998)), 4, 999..=1_002),
+        (Range::Before(Seq(2_002)), 3, 1_999..=2_001),
+        (Range::Before(Seq(u64::MAX)), 1_400, EVENTS - 1_399..=EVENTS),
+    ] {
+        let found = second.read(page(range, limit)).await.expect("a page is read");
+        let found: Vec<u64> = found.iter().map(|event| event.seq.0).collect();
+        assert_eq!(found, expected.collect::<Vec<_>>(), "{range:?}");
+    }
+    for n in [1, 999, 1_000, EVENTS - 1] {
+        let found = second
+            .find_send(&key, Principal::Visitor(VISITOR), DeviceId::from_u128(7), n)
+            .await
+            .expect("a look-up is answered");
+        let sent = Sent { n, digest: n ^ 0xfeed, stream: Stream::Public, seq: Seq(n + 1) };
+        assert_eq!(found, SendLookup { last_n: EVENTS - 1, sent: Some(sent) });
+    }
+}
+
+#[tokio::test]
+async fn events_that_are_kept_for_a_time_are_kept_in_their_own_table() {
+    let (_turn, config) = begin("sb_days").await;
+    let kept = connect(&config).await;
+    let days = connect(&Config { retention: Retention::Days30, ..config }).await;
+    let key = key("acme", 1);
+    let events = [created(1), message(2, "One"), message(3, "Two")];
+    days.append(owned(1, &key, &events)).await.expect("it is stored");
+    days.open(&key, 2).await.expect("it is taken over");
+    assert_eq!(all(&days, &key, Stream::Public).await, events);
+    kept.open(&key, 3).await.expect("it is taken over");
+    let range = Range::After(Seq(0));
+    let page = Page { key: key.clone(), stream: Stream::Public, range, limit: 9 };
+    let elsewhere = kept.read(page).await;
+    assert!(matches!(elsewhere, Err(Fault::Damaged { .. })), "{elsewhere:?}");
+}
+
+#[tokio::test]
+async fn leases_and_claims_change_only_as_they_were_seen() {
+    let (_turn, config) = begin("sb_lease").await;
+    let leases = connect(&config).await.leases();
+    let up = |boot, beat| Lease {
+        boot: Uuid::from_u128(boot),
+        beat,
+        state: LeaseState::Up,
+        address: "127.0.0.1:1".to_owned(),
+    };
+    let replace = async |seen: Option<&Lease>, lease: &Lease| {
+        leases.replace_lease("one", seen, lease).await.expect("the server answers")
+    };
+    assert_eq!(leases.lease("one").await.expect("it answers"), None);
+    assert!(replace(None, &up(1, 1)).await);
+    assert!(!replace(None, &up(2, 1)).await, "somebody has begun it");
+    assert!(replace(Some(&up(1, 1)), &up(1, 2)).await, "it beats");
+    let dead = |beat| Lease { state: LeaseState::Dead, ..up(1, beat) };
+    assert!(!replace(Some(&up(1, 1)), &dead(1)).await, "it has beaten meanwhile");
+    assert!(replace(Some(&up(1, 2)), &dead(2)).await);
+    assert!(!replace(Some(&up(1, 2)), &up(1, 3)).await, "the dead do not beat");
+    assert!(replace(Some(&dead(2)), &up(2, 3)).await, "a new life begins");
+    assert_eq!(leases.lease("one").await.expect("it answers"), Some(up(2, 3)));
+    let listed = leases.leases().await.expect("it answers");
+    assert_eq!(listed, [("one".to_owned(), up(2, 3))]);
+
+    let claim = |epoch, node: Option<&str>| Claim {
+        epoch,
+        owner: node.map(|node| (node.to_owned(), Uuid::from_u128(1))),
+    };
+    let replace = async |seen: Option<&Claim>, claim: &Claim| {
+        leases.replace_claim(7, seen, claim).await.expect("the server answers")
+    };
+    assert!(replace(None, &claim(1, Some("one"))).await);
+    assert!(!replace(None, &claim(1, Some("two"))).await);
+    assert!(replace(Some(&claim(1, Some("one"))), &claim(2, Some("two"))).await);
+    assert!(!replace(Some(&claim(1, Some("one"))), &claim(2, Some("three"))).await);
+    assert!(replace(Some(&claim(2, Some("two"))), &claim(2, None)).await, "it is released");
+    assert!(replace(Some(&claim(2, None)), &claim(3, Some("one"))).await);
+    assert_eq!(leases.claim(7).await.expect("it answers"), Some(claim(3, Some("one"))));
+    let listed = leases.claims().await.expect("it answers");
+    assert_eq!(listed, [(7, claim(3, Some("one")))]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named_with_its_setting() {
+    let _turn = TURN.lock().await;
+    // Bound and closed again: nobody listens there.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it has an address").to_string();
+    drop(listener);
+    let nobody = Config { nodes: vec![address.clone()], ..config("sb_nobody") };
+    let refused = Cql::connect(&nobody).await.expect_err("nobody answers");
+    let told = refused.to_string();
+    assert!(matches!(refused, ConnectError::Unreachable { .. }), "{told}");
+    assert!(told.contains(&address) && told.contains("store.cql.nodes"), "{told}");
+
+    for keyspace in ["sb_absent", "not a name", ""] {
+        let refused = Cql::connect(&config(keyspace)).await.expect_err("there are no tables");
+        let told = refused.to_string();
+        assert!(told.contains("store.cql.keyspace") && told.contains(keyspace), "{told}");
+    }
+}
+
+/// Stops the server and lets it go on.
+fn signal(name: &str) {
+    let pid = std::env::var("SWITCHBOARD_CQL_PID").expect("SWITCHBOARD_CQL_PID is the server's");
+    let sent = std::process::Command::new("kill").args([name, &pid]).status();
+    assert!(sent.expect("kill can be run").success());
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_busy_or_unknown_and_then_goes_on() {
+    let (_turn, config) = begin("sb_pause").await;
+    let store = connect(&config).await;
+    let key = key("acme", 1);
+    store.append(owned(1, &key, &[created(1)])).await.expect("it begins");
+    signal("-STOP");
+    let stopped = Instant::now();
+    let append = store.append(owned(1, &key, &[message(2, "Perhaps")]));
+    let (written, read) = tokio::join!(append, store.checkpoint(&key));
+    let answered_in = stopped.elapsed();
+    signal("-CONT");
+    assert!(matches!(written, Err(Fault::Unknown)), "{written:?}");
+    assert!(matches!(read, Err(Fault::Busy)), "{read:?}");
+    assert!(answered_in < Duration::from_secs(60), "nobody waits for ever: {answered_in:?}");
+
+    // The same store goes on by itself. What was unknown is stored once or not at all.
+    let tried = AtomicUsize::new(0);
+    while let Err(fault) = store.open(&key, 1).await {
+        assert!(matches!(fault, Fault::Busy | Fault::Unknown), "{fault:?}");
+        assert!(tried.fetch_add(1, Ordering::Relaxed) < 200, "it does not recover: {fault:?}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let found = all(&store, &key, Stream::Public).await;
+    let next = match found.as_slice() {
+        [_] => 2,
+        [_, second] => {
+            assert_eq!(*second, message(2, "Perhaps"));
+            3
+        }
+        other => panic!("{other:?}"),
+    };
+    store.append(owned(1, &key, &[message(next, "Surely")])).await.expect("it goes on");
+    let found = all(&store, &key, Stream::Public).await;
+    assert_eq!(found.last(), Some(&message(next, "Surely")));
+    assert_eq!(u64::try_from(found.len()).unwrap_or(0), next);
+}

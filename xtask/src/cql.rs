@@ -1,0 +1,273 @@
+//! One CQL server for tests: Apache Cassandra, as a plain process on loopback, on free ports, with
+//! a small heap. Its jars come from Maven Central once and stay below `target/tools`.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::report::Counts;
+use crate::run::{cargo, command, root, say};
+use crate::suite::counted;
+use crate::tools;
+
+const VERSION: &str = "5.0.6";
+/// A download of 66 MB, on a slow line.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(180);
+/// It answers after about 12 s on two idle cores.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+/// What of its log is told when it does not start.
+const LOG_LINES: usize = 15;
+
+/// What Cassandra opens up in the JVM, as its own scripts do: `--add-exports` and `--add-opens`.
+const OPENED: &[(&str, &[&str])] = &[
+    (
+        "java.base",
+        &[
+            "java.io",
+            "java.lang",
+            "java.lang.module",
+            "java.lang.reflect",
+            "java.net",
+            "java.nio",
+            "java.util",
+            "java.util.concurrent",
+            "java.util.concurrent.atomic",
+            "jdk.internal.loader",
+            "jdk.internal.math",
+            "jdk.internal.misc",
+            "jdk.internal.module",
+            "jdk.internal.perf",
+            "jdk.internal.ref",
+            "jdk.internal.reflect",
+            "jdk.internal.util.jar",
+            "sun.nio.ch",
+        ],
+    ),
+    ("java.management.rmi", &["com.sun.jmx.remote.internal.rmi"]),
+    ("java.rmi", &["sun.rmi.registry", "sun.rmi.server", "sun.rmi.transport.tcp"]),
+    ("java.sql", &["java.sql"]),
+    ("jdk.management", &["com.sun.management.internal"]),
+];
+
+/// The store's tests on a server of their own, which is stopped whatever comes of them.
+pub(crate) fn test() -> Result<Counts> {
+    // The build first: it needs both cores, and so does a server that starts.
+    let tests = |more: &[&str]| {
+        let mut args = vec!["test", "--package", "switchboard-store", "--features", "cql,testkit"];
+        args.extend_from_slice(more);
+        cargo(&args)
+    };
+    let alone = counted(&mut tests(&["--lib", "cql::"]))?;
+    let built = counted_build(&mut tests(&["--test", "cql", "--no-run"]))?;
+    if !built {
+        return Ok(alone.plus(Counts::single(false)));
+    }
+    let server = Server::start().context("starting the CQL server")?;
+    let on_server = counted(
+        tests(&["--test", "cql"])
+            .env("SWITCHBOARD_CQL", server.address.to_string())
+            .env("SWITCHBOARD_CQL_PID", server.process.id().to_string()),
+    )?;
+    Ok(alone.plus(on_server))
+}
+
+fn counted_build(command: &mut Command) -> Result<bool> {
+    Ok(crate::run::run(command)?.succeeded)
+}
+
+/// A server that runs as long as this does.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+    folder: PathBuf,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nothing of it is needed any more, so it need not end in good order.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Server {
+    fn start() -> Result<Self> {
+        tools::java()?;
+        let jars = jars()?;
+        let folder = root().join("target/cql").join(std::process::id().to_string());
+        std::fs::create_dir_all(&folder).context("making a folder for its data")?;
+        let [client, storage] = free_ports()?;
+        let yaml = folder.join("cassandra.yaml");
+        std::fs::write(&yaml, settings(&folder, client.port(), storage.port()))?;
+        let logging = folder.join("logback.xml");
+        std::fs::write(&logging, LOGGING)?;
+        let log = std::fs::File::create(folder.join("log")).context("making its log")?;
+        let mut java = Command::new("java");
+        for (module, packages) in OPENED {
+            for package in *packages {
+                for way in ["--add-exports", "--add-opens"] {
+                    java.arg(format!("{way}={module}/{package}=ALL-UNNAMED"));
+                }
+            }
+        }
+        java.args(["-Xms320m", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .args(["-XX:MaxDirectMemorySize=256m", "-XX:+ExitOnOutOfMemoryError"])
+            .arg("-Djdk.attach.allowAttachSelf=true")
+            .arg(format!("-Dcassandra.config=file://{}", yaml.display()))
+            .arg(format!("-Dlogback.configurationFile={}", logging.display()))
+            .arg(format!("-Dcassandra.storagedir={}", folder.display()))
+            .arg("-Dcassandra.skip_wait_for_gossip_to_settle=0")
+            .arg("-Dcassandra.ring_delay_ms=2000")
+            .arg("-cp")
+            .arg(jars.join("*"))
+            .arg("org.apache.cassandra.service.CassandraDaemon")
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().context("sharing its log")?)
+            .stderr(log);
+        let process = java.spawn().context("running java")?;
+        let mut server = Self { process, address: client, folder };
+        server.wait()?;
+        Ok(server)
+    }
+
+    /// Waits until it answers.
+    fn wait(&mut self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            if TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_ok() {
+                say(&format!("Cassandra {VERSION} answers after {} s", began.elapsed().as_secs()));
+                return Ok(());
+            }
+            let ended = self.process.try_wait().context("looking whether it runs")?;
+            if ended.is_some() || began.elapsed() > START_TIMEOUT {
+                let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                let last = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+                match ended {
+                    Some(status) => bail!("Cassandra ended with {status}:\n{last}"),
+                    None => bail!("Cassandra did not answer in {START_TIMEOUT:?}:\n{last}"),
+                }
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+/// Where the jars are, fetched if need be.
+fn jars() -> Result<PathBuf> {
+    let home = root().join("target/tools").join(format!("cassandra-{VERSION}"));
+    let (jars, complete) = (home.join("lib"), home.join("complete"));
+    if complete.exists() {
+        return Ok(jars);
+    }
+    tools::maven()?;
+    say(&format!("fetching Apache Cassandra {VERSION} from Maven Central, once"));
+    std::fs::create_dir_all(&jars).context("making a folder for the jars")?;
+    let pom = home.join("pom.xml");
+    std::fs::write(&pom, POM.replace("VERSION", VERSION))?;
+    let mut maven = command("mvn");
+    maven
+        .args(["--quiet", "--batch-mode", "--file"])
+        .arg(&pom)
+        .arg("dependency:copy-dependencies")
+        .arg(format!("-DoutputDirectory={}", jars.display()))
+        .stdin(Stdio::null());
+    let mut fetching = maven.spawn().context("running mvn")?;
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = fetching.try_wait().context("waiting for mvn")? {
+            break status;
+        }
+        if began.elapsed() > DOWNLOAD_TIMEOUT {
+            let _ = fetching.kill();
+            let _ = fetching.wait();
+            bail!("Cassandra's jars did not come from Maven Central in {DOWNLOAD_TIMEOUT:?}");
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    if !status.success() {
+        bail!("Cassandra's jars cannot be had from Maven Central: mvn ended with {status}");
+    }
+    std::fs::write(complete, VERSION)?;
+    Ok(jars)
+}
+
+/// Two ports that nobody listens at.
+fn free_ports() -> Result<[SocketAddr; 2]> {
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port");
+    // Both are held until both are known, so that they differ.
+    let (one, other) = (bind()?, bind()?);
+    Ok([one.local_addr()?, other.local_addr()?])
+}
+
+fn settings(folder: &Path, client: u16, storage: u16) -> String {
+    let folder = folder.display();
+    format!(
+        "cluster_name: switchboard-test\n\
+         num_tokens: 4\n\
+         partitioner: org.apache.cassandra.dht.Murmur3Partitioner\n\
+         commitlog_sync: periodic\n\
+         commitlog_sync_period: 1000ms\n\
+         data_file_directories: ['{folder}/data']\n\
+         commitlog_directory: '{folder}/commitlog'\n\
+         hints_directory: '{folder}/hints'\n\
+         saved_caches_directory: '{folder}/saved_caches'\n\
+         cdc_raw_directory: '{folder}/cdc_raw'\n\
+         seed_provider:\n\
+         - class_name: org.apache.cassandra.locator.SimpleSeedProvider\n\
+         \x20 parameters: [{{seeds: '127.0.0.1:{storage}'}}]\n\
+         listen_address: 127.0.0.1\n\
+         rpc_address: 127.0.0.1\n\
+         storage_port: {storage}\n\
+         native_transport_port: {client}\n\
+         endpoint_snitch: SimpleSnitch\n\
+         auto_bootstrap: false\n\
+         auto_snapshot: false\n\
+         memtable_heap_space: 64MiB\n\
+         memtable_offheap_space: 32MiB\n\
+         file_cache_enabled: false\n\
+         commitlog_segment_size: 8MiB\n\
+         commitlog_total_space: 64MiB\n\
+         concurrent_compactors: 1\n"
+    )
+}
+
+const LOGGING: &str = "<configuration>\
+    <appender name=\"OUT\" class=\"ch.qos.logback.core.ConsoleAppender\">\
+    <encoder><pattern>%-5level %date{HH:mm:ss} %logger{0} %msg%n</pattern></encoder></appender>\
+    <root level=\"WARN\"><appender-ref ref=\"OUT\"/></root></configuration>";
+
+const POM: &str = "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\
+    <modelVersion>4.0.0</modelVersion>\
+    <groupId>switchboard</groupId><artifactId>cql-test-server</artifactId>\
+    <version>1</version><packaging>pom</packaging>\
+    <dependencies><dependency><groupId>org.apache.cassandra</groupId>\
+    <artifactId>cassandra-all</artifactId><version>VERSION</version></dependency></dependencies>\
+    </project>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_ports_differ() {
+        let [one, other] = free_ports().unwrap();
+        assert_ne!(one.port(), other.port());
+    }
+
+    #[test]
+    fn settings_name_the_folder_and_both_ports() {
+        let settings = settings(Path::new("/somewhere"), 1, 2);
+        for expected in
+            ["native_transport_port: 1\n", "storage_port: 2\n", "'/somewhere/data'", "127.0.0.1:2'"]
+        {
+            assert!(settings.contains(expected), "{expected} is not in\n{settings}");
+        }
+        assert!(settings.lines().any(|line| line.starts_with("  parameters")), "{settings}");
+    }
+}
