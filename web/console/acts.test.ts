@@ -56,6 +56,16 @@ test('an old word of a list does not undo it, a newer one of the server does', a
   expect(cards.of('c').value?.agent).toEqual(ben);
 });
 
+test('nor does one that comes after the answer and was written before it', async () => {
+  const { acts, cards } = make([{ ok: true, seq: 2 }]);
+  cards.put(card('c'));
+  await acts.take(card('c'));
+  cards.put(card('c', { unread: 1 }));
+  expect(cards.of('c').value).toMatchObject({ status: 'active', agent: ME });
+  cards.put(card('c', { status: 'active', agent: ME, head: 2, unread: 1 }));
+  expect(cards.of('c').value).toMatchObject({ status: 'active', agent: ME, unread: 1 });
+});
+
 test('a refusal puts it back, says what and why, and can be tried again', async () => {
   const no: Outcome = { ok: false, code: 'at_capacity', by: null };
   const { acts, cards, toasts, asked } = make([no, { ok: true, seq: 2 }]);

@@ -192,6 +192,12 @@ export class Acts {
     end();
     this.#wait(card.id, false);
     if (outcome.ok) {
+      // It has a place now: a list that still lags behind it is no news either.
+      const now = held.peek();
+      const head = outcome.seq ?? 0;
+      if (now !== null && act.change.status !== undefined && head > now.head) {
+        held.value = { ...now, ...act.change, head };
+      }
       if (act.said !== undefined) toasts.say(act.said, act.undo ? { action: act.undo } : {});
       return outcome;
     }
