@@ -1,5 +1,6 @@
 /** What agents do all day, on the real server: each flow once, visitors by requests. */
 
+import { readFile } from 'node:fs/promises';
 import type { WebSocketRoute } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { Guest } from './kit/guest.ts';
@@ -487,6 +488,30 @@ test('colleagues see who else has a conversation open', async () => {
   await picture(ada.page, 'viewing');
   await ben.page.close();
   await ada.page.getByText(/^Ben.* viewing$/).waitFor({ state: 'hidden' });
+});
+
+test('the transcript of a conversation is a file, without what was said among colleagues', async () => {
+  const guest = await begin('Is my fern ill?', { name: 'Maya' });
+  const ada = await agent('Ada');
+  await ada.accept('Is my fern ill?');
+  await ada.note('Asks every week');
+  await ada.say('It is not');
+  await guest.say('مرحبا\nand thanks');
+  await ada.sees('مرحبا\nand thanks');
+  const download = ada.page.waitForEvent('download');
+  await ada.button('More for this conversation').click();
+  await ada.page.getByRole('menuitem', { name: 'Download the transcript' }).click();
+  const file = await download;
+  expect(file.suggestedFilename()).toMatch(/^conversation-\d+\.txt$/);
+  const text = await readFile(await file.path(), 'utf8');
+  const said = text.split('\n').map((line) => line.replace(/^\[[\d :-]+ UTC\] /, ''));
+  expect(said[2]).toBe('The conversation began');
+  expect(said.filter((line) => /^(Maya|Ada.*): |^ /.test(line))).toEqual([
+    'Maya: Is my fern ill?',
+    expect.stringMatching(/^Ada.*: It is not$/),
+    'Maya: مرحبا',
+    '    and thanks',
+  ]);
 });
 
 test('a new chat leads its customer in by a link that works once', async () => {

@@ -14,6 +14,7 @@ import type { Desk } from './desk.ts';
 import { Frame } from './frame.tsx';
 import { contextShown, showContext, toggleContext } from './layout.ts';
 import { ListPane } from './list.tsx';
+import { saveFile } from './outside.ts';
 import { focusOn, panel } from './panels.ts';
 import { Panels } from './panels.tsx';
 import { SETTINGS, type Shell } from './shell.ts';
@@ -70,6 +71,7 @@ function Work({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
         desk,
         focus: focusOn,
         toggleContext: () => toggleContext(shell.prefs),
+        save: saveFile,
         open: (next) => {
           panel.value = next;
         },

@@ -31,6 +31,7 @@ async function make(open: Card | null, path = '/console') {
     stepMine: note('stepMine'),
     takeNext: note('takeNext'),
     setStatus: note('setStatus'),
+    textFile: async () => ({ name: 'talk.txt', text: '' }),
   };
   const shell = {
     router: { path: signal(path), go: note('go') },
@@ -43,6 +44,7 @@ async function make(open: Card | null, path = '/console') {
     open: ({ name }) => note(`open ${name}`)(),
     focus: (place) => note(`focus ${place}`)(),
     toggleContext: note('toggleContext'),
+    save: ({ name }) => note(`save ${name}`)(),
   });
   const can = commands.filter(({ when }) => when?.() ?? true);
   const press = (keys: string) => {
@@ -88,6 +90,12 @@ test('keys of conversations mean nothing in the settings', async () => {
   expect(called).toEqual([]);
   expect(press('g i')).toBe('Inbox');
   expect(press('mod+k')).toBe('All commands');
+});
+
+test('the transcript comes as a file', async () => {
+  const { can, called } = await make(mine);
+  can.find(({ title }) => title === 'Download the transcript')?.run();
+  await expect.poll(() => called).toEqual(['save talk.txt']);
 });
 
 test('each key does what it says', async () => {

@@ -9,6 +9,7 @@ import type { Mode } from './drafts.ts';
 import { FILTERS, type FilterName } from './inbox.ts';
 import type { Panel, Place } from './panels.ts';
 import { INBOX, SETTINGS, type Shell } from './shell.ts';
+import type { TextFile } from './transcript-file.ts';
 
 export interface Command {
   title: string;
@@ -28,6 +29,8 @@ export interface CommandPorts {
   open(panel: Panel): void;
   focus(place: Place): void;
   toggleContext(): void;
+  /** Gives a file to the person. */
+  save(file: TextFile): void;
 }
 
 export const FILTER_NAMES: Record<FilterName, string> = {
@@ -40,7 +43,14 @@ export const FILTER_NAMES: Record<FilterName, string> = {
 
 const FILTER_KEYS: Partial<Record<FilterName, string>> = { mine: 'g m', unassigned: 'g u' };
 
-export function commandsOf({ shell, desk, open, focus, toggleContext }: CommandPorts): Command[] {
+export function commandsOf({
+  shell,
+  desk,
+  open,
+  focus,
+  toggleContext,
+  save,
+}: CommandPorts): Command[] {
   const { prefs, router } = shell;
   const card = () => desk.card;
   const inInbox = () => !router.path.value.startsWith(SETTINGS);
@@ -139,6 +149,13 @@ export function commandsOf({ shell, desk, open, focus, toggleContext }: CommandP
       keys: ['d'],
       when: () => has(isOpen)() && desk.departments.value.length > 0,
       run: about('department'),
+    },
+    {
+      title: 'Download the transcript',
+      group: 'Conversation',
+      keys: [],
+      when: has(() => true),
+      run: on((now) => void desk.textFile(now).then((file) => file && save(file))),
     },
     {
       title: 'Context pane',

@@ -12,7 +12,7 @@ import {
 import { AgentClient } from '../client/agent.ts';
 import type { Conversation } from '../client/conversation.ts';
 import { claimDevice } from '../client/device.ts';
-import type { AgentPresence, AgentRef, Card, PresenceStatus } from '../client/frames.ts';
+import type { AgentPresence, AgentRef, Card, Event, PresenceStatus } from '../client/frames.ts';
 import { type Entry, pending } from '../client/outbox.ts';
 import type { Cancel, Ports } from '../client/ports.ts';
 import type { Toasts } from '../ui/toasts.tsx';
@@ -26,6 +26,7 @@ import { agentLine } from './lines.ts';
 import type { Prefs } from './prefs.ts';
 import { Search } from './search.ts';
 import type { Me, Session } from './session.ts';
+import { publicEvents, type TextFile, transcriptFile } from './transcript-file.ts';
 import type { Where } from './where.ts';
 
 export interface Department {
@@ -238,6 +239,23 @@ export class Desk {
   /** Whether this person may hand the conversation on. */
   mayMove(card: Card): boolean {
     return card.agent === null || card.agent.id === this.me.id || this.me.role !== 'agent';
+  }
+
+  /** The conversation as a text file; `null` when it could not be had, which the person is told. */
+  async textFile(card: Card): Promise<TextFile | null> {
+    const { session, toasts } = this.#options;
+    const path = `/v1/conversations/${card.id}/messages`;
+    try {
+      const events = await publicEvents(async (after, limit) => {
+        const query = `after=${after}&limit=${limit}`;
+        return (await session.ask<{ items: Event[] }>('GET', `${path}?${query}`)).body.items;
+      });
+      const names = this.departments.peek().map(({ id, name }) => [id, name] as const);
+      return transcriptFile(card, events, new Map(names));
+    } catch {
+      toasts.say('The transcript could not be fetched.', { bad: true });
+      return null;
+    }
   }
 
   async setStatus(status: PresenceStatus): Promise<void> {
