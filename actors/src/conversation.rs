@@ -264,6 +264,8 @@ impl State {
     async fn load(&mut self) -> Result<(), Fault> {
         let began = Instant::now();
         let store = &*self.world.store;
+        // Also after a failure: what the last life left in doubt is settled before it is read.
+        store.open(&self.key, self.epoch.0).await?;
         let loaded = if self.world.config.sabotage.counts_from_memory() {
             match store.checkpoint(&self.key).await? {
                 Some(stale) => Some(stale),

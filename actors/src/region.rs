@@ -376,12 +376,16 @@ impl State {
 
 /// Brings card and checkpoint of a conversation up to its log.
 async fn catch_up(world: &Arc<World>, key: &ConversationKey) -> Result<(), Fault> {
+    // Who owns it otherwise tells of it.
+    let Owner::Here(epoch) = world.ownership.owner(shard(key)) else { return Ok(()) };
+    world.store.open(key, epoch.0).await?;
     let Some(state) = load(&*world.store, key).await? else { return Ok(()) };
     world.tenants.get(world, &key.tenant).put_unheard(&state);
     world.store.put_checkpoints(vec![(key.clone(), state)]).await
 }
 
-fn shard(key: &ConversationKey) -> Shard {
+/// The shard that a conversation lies in.
+pub(crate) fn shard(key: &ConversationKey) -> Shard {
     Shard::of(&key.tenant.0, "conversation", key.conversation.uuid().as_bytes())
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ractor::concurrency::{JoinHandle, oneshot};
 use ractor::{Actor, ActorRef};
-use switchboard_cluster::ownership::Ownership;
+use switchboard_cluster::ownership::{Owner, Ownership};
 use switchboard_domain::permission::AgentsSee;
 use switchboard_store::load::load;
 use switchboard_store::{Fault, Store};
@@ -115,7 +115,7 @@ impl System {
         meter: Arc<dyn Meter>,
     ) -> Result<Self, StartError> {
         if !config.sabotage.counts_from_memory() {
-            repair(&*store).await.map_err(StartError::Repair)?;
+            repair(&*store, &*ownership).await.map_err(StartError::Repair)?;
         }
         let world = Arc::new(World {
             // Each conversation in memory has at most two messages there; it admits them all.
@@ -246,7 +246,8 @@ async fn look<M: ractor::Message, T: Default>(
 }
 
 /// Checkpoints that a crash left behind their logs are written anew, before anybody reads a list.
-async fn repair(store: &dyn Store) -> Result<(), Fault> {
+/// Those of other nodes are theirs to write.
+async fn repair(store: &dyn Store, ownership: &dyn Ownership) -> Result<(), Fault> {
     loop {
         let behind = store.dirty(REPAIR_BATCH).await?;
         if behind.is_empty() {
@@ -254,6 +255,8 @@ async fn repair(store: &dyn Store) -> Result<(), Fault> {
         }
         let mut checkpoints = Vec::with_capacity(behind.len());
         for key in behind {
+            let Owner::Here(epoch) = ownership.owner(region::shard(&key)) else { continue };
+            store.open(&key, epoch.0).await?;
             match load(store, &key).await? {
                 Some(state) => checkpoints.push((key, state)),
                 None => {
@@ -261,6 +264,9 @@ async fn repair(store: &dyn Store) -> Result<(), Fault> {
                     return Err(Fault::Damaged { what: what.into() });
                 }
             }
+        }
+        if checkpoints.is_empty() {
+            return Ok(());
         }
         tracing::info!(conversations = checkpoints.len(), "checkpoints repaired from the log");
         store.put_checkpoints(checkpoints).await?;

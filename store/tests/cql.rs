@@ -60,10 +60,10 @@ fn owned(epoch: u64, key: &ConversationKey, events: &[Event]) -> Append {
 #[tokio::test]
 async fn keeps_the_port() {
     let (_turn, config) = begin("sb_port").await;
+    let store = connect(&config).await;
     let fresh = async || {
-        let store = connect(&config).await;
         store.empty(&config).await.expect("the tables are emptied");
-        Arc::new(store) as Arc<dyn Store>
+        Arc::new(store.clone()) as Arc<dyn Store>
     };
     testkit::run(fresh).await;
 }

@@ -106,6 +106,12 @@ impl Logs {
         self.by_key.lock().get(key).cloned()
     }
 
+    /// Forgets every log, for tests that empty the tables.
+    #[cfg(any(test, feature = "testkit"))]
+    pub(super) fn forget_all(&self) {
+        self.by_key.lock().clear();
+    }
+
     /// An epoch that no take-over had before.
     fn epoch(&self, owner: u64) -> Result<i64, Fault> {
         let activation = self.activations.fetch_add(1, Ordering::Relaxed) + 1;

@@ -32,7 +32,9 @@ impl Cql {
         let keyspace = &config.keyspace;
         let truncate = |table| self.engine.database.run(format!("TRUNCATE {keyspace}.{table}"));
         let truncates: Vec<_> = TABLES.iter().map(truncate).collect();
-        try_join_all(truncates).await.map(drop)
+        try_join_all(truncates).await?;
+        self.engine.logs.forget_all();
+        Ok(())
     }
 
     /// Runs a statement of a test's own, with the keyspace already in use.
