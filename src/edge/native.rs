@@ -1,11 +1,11 @@
 //! Our own API: HTTP under `/v1` and one WebSocket at `/v1/stream`. docs/PROTOCOL.md says what
 //! clients rely on.
 
+pub use super::{caller, presences};
+
 pub mod wire;
-pub mod caller;
 pub mod extract;
 pub mod commands;
-pub mod presences;
 pub mod idempotency;
 pub mod sealed;
 pub mod routes;

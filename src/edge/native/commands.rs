@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-use switchboard_actors::{Done, Refusal};
 use switchboard_domain::conversation::{
-    Body, Command, Rating, Request, Resolution, SendKey, Stream, Target, TransferTarget,
+    Body, Command, Rating, Resolution, Stream, Target, TransferTarget,
 };
-use switchboard_domain::ids::{DepartmentId, DeviceId, Number, Seq, Timestamp};
-use switchboard_domain::person::{AgentRef, Role};
+use switchboard_domain::ids::{DepartmentId, Number, Seq, Timestamp};
 use switchboard_store::{ConversationKey, Range};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::caller;
 use super::wire::event::priority_named;
 use super::wire::incoming::{Args, LIMIT_MAX, MessageBody, SendKind};
 use crate::auth::Identity;
-use crate::directory::Person;
+pub use crate::edge::commands::{agent, ask, one_shot};
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
@@ -43,25 +40,6 @@ pub fn send(kind: SendKind, body: MessageBody, if_head: Option<Seq>) -> (Command
         SendKind::Whisper => Command::Whisper { text },
     };
     (command, digest.digest())
-}
-
-/// The outbox of one HTTP request or action: a device of its own that sends once, so that the
-/// same key is answered alike for as long as the conversation is kept (P3).
-#[must_use]
-pub fn one_shot(scope: &str, key: &str, content: &[u8]) -> SendKey {
-    let mut digest = Sha256::new();
-    for part in [scope, key] {
-        digest.update(part.len().to_le_bytes());
-        digest.update(part);
-    }
-    let digest: [u8; 32] = digest.finalize().into();
-    let mut device = [0; 16];
-    device.copy_from_slice(&digest[..16]);
-    SendKey {
-        device: DeviceId::from_u128(u128::from_be_bytes(device)),
-        n: 1,
-        digest: xxh3_64(content),
-    }
 }
 
 /// The command of an action; `Accept` goes through presence and its capacity.
@@ -157,34 +135,6 @@ async fn transfer(doors: &Doors, identity: &Identity, args: Args) -> Result<Comm
     Ok(Command::Transfer { to, reason: args.reason.unwrap_or_default().into() })
 }
 
-/// An agent of the caller's tenant by our id or its external id.
-///
-/// # Errors
-///
-/// [`Code::Forbidden`] for visitors, who must not learn who exists; [`Code::NotFound`] for an
-/// agent that was never seen.
-pub async fn agent(doors: &Doors, identity: &Identity, name: &str) -> Result<AgentRef, Problem> {
-    caller::require(identity, Role::Agent)?;
-    let tenant = &identity.tenant;
-    let by_id = match name.parse() {
-        Ok(id) => doors.directory.person(tenant, id).await?,
-        Err(_) => None,
-    };
-    let found = match by_id {
-        Some(found) => Some(found),
-        None => doors.directory.person_by_external(tenant, name).await?,
-    };
-    let works = |person: &Person| !person.disabled && person.role >= Role::Agent;
-    let Some(found) = found.filter(|found| works(&found.value)) else {
-        return Err(Problem::with(
-            Code::NotFound,
-            "there is no such agent; agents are known once their token was seen, or by \
-             POST /v1/agents",
-        ));
-    };
-    Ok(found.value.agent())
-}
-
 /// A department of the caller's tenant.
 ///
 /// # Errors
@@ -251,27 +201,6 @@ async fn is_redacted(
     }
 }
 
-/// Carries a command out.
-///
-/// # Errors
-///
-/// The refusal.
-pub async fn ask(
-    doors: &Doors,
-    identity: &Identity,
-    conversation: &ConversationKey,
-    key: Option<SendKey>,
-    command: Command,
-) -> Result<Done, Refusal> {
-    let takes_a_slot = matches!(command, Command::Accept { .. });
-    let request = Request { caller: identity.caller.clone(), key, command };
-    if takes_a_slot {
-        doors.presence.accept(conversation, request).await
-    } else {
-        doors.conversations.ask(conversation, request).await
-    }
-}
-
 fn need<T>(name: &str, value: Option<T>) -> Result<T, Problem> {
     value.ok_or_else(|| Problem::with(Code::Invalid, format!("`{name}` is missing")))
 }
@@ -296,16 +225,5 @@ mod tests {
         ] {
             assert_ne!(first, other);
         }
-    }
-
-    #[test]
-    fn a_key_is_one_outbox_per_scope() {
-        let first = one_shot("a", "key", b"x");
-        assert_eq!(first, one_shot("a", "key", b"x"));
-        assert_eq!(first.n, 1);
-        assert_eq!(first.device, one_shot("a", "key", b"y").device);
-        assert_ne!(first.digest, one_shot("a", "key", b"y").digest);
-        assert_ne!(first.device, one_shot("b", "key", b"x").device);
-        assert_ne!(first.device, one_shot("ak", "ey", b"x").device);
     }
 }

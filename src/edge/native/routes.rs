@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post, put};
@@ -18,6 +18,7 @@ use super::{
 use crate::accounts::avatar::UPLOAD_BYTES_MAX;
 use crate::edge::assets;
 use crate::edge::doors::Doors;
+use crate::edge::headers::secure;
 use crate::edge::problem::{Code, Problem};
 
 /// Bytes of a request's body: the longest text, escaped, and its envelope.
@@ -162,22 +163,4 @@ fn preflight() -> Response {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-/// What every answer carries. A page's own policy stays.
-fn secure(headers: &mut HeaderMap) {
-    const ALWAYS: [(HeaderName, &str); 3] = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
-        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
-    ];
-    for (name, value) in ALWAYS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
-    headers
-        .entry(HeaderName::from_static("cross-origin-resource-policy"))
-        .or_insert(HeaderValue::from_static("cross-origin"));
 }

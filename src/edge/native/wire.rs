@@ -6,7 +6,7 @@
 //! field of the protocol and refuses every other ([`incoming`]), so nothing nested is ever built
 //! from a client's bytes.
 
-pub mod time;
+pub use crate::edge::time;
 pub mod person;
 pub mod event;
 pub mod card;

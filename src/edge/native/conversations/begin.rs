@@ -7,12 +7,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use switchboard_actors::{Done, Refusal};
 use switchboard_domain::card::Card as DomainCard;
-use switchboard_domain::conversation::{
-    Command, Contact as DomainContact, Created, Priority, Rejection, Request, Start,
-};
-use switchboard_domain::ids::{ConversationId, DepartmentId, LogId, TenantId};
+use switchboard_domain::conversation::{Contact as DomainContact, Priority};
+use switchboard_domain::ids::{ConversationId, DepartmentId, TenantId};
 use switchboard_domain::intake::Answers;
 use switchboard_domain::person::{Author, Caller as DomainCaller, Principal, Role, Side};
 use switchboard_domain::receipt::Receipt;
@@ -24,11 +21,12 @@ use super::super::sealed;
 use super::super::widgets::public::offered;
 use super::super::wire::card::Card;
 use super::super::wire::event::priority_named;
-use super::context::note_device;
 use crate::auth::Identity;
 use crate::directory::Contact;
 use crate::directory::widget::{Address as WidgetAddress, Settings};
+use crate::edge::device::note_device;
 use crate::edge::doors::Doors;
+use crate::edge::opening::{self, Opening};
 use crate::edge::problem::{Code, Problem};
 
 /// Where the answer holds a new visitor's secret.
@@ -171,9 +169,16 @@ async fn begin_once(
     if let Some(email) = contact.email.as_deref() {
         doors.directory.note_address(tenant, email, visitor).await?;
     }
-    let created = Created {
-        log: LogId::new(doors.clock.fresh_id()),
-        number: doors.directory.take_number(tenant).await?,
+    // A repeated request of a known visitor is the same conversation, whatever happened to the
+    // first. A stranger's first try left no secret with anybody: it begins anew.
+    let id = if this_try.resumed && identity.is_none() {
+        doors.clock.fresh_id()
+    } else {
+        this_try.operation
+    };
+    let opening = Opening {
+        id: ConversationId::new(id),
+        resumed: this_try.resumed,
         visitor: DomainContact {
             id: visitor,
             name: contact.name,
@@ -188,29 +193,10 @@ async fn begin_once(
         skills: begin.skills.into_iter().map(Arc::from).collect(),
         context: pairs(begin.context),
         fields,
-    };
-    let command = Command::Create {
-        created: Box::new(created),
         welcome: settings.welcome.as_deref().filter(|text| !text.trim().is_empty()).map(Arc::from),
         message: begin.message.map(|message| message.text.into()),
-        start: if doors.presence.anybody_online(tenant) { Start::Waiting } else { Start::Offline },
     };
-    // A repeated request of a known visitor is the same conversation, whatever happened to the
-    // first. A stranger's first try left no secret with anybody: it begins anew.
-    let id = if this_try.resumed && identity.is_none() {
-        doors.clock.fresh_id()
-    } else {
-        this_try.operation
-    };
-    let conversation = doors.key(tenant, ConversationId::new(id));
-    let request = Request { caller: caller.clone(), key: None, command };
-    let state = match doors.conversations.ask(&conversation, request).await {
-        Ok(Done { state, .. }) => state,
-        Err(Refusal::Rejected(Rejection::Exists)) if this_try.resumed => {
-            doors.conversations.state(&conversation, &caller).await?.state
-        }
-        Err(refusal) => return Err(refusal.into()),
-    };
+    let state = opening::open(doors, tenant, &caller, opening).await?;
     let card = DomainCard::of(&state);
     let mut answer =
         Answer::new(StatusCode::CREATED, &Card::new(&card, Side::Visitor, &Receipt::default()));

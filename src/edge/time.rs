@@ -14,12 +14,12 @@ const LAST_MS: i64 = 253_402_300_799_999;
 
 impl Rfc3339 {
     /// Room for the text.
-    pub(super) const fn buffer() -> [u8; TEXT_BYTES] {
+    pub(in crate::edge) const fn buffer() -> [u8; TEXT_BYTES] {
         [0; TEXT_BYTES]
     }
 
     /// The text, without allocation. Times before 1970 or after 9999 are written as those ends.
-    pub(super) fn write(self, out: &mut [u8; TEXT_BYTES]) -> &str {
+    pub(in crate::edge) fn write(self, out: &mut [u8; TEXT_BYTES]) -> &str {
         let ms = self.0.0.clamp(0, LAST_MS);
         let (day, ms_of_day) = (ms / DAY_MS, ms % DAY_MS);
         let (year, month, day_of_month) = civil(day);
