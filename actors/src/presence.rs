@@ -190,7 +190,7 @@ impl State {
             }
             Message::Alive { agent, .. } => self.change(agent, |it| it.presence.renewed(now)),
             Message::Set { agent, setting, reply, .. } => {
-                answer(reply, self.set(&agent, setting).await);
+                answer(reply, self.set(&agent, setting, now).await);
             }
             Message::Get { agent, reply, .. } => {
                 answer(reply, Ok(self.agents.get(&agent).map(|it| it.show(agent, now))));
@@ -242,11 +242,21 @@ impl State {
         self.show(id)
     }
 
-    async fn set(&mut self, agent: &AgentRef, setting: Setting) -> Result<AgentPresence, Refusal> {
+    async fn set(
+        &mut self,
+        agent: &AgentRef,
+        setting: Setting,
+        now: Timestamp,
+    ) -> Result<AgentPresence, Refusal> {
         let found = self.agents.entry(agent.id).or_insert_with(|| Agent::named(&agent.name));
         let before = found.clone();
         match setting {
-            Setting::Status(status) => found.presence.choose(status),
+            Setting::Status(status) => {
+                found.presence.choose(status);
+                // Only agents choose for themselves: whoever does is there, even when the call's
+                // own sign of life came before anything was known of them.
+                found.presence.renewed(now);
+            }
             Setting::Capacity(max) => found.capacity.set_max(max)?,
             Setting::Skills(skills) => found.set_skills(skills)?,
         }
