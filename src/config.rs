@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_domain::permission;
 
 use crate::auth;
-use crate::edge::{limits, listener};
+use crate::edge::{dialect, limits, listener};
 use crate::telemetry;
 
 mod read;
@@ -41,6 +41,8 @@ pub struct Config {
     pub actors: Actors,
     /// Budgets of strangers; they apply in `production`.
     pub limits: limits::Config,
+    /// APIs of earlier systems that are spoken beside our own.
+    pub dialects: dialect::Config,
     /// Logs.
     pub log: telemetry::Config,
 }
@@ -270,6 +272,7 @@ impl Config {
             auth: reader.section("auth")?,
             actors: reader.section("actors")?,
             limits: reader.section("limits")?,
+            dialects: reader.section("dialects")?,
             log: reader.section("log")?,
         };
         reader.finish()?;
@@ -289,6 +292,7 @@ impl Config {
             what: std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default(),
         })?;
         self.jwt.check().map_err(|what| value("jwt.secret", &what))?;
+        self.dialects.check().map_err(|(key, what)| value(key, &what))?;
         self.auth.check().map_err(|what| value("auth", &what))?;
         if self.store.cache_mib == 0 {
             return Err(value("store.cache_mib", "must be at least 1"));

@@ -17,4 +17,6 @@ pub mod device;
 pub mod headers;
 pub mod time;
 pub mod opening;
+pub mod numbers;
 pub mod native;
+pub mod dialect;

@@ -26,9 +26,11 @@ use crate::directory::origin::Pattern;
 use crate::directory::{self, Directory, tenant};
 use crate::edge::admin::{self, Admin};
 use crate::edge::connections::Connections;
+use crate::edge::dialect;
 use crate::edge::doors::{Budgets, Doors};
 use crate::edge::listener::{self, Listener, Manner, Tls, tls};
 use crate::edge::native::{departments, routes};
+use crate::edge::numbers::Numbers;
 use crate::edge::problem::Problem;
 use crate::edge::trails::Trails;
 use crate::edge::viewers::Viewers;
@@ -163,6 +165,7 @@ impl Node {
             connections: Connections::default(),
             trails: Trails::default(),
             viewers: Viewers::default(),
+            numbers: Numbers::default(),
             metrics,
             budgets: Budgets::new(&config.limits),
             demo: config.server.demo,
@@ -178,7 +181,8 @@ impl Node {
         // Health is readable until the very end: the ops listener has a life of its own.
         let (ops_lead, ops_phase) = phase::starting();
         spawn("ops listener", ops.serve(admin::routes(admin), ops_phase));
-        let app = routes::router(Arc::clone(&doors));
+        let dialects = dialect::router(&config.dialects, &doors);
+        let app = routes::router(Arc::clone(&doors)).merge(dialects);
         let serving = spawn("listener", listener.serve(app, phase));
         lead.advance(Phase::Ready);
         tracing::info!(%address, %ops_address, node = %doors.node, "serving");

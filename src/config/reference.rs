@@ -17,6 +17,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("auth", include_str!("../auth.rs"), "Config"),
     ("actors", include_str!("../config.rs"), "Actors"),
     ("limits", include_str!("../edge/limits.rs"), "Config"),
+    ("dialects", include_str!("../edge/dialect.rs"), "Config"),
     ("log", include_str!("../telemetry.rs"), "Config"),
 ];
 

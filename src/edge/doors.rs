@@ -13,6 +13,7 @@ use tokio::time::{Duration, Instant};
 
 use super::connections::Connections;
 use super::limits::{self, PerAddress, Rate};
+use super::numbers::Numbers;
 use super::problem::{Code, Problem};
 use super::trails::Trails;
 use super::viewers::Viewers;
@@ -60,6 +61,8 @@ pub struct Doors {
     pub trails: Trails,
     /// Which agents look at which conversation.
     pub viewers: Viewers,
+    /// Conversations by the numbers that clients were shown.
+    pub numbers: Numbers,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Budgets among strangers.

@@ -22,3 +22,4 @@ mod browser;
 mod accounts;
 mod people;
 mod keys;
+mod contract;

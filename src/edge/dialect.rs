@@ -1,0 +1,68 @@
+//! Foreign APIs that we speak, so that clients of earlier systems connect unchanged.
+//!
+//! A dialect decodes, asks for the same commands and queries as the native API, and encodes. It
+//! has data of its own (paths, words, units), and no rules: where a client of it needs something
+//! that the core cannot do, the core is widened. A dialect knows neither another dialect nor the
+//! native API. `docs/dialects/` says of each what it speaks and what not yet.
+
+pub mod caller;
+pub mod cors;
+pub mod socket_io;
+pub mod phase5;
+
+use std::sync::Arc;
+
+use axum::Router;
+use serde::{Deserialize, Serialize};
+
+use self::cors::{Manner, Origins};
+use self::socket_io::SocketIo;
+use super::doors::Doors;
+
+/// The section `[dialects]`: foreign APIs that are spoken beside our own.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Whether clients of the phase5 help desk are served: `/api/live-chat`,
+    /// `/api/agent-availability` and Socket.IO on the namespace `/`. See `docs/dialects/phase5.md`.
+    pub phase5: bool,
+    /// Origins of phase5 pages, besides those that may call everything.
+    pub phase5_origins: Vec<String>,
+    /// Socket.IO connections of all dialects together; more are refused.
+    pub connections_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { phase5: true, phase5_origins: Vec::new(), connections_max: 20_000 }
+    }
+}
+
+impl Config {
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    ///
+    /// The setting, and what is wrong with it.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        for origin in &self.phase5_origins {
+            origin.parse::<crate::directory::origin::Pattern>().map_err(|why| {
+                ("dialects.phase5_origins", format!("{origin:?} allows no page: {why}"))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The routes of every dialect that the settings ask for, to stand beside our own.
+pub fn router(config: &Config, doors: &Arc<Doors>) -> Router {
+    let mut router = Router::new();
+    if config.phase5 {
+        let origins = Arc::new(Origins::new(Arc::clone(doors), &config.phase5_origins));
+        let socket_io = SocketIo::new(doors, config.connections_max);
+        socket_io.namespace::<phase5::Live>("/", &origins);
+        let routes = phase5::routes(doors).merge(socket_io.routes());
+        router = router.merge(cors::around(routes, &origins, Manner(phase5::refused)));
+    }
+    router
+}

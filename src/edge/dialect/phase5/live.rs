@@ -1,0 +1,483 @@
+//! The Socket.IO half of the dialect: what a client emits, and what it is told.
+//!
+//! Whoever started a chat and whoever has it hear it by themselves; others join. New chats, and
+//! chats that come to an agent, are seen in the agent's own live lists, so it does not matter
+//! through which door or on which node they were begun or assigned.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use axum::http::HeaderMap;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use switchboard_actors::Published;
+use switchboard_actors::delivery::Delivery;
+use switchboard_actors::inbox::{Change, Row, Rows, ViewDelta, Watch};
+use switchboard_actors::presence::AgentPresence;
+use switchboard_domain::card::{Card, Sort};
+use switchboard_domain::conversation::{Body, Conversation, Status, Stream, TransferTarget};
+use switchboard_domain::ids::{AgentId, ConversationId, Timestamp};
+use switchboard_domain::person::{AgentRef, Author, Principal, Side};
+use switchboard_domain::presence;
+use switchboard_store::{List, ListScope};
+
+use super::desk::{Desk, Named, Start};
+use super::wire::{Agent, Message};
+use super::{in_words, refusal, words};
+use crate::accounts::api_key::Scope;
+use crate::edge::caller;
+use crate::edge::dialect::caller::require_scope;
+use crate::edge::dialect::socket_io::{Ack, Dialect, Heard, Link};
+use crate::edge::numbers::name_of;
+use crate::edge::problem::{Close, Code, Problem};
+
+/// Waiting chats that an agent's live list shows.
+const ROWS: usize = 200;
+/// Chats of one customer or agent that are joined when a connection begins.
+const OWN_MAX: usize = 200;
+/// Chats that were told as new and are remembered, so that none is told twice.
+const TOLD_MAX: usize = 1_024;
+
+/// A connection of this dialect.
+#[derive(Debug)]
+pub struct Live {
+    /// The live list of waiting chats; agents only.
+    waiting: Option<u64>,
+    /// The live list of the agent's own chats.
+    own: Option<u64>,
+    told: Told,
+    /// Chats to be told as assigned as soon as they are heard.
+    assigned: HashSet<ConversationId>,
+    /// What was last told of each agent.
+    statuses: HashMap<AgentId, presence::Status>,
+}
+
+/// Which waiting chats were told as new: those since a moment, each once.
+#[derive(Debug)]
+struct Told {
+    /// What began to wait before it is not new.
+    since: Timestamp,
+    newest: VecDeque<(ConversationId, Timestamp)>,
+}
+
+impl Told {
+    /// Whether a chat that waits is news, and remembers it.
+    fn is_news(&mut self, card: &Card) -> bool {
+        let Some(since) = card.waiting_since else { return false };
+        let name = (card.id, since);
+        if since < self.since || self.newest.contains(&name) {
+            return false;
+        }
+        self.remember(name);
+        true
+    }
+
+    fn remember(&mut self, name: (ConversationId, Timestamp)) {
+        self.newest.push_back(name);
+        if self.newest.len() > TOLD_MAX
+            && let Some((_, since)) = self.newest.pop_front()
+        {
+            self.since = self.since.max(since);
+        }
+    }
+}
+
+/// What became of an event: the fields of its acknowledgement.
+type Answer = Result<Value, Problem>;
+
+impl Dialect for Live {
+    async fn enter(link: &mut Link) -> Result<Self, Close> {
+        let mut live = Self {
+            waiting: None,
+            own: None,
+            told: Told { since: link.began_at, newest: VecDeque::new() },
+            assigned: HashSet::new(),
+            statuses: HashMap::new(),
+        };
+        match link.identity.caller.author.principal {
+            Principal::Agent(agent) => live.enter_agent(link, agent).await,
+            Principal::Visitor(_) => enter_customer(link).await,
+            Principal::Bot(_) | Principal::System => Ok(()),
+        }
+        .map_err(|problem| {
+            tracing::warn!(code = problem.code.as_str(), "a connection could not begin");
+            Close::Void
+        })?;
+        Ok(live)
+    }
+
+    async fn heard(&mut self, link: &mut Link, heard: Heard) -> Result<(), Close> {
+        let (event, data, ack) = heard.split();
+        let answer = match require_scope(&link.identity, Scope::ConversationsWrite) {
+            Ok(()) => Box::pin(self.emitted(link, &event, data)).await,
+            Err(problem) => Err(problem),
+        };
+        acknowledge(link, &ack, answer).await
+    }
+
+    async fn deliver(&mut self, link: &mut Link, delivery: Delivery) -> Result<(), Close> {
+        let delivered = match delivery {
+            Delivery::Event(published) => event(link, &published).await,
+            other => Box::pin(self.deliver_other(link, other)).await,
+        };
+        match delivered {
+            Ok(()) => Ok(()),
+            Err(Failed::Over(close)) => Err(close),
+            Err(Failed::Problem(problem)) if problem.code == Code::NotFound => Ok(()),
+            // Half a story would be told: the client begins afresh.
+            Err(Failed::Problem(problem)) => {
+                tracing::warn!(code = problem.code.as_str(), "a delivery failed");
+                Err(Close::Void)
+            }
+        }
+    }
+
+    fn words(problem: &Problem) -> String {
+        in_words(problem)
+    }
+}
+
+/// Why a delivery was not told.
+enum Failed {
+    Over(Close),
+    Problem(Problem),
+}
+
+impl From<Close> for Failed {
+    fn from(close: Close) -> Self {
+        Self::Over(close)
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+async fn acknowledge(link: &Link, ack: &Ack, answer: Answer) -> Result<(), Close> {
+    let answer = match answer {
+        Ok(mut fields) => {
+            fields["success"] = Value::Bool(true);
+            fields
+        }
+        // Neither stored nor refused: whoever reads "refused" would send it again.
+        Err(problem) if problem.code == Code::UnknownOutcome => return Err(Close::Void),
+        Err(problem) => refusal(&problem),
+    };
+    link.answer(ack, &answer).await
+}
+
+/// A customer hears own open chats.
+async fn enter_customer(link: &mut Link) -> Result<(), Problem> {
+    let Principal::Visitor(visitor) = link.identity.caller.author.principal else { return Ok(()) };
+    let tenant = link.identity.tenant.clone();
+    // What began within the last second is in memory alone.
+    let cards = link.doors.inbox.open_cards(&tenant);
+    let mut open: HashSet<ConversationId> =
+        cards.iter().filter(|card| card.visitor == visitor).map(|card| card.id).collect();
+    let list = List {
+        tenant,
+        statuses: vec![Status::Waiting, Status::Active],
+        department: None,
+        scope: ListScope::Visitor(visitor),
+        after: None,
+        limit: OWN_MAX,
+    };
+    open.extend(link.doors.store.list(list).await?.iter().map(|state| state.id));
+    for conversation in open.into_iter().take(OWN_MAX) {
+        link.join(conversation).await?;
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct OfSession {
+    session_id: Named,
+}
+
+#[derive(Deserialize)]
+struct SendMessage {
+    session_id: Named,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    content: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Typing {
+    session_id: Named,
+    is_typing: bool,
+}
+
+#[derive(Deserialize)]
+struct UpdateStatus {
+    availability_status: String,
+}
+
+fn parsed<T: DeserializeOwned>(data: Value) -> Result<T, Problem> {
+    serde_json::from_value(data).map_err(|error| Problem::with(Code::BadRequest, error.to_string()))
+}
+
+impl Live {
+    /// Does what a client emitted.
+    async fn emitted(&mut self, link: &mut Link, event: &str, data: Value) -> Answer {
+        let (doors, identity) = (link.doors.clone(), link.identity.clone());
+        let desk = Desk { doors: &doors, identity: &identity };
+        match event {
+            "chat:start" => {
+                let start: Start = if data.is_null() { Start::default() } else { parsed(data)? };
+                let state = desk.start(start, &HeaderMap::new(), link.address).await?;
+                link.join(state.id).await?;
+                let session = desk.shown(&state).await?;
+                Ok(json!({ "session": session, "message": super::STARTED }))
+            }
+            "chat:accept" => {
+                caller::agent(&identity)?;
+                let OfSession { session_id } = parsed(data)?;
+                let id = desk.find(&session_id).await?.id;
+                let state = desk.accept(id).await?;
+                if !link.is_in(id) {
+                    self.assigned.insert(id);
+                    link.join(id).await?;
+                }
+                Ok(json!({ "session": desk.shown(&state).await? }))
+            }
+            "chat:join" => {
+                let OfSession { session_id } = parsed(data)?;
+                let state = desk.find(&session_id).await?;
+                link.join(state.id).await?;
+                Ok(json!({ "session": desk.shown(&state).await? }))
+            }
+            "chat:send_message" => {
+                let SendMessage { session_id, kind, content } = parsed(data)?;
+                match kind.as_deref() {
+                    None | Some("text") => {}
+                    Some("file") => {
+                        let words = "files are not served yet";
+                        return Err(Problem::with(Code::Invalid, words));
+                    }
+                    Some(_) => return Err(Problem::with(Code::Invalid, "type is text or file")),
+                }
+                let id = desk.find(&session_id).await?.id;
+                let message = desk.send(id, content.unwrap_or_default()).await?;
+                Ok(json!({ "message": message }))
+            }
+            "chat:typing" => {
+                let Typing { session_id, is_typing } = parsed(data)?;
+                let id = desk.find(&session_id).await?.id;
+                let key = doors.key(&identity.tenant, id);
+                doors.conversations.typing(&key, &identity.caller, is_typing, None);
+                Ok(json!({}))
+            }
+            "chat:end" => {
+                let OfSession { session_id } = parsed(data)?;
+                let id = desk.find(&session_id).await?.id;
+                let state = desk.end(id).await?;
+                Ok(json!({ "session": desk.shown(&state).await? }))
+            }
+            "agent:update_status" => {
+                let UpdateStatus { availability_status } = parsed(data)?;
+                let known = desk.set_status(&availability_status).await?;
+                serde_json::to_value(known)
+                    .map_err(|error| Problem::with(Code::Internal, error.to_string()))
+            }
+            "agent:activity_ping" => {
+                let agent = caller::agent(&identity)?.id;
+                doors.presence.alive(&identity.tenant, agent);
+                Ok(json!({}))
+            }
+            _ => Err(Problem::with(Code::Invalid, "there is no such event")),
+        }
+    }
+}
+
+/// Tells an event of a chat that is heard.
+async fn event(link: &Link, published: &Published) -> Result<(), Failed> {
+    let event = &published.event;
+    // P13: whatever happens elsewhere, only the public stream is told.
+    if event.stream != Stream::Public {
+        return Ok(());
+    }
+    let Some(number) = link.number(published.conversation) else { return Ok(()) };
+    let (doors, tenant) = (&link.doors, &link.identity.tenant);
+    match &event.body {
+        Body::Message { .. } | Body::AgentAvailable { .. } => {
+            let session = switchboard_domain::ids::Number(number);
+            if let Some(message) = Message::new(doors, tenant, session, published).await? {
+                let told = json!({ "session_id": number, "message": message });
+                link.emit("chat:new_message", &told).await?;
+            }
+            Ok(())
+        }
+        Body::Assigned { agent, .. }
+        | Body::Transferred { to: TransferTarget::Agent(agent), .. } => {
+            let state = look(link, published.conversation).await?;
+            tell_assigned(link, &state, agent).await
+        }
+        Body::TransferRefused => {
+            let state = look(link, published.conversation).await?;
+            match &state.agent {
+                Some(agent) => tell_assigned(link, &state, agent).await,
+                None => Ok(()),
+            }
+        }
+        Body::Closed { resolution } => {
+            let ended_by = name_of(doors, tenant, event.from.principal).await?;
+            let reason = words::reason(*resolution);
+            let told = json!({ "session_id": number, "ended_by": ended_by, "reason": reason });
+            Ok(link.emit("chat:ended", &told).await?)
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn look(
+    link: &Link,
+    conversation: ConversationId,
+) -> Result<std::sync::Arc<Conversation>, Problem> {
+    Desk { doors: &link.doors, identity: &link.identity }.look(conversation).await
+}
+
+/// Says who has a chat now.
+async fn tell_assigned(link: &Link, state: &Conversation, agent: &AgentRef) -> Result<(), Failed> {
+    let (doors, tenant) = (&link.doors, &link.identity.tenant);
+    let agent = Agent::new(doors, tenant, agent).await?;
+    let session = Desk { doors, identity: &link.identity }.shown(state).await?;
+    let told = json!({ "session_id": state.number.0, "agent": agent, "session": session });
+    Ok(link.emit("chat:session_assigned", &told).await?)
+}
+
+async fn tell_typing(
+    link: &Link,
+    conversation: ConversationId,
+    from: &Author,
+    on: bool,
+) -> Result<(), Failed> {
+    let Some(number) = link.number(conversation) else { return Ok(()) };
+    let user = name_of(&link.doors, &link.identity.tenant, from.principal).await?;
+    let told = json!({ "session_id": number, "user_id": user, "is_typing": on });
+    Ok(link.emit("chat:typing", &told).await?)
+}
+
+impl Live {
+    /// An agent hears own chats, and sees what waits and what comes.
+    async fn enter_agent(&mut self, link: &mut Link, agent: AgentId) -> Result<(), Problem> {
+        let lists = [(Status::Waiting, ListScope::All), (Status::Active, ListScope::Agent(agent))];
+        for (status, scope) in lists {
+            let id = link.next_ref();
+            let list = if status == Status::Waiting { &mut self.waiting } else { &mut self.own };
+            *list = Some(id);
+            let watch = Watch {
+                id,
+                statuses: vec![status],
+                department: None,
+                scope,
+                sort: Sort::Recent,
+                limit: ROWS,
+            };
+            let (tenant, caller) = (&link.identity.tenant, &link.identity.caller);
+            link.doors.inbox.watch(tenant, caller, watch, &link.outlet).await?;
+        }
+        Ok(())
+    }
+
+    async fn deliver_other(&mut self, link: &mut Link, delivery: Delivery) -> Result<(), Failed> {
+        match delivery {
+            Delivery::Subscribed { conversation, ref_id, subscribed } => {
+                let state = &subscribed.state;
+                if !link.joined(conversation, ref_id, state.number.0) {
+                    return Ok(());
+                }
+                // Told only now, so that what a client reads upon it leaves no gap to what it
+                // hears.
+                match &state.agent {
+                    Some(agent) if self.assigned.remove(&conversation) => {
+                        tell_assigned(link, state, agent).await
+                    }
+                    Some(_) | None => Ok(()),
+                }
+            }
+            Delivery::Unsubscribed { conversation, .. } => {
+                link.left(conversation);
+                Ok(())
+            }
+            Delivery::Typing { conversation, from, on, .. } => {
+                tell_typing(link, conversation, &from, on).await
+            }
+            Delivery::View(delta) => self.view(link, &delta).await,
+            Delivery::Presence { agents, snapshot } if link.side() == Side::Agent => {
+                self.presence(link, &agents, snapshot).await
+            }
+            // Somebody wrote to this customer, or another socket of theirs started a chat.
+            Delivery::Conversation(conversation) => Ok(link.join(conversation).await?),
+            Delivery::Event(_)
+            | Delivery::Receipt { .. }
+            | Delivery::Presence { .. }
+            | Delivery::AnybodyOnline(_)
+            | Delivery::QueuePosition { .. }
+            | Delivery::Page { .. }
+            | Delivery::Viewing { .. }
+            | Delivery::Drain { .. }
+            | Delivery::Revoked => Ok(()),
+        }
+    }
+
+    /// A step of one of the agent's live lists.
+    async fn view(&mut self, link: &mut Link, delta: &ViewDelta) -> Result<(), Failed> {
+        let (rows, is_first): (Vec<&Row>, bool) = match &delta.rows {
+            Rows::Snapshot(rows) => (rows.iter().collect(), true),
+            Rows::Changes(changes) => {
+                let put = changes.iter().filter_map(|change| match change {
+                    Change::Put(row) => Some(row),
+                    Change::Drop(_) => None,
+                });
+                (put.collect(), false)
+            }
+        };
+        if self.waiting == Some(delta.id) {
+            for row in rows {
+                if self.told.is_news(&row.card) {
+                    let state = look(link, row.card.id).await?;
+                    let desk = Desk { doors: &link.doors, identity: &link.identity };
+                    let session = desk.shown(&state).await?;
+                    link.emit("chat:new_session", &json!({ "session": session })).await?;
+                }
+            }
+        } else if self.own == Some(delta.id) {
+            for row in rows {
+                let conversation = row.card.id;
+                if !link.is_in(conversation) {
+                    if !is_first {
+                        self.assigned.insert(conversation);
+                    }
+                    link.join(conversation).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whose status changed.
+    async fn presence(
+        &mut self,
+        link: &Link,
+        agents: &[AgentPresence],
+        snapshot: bool,
+    ) -> Result<(), Failed> {
+        for known in agents {
+            let agent = known.agent.id;
+            let before = self.statuses.insert(agent, known.effective);
+            // Who was never there was offline.
+            if snapshot || before.unwrap_or(presence::Status::Offline) == known.effective {
+                continue;
+            }
+            let tenant = &link.identity.tenant;
+            let name = name_of(&link.doors, tenant, Principal::Agent(agent)).await?;
+            let status = words::presence(known.effective);
+            let told = json!({ "agent_id": name, "status": status });
+            link.emit("agent:status_changed", &told).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,669 @@
+//! Socket.IO, for the dialects that speak it: one mount, a namespace each.
+//!
+//! The library carries packets; who hears what is the region's, as for every other socket. Each
+//! connection has one task that owns its outlet and a queue of what the client emitted. The task
+//! takes both in order, so that two messages of one client never pass each other, and what the
+//! client does not read waits in the outlet, which has a bound in items and bytes and gives the
+//! connection up when it is full (P7).
+//!
+//! It ends when the client leaves or reads too slowly, when its credential ends, or when the node
+//! drains. Then transports are closed without a goodbye, which is what makes these clients
+//! connect again by themselves.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::Value;
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::extract::{AckSender, Event, SocketRef, TryData};
+use socketioxide::handler::{ConnectHandler, FromMessageParts, Value as Packet};
+use socketioxide::socket::Socket;
+use socketioxide::{ParserConfig, SendError, SocketError, SocketIo as Io};
+use switchboard_actors::delivery::{Delivery, Outlet};
+use switchboard_actors::presence::View;
+use switchboard_actors::subscriber::{self, Receiver};
+use switchboard_domain::conversation::Stream;
+use switchboard_domain::ids::{ConversationId, Timestamp};
+use switchboard_domain::person::{Principal, Side};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::caller;
+use super::cors::Origins;
+use crate::accounts::api_key::Scope;
+use crate::auth::{Identity, Registration};
+use crate::edge::doors::Doors;
+use crate::edge::limits::{Bucket, PerAddress, Rate};
+use crate::edge::listener::Peer;
+use crate::edge::presences::profile;
+use crate::edge::problem::{Close, Code, Problem};
+use crate::phase::Phase;
+use crate::telemetry::spawn;
+
+/// Where Socket.IO clients look for it.
+const PATH: &str = "/socket.io";
+/// Bytes of one packet, polled or on a WebSocket: the longest text, escaped, in its envelope.
+const PACKET_BYTES_MAX: u16 = 65_535;
+/// Bytes read at once. More would stay with every idle connection.
+const READ_BYTES: usize = 1024;
+/// Packets before the transport; what does not fit waits in the outlet.
+const PACKETS_MAX: usize = 128;
+/// How long a client may take to enter a namespace; a transport without one is closed.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Binary attachments of one packet. No dialect has any.
+const ATTACHMENTS_MAX: usize = 4;
+/// Bytes of them together.
+const ATTACHMENT_BYTES_MAX: usize = 256 * 1024;
+/// Events of one client that may wait; who emits more does not wait for answers, and is out.
+const HEARD_MAX: usize = 256;
+/// Bytes of them.
+const HEARD_BYTES_MAX: usize = 256 * 1024;
+/// Conversations that one connection hears.
+const ROOMS_MAX: usize = 512;
+/// Handshakes of one address in a minute, in production: a transport that says nothing is kept for
+/// [`CONNECT_WITHIN`] alone.
+const HANDSHAKES_PER_MINUTE: u32 = 120;
+/// How long a client may leave packets unread before it counts as too slow.
+const STALLED_MAX: Duration = Duration::from_secs(15);
+/// How often a full transport is looked at again.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long after its token's end a connection is ended.
+const EXPIRY_GRACE: Duration = Duration::from_secs(30);
+/// A token for many years must not overflow a timer.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// One side of a connection: what a dialect makes of emitted events and of deliveries.
+pub trait Dialect: Sized + Send + 'static {
+    /// Begins a connection whose namespace the client has entered.
+    fn enter(link: &mut Link) -> impl Future<Output = Result<Self, Close>> + Send;
+
+    /// The client emitted an event. Every event gets an answer if it asked for one.
+    fn heard(
+        &mut self,
+        link: &mut Link,
+        heard: Heard,
+    ) -> impl Future<Output = Result<(), Close>> + Send;
+
+    /// Something is to be told.
+    fn deliver(
+        &mut self,
+        link: &mut Link,
+        delivery: Delivery,
+    ) -> impl Future<Output = Result<(), Close>> + Send;
+
+    /// Why a connection is refused, in words.
+    fn words(problem: &Problem) -> String;
+}
+
+/// An event that a client emitted.
+pub struct Heard {
+    /// Its name.
+    pub event: String,
+    /// Its first argument; null when there is none.
+    pub data: Value,
+    bytes: usize,
+    ack: Ack,
+}
+
+impl std::fmt::Debug for Heard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Heard").field("event", &self.event).finish_non_exhaustive()
+    }
+}
+
+impl Heard {
+    /// Its parts: name, argument, and what answers it.
+    #[must_use]
+    pub fn split(self) -> (String, Value, Ack) {
+        (self.event, self.data, self.ack)
+    }
+}
+
+/// Answers one event. The library's own can be tried once; this one until the client reads.
+#[derive(Debug)]
+pub struct Ack {
+    socket: Arc<Socket>,
+    /// `None` when the client asked for no answer.
+    number: Option<i64>,
+    /// Of the packet that is to be answered.
+    bytes: usize,
+}
+
+impl FromMessageParts<LocalAdapter> for Ack {
+    type Error = Infallible;
+
+    fn from_message_parts(
+        socket: &Arc<Socket>,
+        packet: &mut Packet,
+        number: &Option<i64>,
+    ) -> Result<Self, Infallible> {
+        let bytes = match packet {
+            Packet::Str(text, attachments) => {
+                text.len() + attachments.iter().flatten().map(Bytes::len).sum::<usize>()
+            }
+            Packet::Bytes(bytes) => bytes.len(),
+        };
+        Ok(Self { socket: Arc::clone(socket), number: *number, bytes })
+    }
+}
+
+impl Ack {
+    fn send<T: Serialize + ?Sized>(&self, data: &T) -> Result<(), SendError> {
+        let mut nothing = Packet::Bytes(Bytes::new());
+        let Ok(sender) = AckSender::from_message_parts(&self.socket, &mut nothing, &self.number);
+        sender.send(data)
+    }
+}
+
+/// A conversation that the connection hears.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    ref_id: u64,
+    /// Its integer name; `None` until the subscription stands.
+    pub number: Option<u64>,
+}
+
+/// A connection, as its dialect uses it.
+#[derive(Debug)]
+pub struct Link {
+    /// What every door reaches.
+    pub doors: Arc<Doors>,
+    /// Who is connected.
+    pub identity: Arc<Identity>,
+    /// Where the client called from.
+    pub address: IpAddr,
+    /// When it was let in, which is before its client knows.
+    pub began_at: Timestamp,
+    /// Where deliveries to this connection wait.
+    pub outlet: Outlet,
+    socket: SocketRef,
+    rooms: HashMap<ConversationId, Room>,
+    next_ref: u64,
+}
+
+impl Link {
+    /// Tells the client an event. Waits while the client does not read.
+    ///
+    /// # Errors
+    ///
+    /// The connection is over.
+    pub async fn emit<T: Serialize + ?Sized + Sync>(
+        &self,
+        event: &str,
+        data: &T,
+    ) -> Result<(), Close> {
+        self.put(|| self.socket.emit(event, data)).await
+    }
+
+    /// Answers an event. Waits while the client does not read.
+    ///
+    /// # Errors
+    ///
+    /// The connection is over.
+    pub async fn answer<T: Serialize + ?Sized + Sync>(
+        &self,
+        ack: &Ack,
+        data: &T,
+    ) -> Result<(), Close> {
+        self.put(|| ack.send(data)).await
+    }
+
+    async fn put(&self, send: impl Fn() -> Result<(), SendError> + Send) -> Result<(), Close> {
+        self.doors.metrics.streams.sent.inc();
+        let mut waited = Duration::ZERO;
+        loop {
+            match send() {
+                Ok(()) => return Ok(()),
+                Err(SendError::Socket(SocketError::Closed)) => return Err(Close::Gone),
+                Err(SendError::Serialize(error)) => {
+                    tracing::error!(%error, "a packet could not be encoded");
+                    return Ok(());
+                }
+                Err(SendError::Socket(SocketError::InternalChannelFull)) => {
+                    if waited >= STALLED_MAX || self.outlet.is_closed() {
+                        return Err(Close::Slow);
+                    }
+                    sleep(LOOK_EVERY).await;
+                    waited += LOOK_EVERY;
+                }
+            }
+        }
+    }
+
+    /// Hears the public stream of a conversation from now on; to hear it already is fine.
+    ///
+    /// # Errors
+    ///
+    /// What the caller may not see is not found.
+    pub async fn join(&mut self, conversation: ConversationId) -> Result<(), Problem> {
+        if self.rooms.contains_key(&conversation) {
+            return Ok(());
+        }
+        if self.rooms.len() >= ROOMS_MAX {
+            return Err(Problem::with(Code::TooLarge, "too many conversations are joined"));
+        }
+        let ref_id = self.next_ref();
+        self.rooms.insert(conversation, Room { ref_id, number: None });
+        let key = self.doors.key(&self.identity.tenant, conversation);
+        let caller = &self.identity.caller;
+        let conversations = &self.doors.conversations;
+        let entered =
+            conversations.subscribe(&key, caller, Stream::Public, ref_id, &self.outlet).await;
+        entered.map_err(|refusal| {
+            self.rooms.remove(&conversation);
+            refusal.into()
+        })
+    }
+
+    /// A subscription stands; answers whether it is still wanted.
+    pub fn joined(&mut self, conversation: ConversationId, ref_id: u64, number: u64) -> bool {
+        match self.rooms.get_mut(&conversation) {
+            Some(room) if room.ref_id == ref_id => {
+                room.number = Some(number);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Forgets a conversation that is heard no more.
+    pub fn left(&mut self, conversation: ConversationId) {
+        self.rooms.remove(&conversation);
+    }
+
+    /// Whether a conversation is heard.
+    #[must_use]
+    pub fn is_in(&self, conversation: ConversationId) -> bool {
+        self.rooms.contains_key(&conversation)
+    }
+
+    /// The integer name of a conversation that is heard.
+    #[must_use]
+    pub fn number(&self, conversation: ConversationId) -> Option<u64> {
+        self.rooms.get(&conversation)?.number
+    }
+
+    /// A number that this connection has not used.
+    pub const fn next_ref(&mut self) -> u64 {
+        self.next_ref += 1;
+        self.next_ref
+    }
+
+    /// Which side the client is on.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.identity.caller.author.principal.side()
+    }
+
+    async fn enter(&self) {
+        let Self { doors, identity, outlet, .. } = self;
+        doors.connections.enter(outlet, identity);
+        doors.metrics.streams.opened(kind(identity.caller.author.principal));
+        let tenant = &identity.tenant;
+        let person = identity.person.as_ref().filter(|_| self.side() == Side::Agent);
+        if let Some(person) = person {
+            let profile = profile(&person.value, identity.caller.role);
+            let connected = doors.presence.connected(tenant, person.value.id, outlet.id(), profile);
+            if let Err(refusal) = connected.await {
+                tracing::warn!(%refusal, "an agent connected without presence");
+            }
+            doors.presence.watch(tenant, View::Agents, outlet).await;
+        }
+    }
+
+    /// Takes back everything that others hold of it.
+    fn leave(&mut self, close: Close) {
+        let Self { doors, identity, outlet, rooms, .. } = self;
+        let tenant = &identity.tenant;
+        doors.connections.leave(outlet.id());
+        for (conversation, _) in rooms.drain() {
+            let key = doors.key(tenant, conversation);
+            doors.conversations.unsubscribe(&key, Stream::Public, outlet.id());
+        }
+        if let Some(agent) = identity.caller.author.principal.agent() {
+            doors.presence.disconnected(tenant, agent, outlet.id());
+            doors.presence.unwatch(tenant, outlet.id());
+            doors.inbox.unwatch_all(tenant, outlet.id());
+        }
+        let principal = kind(identity.caller.author.principal);
+        doors.metrics.streams.ended(principal, close.row().0);
+    }
+
+    /// Takes the client out of the namespace, if it is still there.
+    async fn end(self) {
+        let mut waited = Duration::ZERO;
+        // A transport that is full cannot take a goodbye; if it never can, the missed heartbeat
+        // ends it.
+        while let Err(SocketError::InternalChannelFull) = self.socket.clone().disconnect() {
+            if waited >= STALLED_MAX {
+                return;
+            }
+            sleep(LOOK_EVERY).await;
+            waited += LOOK_EVERY;
+        }
+    }
+}
+
+/// What a connection is made of between the check of its credential and its first turn.
+struct Beginning {
+    identity: Arc<Identity>,
+    address: IpAddr,
+    began_at: Timestamp,
+    outlet: Outlet,
+    deliveries: Receiver<Delivery>,
+    heard: mpsc::Receiver<Heard>,
+    waiting: Arc<Waiting>,
+    _registration: Registration,
+    _place: OwnedSemaphorePermit,
+}
+
+type Begun = Arc<Mutex<Option<Beginning>>>;
+
+/// How much of what a client emitted waits, and whether its connection is over.
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: AtomicUsize,
+    is_flood: AtomicBool,
+    over: Notify,
+}
+
+impl Waiting {
+    /// Takes in a packet, if it fits.
+    fn take_in(&self, bytes: usize) -> bool {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= HEARD_BYTES_MAX
+    }
+
+    /// The packet was taken out.
+    fn take_out(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn end(&self, is_flood: bool) {
+        self.is_flood.fetch_or(is_flood, Ordering::Relaxed);
+        self.over.notify_one();
+    }
+
+    /// Waits until the client left, or emitted more than may wait.
+    async fn over(&self) -> Close {
+        self.over.notified().await;
+        if self.is_flood.load(Ordering::Relaxed) { Close::Rate } else { Close::Gone }
+    }
+}
+
+/// The one mount of Socket.IO on a node.
+pub struct SocketIo {
+    doors: Arc<Doors>,
+    io: Io,
+    routes: Router,
+    places: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for SocketIo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SocketIo").finish_non_exhaustive()
+    }
+}
+
+impl SocketIo {
+    /// Mounts it, for so many connections at once. It ends with the node.
+    #[must_use]
+    pub fn new(doors: &Arc<Doors>, connections_max: usize) -> Self {
+        let parser = ParserConfig::common()
+            .max_incoming_binaries(ATTACHMENTS_MAX)
+            .max_incoming_binary_buf_size(ATTACHMENT_BYTES_MAX)
+            .packet_completion_timeout(CONNECT_WITHIN);
+        let (service, io) = Io::builder()
+            .req_path(PATH)
+            .max_payload(PACKET_BYTES_MAX.into())
+            .ws_max_message_size(PACKET_BYTES_MAX.into())
+            .ws_max_frame_size(PACKET_BYTES_MAX.into())
+            .ws_read_buffer_size(READ_BYTES)
+            .max_buffer_size(PACKETS_MAX)
+            .connect_timeout(CONNECT_WITHIN)
+            .with_parser(parser)
+            .build_svc();
+        let minute = Duration::from_secs(60);
+        let handshakes = Handshakes {
+            doors: Arc::clone(doors),
+            budget: Arc::new(PerAddress::new(Rate::new(HANDSHAKES_PER_MINUTE, minute))),
+        };
+        let routes = Router::new()
+            .route_service(&format!("{PATH}/"), service.clone())
+            .route_service(PATH, service)
+            .layer(from_fn_with_state(handshakes, charge));
+        spawn("socket.io drain", drain(doors.phase.clone(), io.clone()));
+        let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
+        Self { doors: Arc::clone(doors), io, routes, places }
+    }
+
+    /// Serves a namespace.
+    pub fn namespace<D: Dialect>(&self, path: &'static str, origins: &Arc<Origins>) {
+        let doors = Arc::clone(&self.doors);
+        let places = Arc::clone(&self.places);
+        let origins = Arc::clone(origins);
+        let admit = move |socket: SocketRef, TryData(auth): TryData<Value>| {
+            let doors = Arc::clone(&doors);
+            let (places, origins) = (Arc::clone(&places), Arc::clone(&origins));
+            async move {
+                let auth = auth.unwrap_or_default();
+                let admitted = admit(&doors, &origins, &places, &socket, &auth).await;
+                admitted.map_err(|problem| D::words(&problem))
+            }
+        };
+        let doors = Arc::clone(&self.doors);
+        let serve = move |socket: SocketRef| {
+            let doors = Arc::clone(&doors);
+            Box::pin(async move {
+                let beginning = socket.extensions.remove::<Begun>();
+                let beginning = beginning.and_then(|begun| begun.lock().take());
+                if let Some(beginning) = beginning {
+                    Box::pin(serve::<D>(doors, socket, beginning)).await;
+                }
+            })
+        };
+        self.io.ns(path, serve.with(admit));
+    }
+
+    /// The routes of its transports.
+    pub fn routes(&self) -> Router {
+        self.routes.clone()
+    }
+}
+
+/// Closes every transport once the node drains: clients connect again by themselves, each after a
+/// time of its own choice.
+async fn drain(mut phase: crate::phase::Watch, io: Io) {
+    phase.reached(Phase::Draining).await;
+    io.close().await;
+}
+
+/// The budget of handshakes.
+#[derive(Clone, Debug)]
+struct Handshakes {
+    doors: Arc<Doors>,
+    budget: Arc<PerAddress>,
+}
+
+async fn charge(State(handshakes): State<Handshakes>, request: Request, next: Next) -> Response {
+    let has_begun = request.uri().query().is_some_and(|query| query.contains("sid="));
+    let charged = match request.extensions().get::<Peer>() {
+        Some(peer) if !has_begun => handshakes.doors.charge(&handshakes.budget, peer.address),
+        Some(_) | None => Ok(()),
+    };
+    match charged {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Checks who wants to enter a namespace, and prepares the connection: what the client emits right
+/// after it entered must not fall on deaf ears.
+async fn admit(
+    doors: &Arc<Doors>,
+    origins: &Origins,
+    places: &Arc<Semaphore>,
+    socket: &SocketRef,
+    auth: &Value,
+) -> Result<(), Problem> {
+    if doors.is_draining() {
+        return Err(Code::Draining.into());
+    }
+    let parts = socket.req_parts();
+    let address = parts.extensions.get::<Peer>().map(|peer| peer.address);
+    let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let said = auth.get("token").and_then(Value::as_str);
+    let token = caller::handshake_token(said, &parts.headers, &parts.uri);
+    let identity = caller::authenticate(doors, token, address).await?;
+    caller::require_scope(&identity, Scope::ConversationsRead)?;
+    origins.check(&identity.tenant, &parts.headers)?;
+    let place = Arc::clone(places).try_acquire_owned();
+    let place = place.map_err(|_full| Problem::with(Code::Busy, "too many connections"))?;
+    let (outlet, deliveries) = subscriber::queue();
+    let registration = doors.auth.register(&identity, &outlet).await?;
+    let (queue, heard) = mpsc::channel(HEARD_MAX);
+    let waiting = Arc::new(Waiting::default());
+    let queued = Arc::clone(&waiting);
+    socket.on_fallback(move |Event(event), TryData(data): TryData<Value>, ack: Ack| {
+        let bytes = ack.bytes;
+        let heard = Heard { event, data: data.unwrap_or_default(), bytes, ack };
+        // Here and not in the future: futures of two events may run in either order.
+        if !queued.take_in(bytes) || queue.try_send(heard).is_err() {
+            queued.end(true);
+        }
+        std::future::ready(())
+    });
+    let told = Arc::clone(&waiting);
+    socket.on_disconnect(move |_: SocketRef| {
+        told.end(false);
+        std::future::ready(())
+    });
+    let beginning = Beginning {
+        identity,
+        address,
+        began_at: doors.clock.now(),
+        outlet,
+        deliveries,
+        heard,
+        waiting,
+        _registration: registration,
+        _place: place,
+    };
+    socket.extensions.insert::<Begun>(Arc::new(Mutex::new(Some(beginning))));
+    Ok(())
+}
+
+async fn serve<D: Dialect>(doors: Arc<Doors>, socket: SocketRef, beginning: Beginning) {
+    let Beginning {
+        identity, address, began_at, outlet, mut deliveries, mut heard, waiting, ..
+    } = beginning;
+    let (_registration, _place) = (beginning._registration, beginning._place);
+    let mut link = Link {
+        doors,
+        identity,
+        address,
+        began_at,
+        outlet,
+        socket,
+        rooms: HashMap::new(),
+        next_ref: 0,
+    };
+    link.enter().await;
+    let close = tokio::select! {
+        close = run::<D>(&mut link, &mut deliveries, &mut heard, &waiting) => close,
+        close = waiting.over() => close,
+    };
+    tracing::debug!(tenant = %link.identity.tenant, ?close, "a socket.io connection ends");
+    link.leave(close);
+    link.end().await;
+}
+
+/// Takes what comes until the connection ends; says why it did.
+async fn run<D: Dialect>(
+    link: &mut Link,
+    deliveries: &mut Receiver<Delivery>,
+    heard: &mut mpsc::Receiver<Heard>,
+    waiting: &Waiting,
+) -> Close {
+    let mut dialect = match D::enter(link).await {
+        Ok(dialect) => dialect,
+        Err(close) => return close,
+    };
+    let now = Instant::now();
+    let mut frames = Bucket::full(link.doors.budgets.frames, now);
+    let mut expires_at = expiry(link, now);
+    let never = now + YEAR;
+    loop {
+        let turn = tokio::select! {
+            delivery = deliveries.next() => match delivery {
+                Ok(Delivery::Revoked) => Err(Close::Unauthenticated),
+                // The mount closes every transport by itself.
+                Ok(Delivery::Drain { .. }) => Ok(()),
+                Ok(delivery) => dialect.deliver(link, delivery).await,
+                Err(subscriber::Ended::Slow) => Err(Close::Slow),
+                Err(subscriber::Ended::Closed) => Err(Close::Gone),
+            },
+            event = heard.recv() => match event {
+                None => Err(Close::Gone),
+                Some(event) => {
+                    waiting.take_out(event.bytes);
+                    link.doors.metrics.streams.received.inc();
+                    let rate = link.doors.budgets.frames;
+                    if link.doors.production && !frames.take(rate, Instant::now()) {
+                        Err(Close::Rate)
+                    } else {
+                        dialect.heard(link, event).await
+                    }
+                }
+            },
+            () = sleep_until(expires_at.unwrap_or(never)) => match extended(link).await {
+                Ok(until) => {
+                    expires_at = until;
+                    Ok(())
+                }
+                Err(close) => Err(close),
+            },
+        };
+        if let Err(close) = turn {
+            return close;
+        }
+    }
+}
+
+/// When a connection with that credential ends.
+fn expiry(link: &Link, now: Instant) -> Option<Instant> {
+    let left_ms = link.identity.expires_at?.ms_since(link.doors.clock.now()).max(0);
+    let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0));
+    Some(now + left.min(YEAR) + EXPIRY_GRACE)
+}
+
+/// The time of the credential is over, as far as was known when it was shown.
+async fn extended(link: &mut Link) -> Result<Option<Instant>, Close> {
+    match link.doors.auth.extended(&link.identity).await {
+        Ok(Some(identity)) => {
+            link.identity = Arc::new(identity);
+            Ok(expiry(link, Instant::now()))
+        }
+        Ok(None) => Err(Close::Unauthenticated),
+        Err(_) => Err(Close::Void),
+    }
+}
+
+/// The kind of a principal, as metrics name it.
+const fn kind(principal: Principal) -> &'static str {
+    match principal {
+        Principal::Agent(_) => "agent",
+        Principal::Bot(_) => "bot",
+        Principal::Visitor(_) | Principal::System => "visitor",
+    }
+}

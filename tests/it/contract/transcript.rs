@@ -1,0 +1,232 @@
+//! Transcripts: a file each, spoken to a node of its own, step by step.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::folder;
+use super::pattern::{Kept, filled, filled_text, matches};
+use super::socket::{Says, Socket};
+use crate::http::Call;
+use crate::node::TestNode;
+use crate::tokens::{SECRET, now_s, signed};
+
+/// How long something that becomes true by itself may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A transcript.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Transcript {
+    /// What their tokens claim, by name.
+    people: BTreeMap<String, Value>,
+    pub(super) steps: Vec<Step>,
+}
+
+/// One step. It does one of: a request, a connect, an emit, or waiting for an event.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Step {
+    /// Its name, for inventories and failures.
+    pub(super) id: String,
+    /// Who does it; nobody in particular when absent.
+    #[serde(rename = "as", default)]
+    who: Option<String>,
+    /// Method and path.
+    #[serde(default)]
+    pub(super) request: Option<String>,
+    #[serde(default)]
+    pub(super) body: Option<Value>,
+    #[serde(default)]
+    origin: Option<String>,
+    #[serde(default)]
+    pub(super) status: Option<u16>,
+    #[serde(default)]
+    pub(super) response: Option<Value>,
+    /// Whether the answer may take a while to become this one.
+    #[serde(default)]
+    eventually: bool,
+    /// Headers of the answer.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// Where the token is said: `auth`, `header` or `query`.
+    #[serde(default)]
+    pub(super) connect: Option<String>,
+    /// The answer to a connect that is refused.
+    #[serde(default)]
+    pub(super) refused: Option<Value>,
+    /// The event to emit.
+    #[serde(default)]
+    pub(super) emit: Option<String>,
+    /// Its acknowledgement.
+    #[serde(default)]
+    pub(super) ack: Option<Value>,
+    /// The event to wait for.
+    #[serde(default)]
+    pub(super) hears: Option<String>,
+    /// What is emitted or heard.
+    #[serde(default)]
+    pub(super) data: Value,
+    /// Events that were not heard.
+    #[serde(default)]
+    hears_no: Vec<String>,
+}
+
+/// Every transcript of a dialect by the name of its file.
+pub(super) fn all(dialect: &str) -> BTreeMap<String, Transcript> {
+    let folder = folder("transcripts").join(dialect);
+    let mut transcripts = BTreeMap::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            transcripts.insert(name, read(&path));
+        }
+    }
+    transcripts
+}
+
+fn read(path: &Path) -> Transcript {
+    let text = std::fs::read_to_string(path).unwrap();
+    serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Speaks every transcript of a dialect.
+pub(super) async fn speak(dialect: &str) {
+    let mut failures = Vec::new();
+    for (name, transcript) in all(dialect) {
+        let node = TestNode::start().await;
+        let mut conversation = Speaking {
+            node: &node,
+            people: transcript.people,
+            sockets: BTreeMap::new(),
+            kept: Kept::new(),
+        };
+        for step in &transcript.steps {
+            if let Err(why) = conversation.take(step).await {
+                failures.push(format!("{dialect}/{name}, step {}: {why}", step.id));
+                break;
+            }
+        }
+        drop(conversation);
+        node.stop().await;
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+struct Speaking<'a> {
+    node: &'a TestNode,
+    people: BTreeMap<String, Value>,
+    sockets: BTreeMap<String, Socket>,
+    kept: Kept,
+}
+
+impl Speaking<'_> {
+    fn token(&self, who: Option<&str>) -> Option<String> {
+        let who = who?;
+        let mut claims =
+            self.people.get(who).unwrap_or_else(|| panic!("nobody is called {who}")).clone();
+        if let Some(token) = claims.as_str() {
+            return Some(token.to_owned());
+        }
+        if let Some(days) = claims.as_object_mut().unwrap().remove("account_days") {
+            let since = now_s() - days.as_u64().unwrap() * 86_400 - 60;
+            claims["account_created_at"] = json!(since);
+        }
+        claims["exp"] = json!(now_s() + 3_600);
+        Some(signed(SECRET, &json!({ "alg": "HS256" }), &claims))
+    }
+
+    fn socket(&mut self, step: &Step) -> &mut Socket {
+        let who = step.who.as_deref().expect("somebody");
+        self.sockets.get_mut(who).unwrap_or_else(|| panic!("{who} is not connected"))
+    }
+
+    async fn take(&mut self, step: &Step) -> Result<(), String> {
+        if let Some(request) = &step.request {
+            return self.request(step, request).await;
+        }
+        if let Some(says) = &step.connect {
+            return self.connect(step, says).await;
+        }
+        if let Some(event) = &step.emit {
+            let data = filled(&step.data, &self.kept);
+            let ack = self.socket(step).ask(event, &data).await?;
+            return match &step.ack {
+                Some(pattern) => matches(pattern, &ack, &mut self.kept),
+                None => Ok(()),
+            };
+        }
+        if let Some(event) = &step.hears {
+            let data = self.socket(step).next(event).await?;
+            return matches(&step.data, &data, &mut self.kept);
+        }
+        let heard = self.socket(step).settle().await?;
+        match step.hears_no.iter().find(|event| heard.contains(event)) {
+            Some(event) => Err(format!("{event} was heard")),
+            None => Ok(()),
+        }
+    }
+
+    async fn request(&mut self, step: &Step, request: &str) -> Result<(), String> {
+        let (method, path) = request.split_once(' ').expect("method and path");
+        let path = filled_text(path, &self.kept);
+        let token = self.token(step.who.as_deref());
+        let mut call = Call::new(method, &path).token(token.as_deref());
+        if let Some(origin) = &step.origin {
+            call = call.header("Origin", origin);
+        }
+        if let Some(body) = &step.body {
+            call = call.json(&filled(body, &self.kept));
+        }
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let reply = self.node.send(&call).await;
+            let checked = (|| {
+                let expected = step.status.unwrap_or(200);
+                if reply.status != expected {
+                    return Err(format!("{} is not {expected}: {}", reply.status, reply.body));
+                }
+                for (name, value) in &step.headers {
+                    if reply.header(name) != Some(value) {
+                        return Err(format!("{name}: {:?}", reply.header(name)));
+                    }
+                }
+                match &step.response {
+                    Some(pattern) => matches(pattern, &reply.json(), &mut self.kept),
+                    None => Ok(()),
+                }
+            })();
+            if checked.is_ok() || !step.eventually || Instant::now() > until {
+                return checked;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn connect(&mut self, step: &Step, says: &str) -> Result<(), String> {
+        let says = match says {
+            "auth" => Says::Auth,
+            "header" => Says::Header,
+            "query" => Says::Query,
+            other => return Err(format!("{other} is no place for a token")),
+        };
+        let token = self.token(step.who.as_deref());
+        let origin = step.origin.as_deref();
+        let connected = Socket::connect(self.node.address, token.as_deref(), says, origin).await;
+        match (connected, &step.refused) {
+            (Ok(socket), None) => {
+                let who = step.who.clone().expect("somebody connects");
+                self.sockets.insert(who, socket);
+                Ok(())
+            }
+            (Err(refused), Some(pattern)) => matches(pattern, &refused, &mut self.kept),
+            (Ok(_), Some(_)) => Err("the connection was not refused".to_owned()),
+            (Err(refused), None) => Err(format!("refused: {refused}")),
+        }
+    }
+}
