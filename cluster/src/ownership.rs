@@ -1,11 +1,15 @@
 //! Who owns a shard, and whether that may still be said.
 
+mod many;
+
 use std::fmt;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::shard::Shard;
+
+pub use self::many::{Clock, Many};
 
 /// A node of the cluster, by its configured name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +22,7 @@ impl fmt::Display for NodeName {
 }
 
 /// One life of a node: a new one with every start of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Boot(pub Uuid);
 
 /// A generation of a shard's owner. It rises with every claim and fences older owners (P6).

@@ -24,6 +24,17 @@ impl Shard {
         Self(u16::try_from(low).unwrap_or_default())
     }
 
+    /// The shard of that number; `None` from [`SHARDS`] on.
+    #[must_use]
+    pub const fn numbered(index: u16) -> Option<Self> {
+        if index < SHARDS { Some(Self(index)) } else { None }
+    }
+
+    /// All shards, by number.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..SHARDS).map(Self)
+    }
+
     /// Its number, below [`SHARDS`].
     #[must_use]
     pub const fn index(self) -> u16 {

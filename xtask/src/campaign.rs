@@ -33,9 +33,30 @@ const PLANTED: &[&[&str]] = &[
 
 /// Runs one campaign in the form that `args` ask for; whether it passed.
 pub(crate) fn campaign(args: &[String]) -> Result<bool> {
+    if let Some((first, rest)) = args.split_first()
+        && first == "model"
+    {
+        return model(rest);
+    }
     let planted = args.iter().any(|arg| arg.starts_with("--expect-red"));
     let server = if planted { sabotaged_server()? } else { server()? };
     Ok(run(load_tool().args(args).env("SWITCHBOARD_BIN", server))?.succeeded)
+}
+
+/// The model of the cluster in its larger bounds, which needs no server.
+fn model(args: &[String]) -> Result<bool> {
+    let mut model = cargo(&[
+        "run",
+        "--release",
+        "--package",
+        "switchboard-cluster",
+        "--features",
+        "model",
+        "--example",
+        "model",
+        "--",
+    ]);
+    Ok(run(model.args(args))?.succeeded)
 }
 
 /// Runs the bench; whether its ratios hold.

@@ -31,7 +31,8 @@ enum Task {
     },
     /// The house rules that no other tool checks.
     Tidy,
-    /// A fault campaign or load test in its long form; arguments go to the load tool.
+    /// A fault campaign or load test in its long form; arguments go to the load tool. `model` goes
+    /// through the larger bounds of the cluster's model.
     Campaign {
         /// Which one, and its options; `--help` lists them.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

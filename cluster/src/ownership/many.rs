@@ -1,0 +1,110 @@
+//! One node of many: what its lease and its claims say, for everybody to ask at any moment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+
+use super::{Epoch, NodeName, Owner, Ownership};
+use crate::claims::Claims;
+use crate::lease::Lease;
+use crate::rows::OwnerRow;
+use crate::shard::Shard;
+use crate::time::Moment;
+
+/// Reads this node's monotonic clock. It must count through sleep of the machine
+/// (`CLOCK_BOOTTIME` on Linux), or a lease would be trusted after others saw it end.
+pub type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
+
+/// A node among others. The one who drives lease and claims [publishes](Self::publish) each
+/// change; the actors ask.
+pub struct Many {
+    node: NodeName,
+    clock: Clock,
+    /// Until when the lease is trusted, in nanoseconds of the clock; 0 for not at all.
+    trusted_until: AtomicU64,
+    table: RwLock<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// Shards of this node: the epoch, and whether new requests are accepted.
+    held: BTreeMap<Shard, (Epoch, bool)>,
+    /// Who held the others when the rows were last read.
+    others: BTreeMap<Shard, NodeName>,
+}
+
+impl fmt::Debug for Many {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Many").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+impl Many {
+    /// A node that owns nothing yet.
+    #[must_use]
+    pub fn new(node: NodeName, clock: Clock) -> Self {
+        Self { node, clock, trusted_until: AtomicU64::new(0), table: RwLock::default() }
+    }
+
+    /// Takes over what lease and claims say now. Call it after everything that either was told.
+    pub fn publish(&self, lease: &Lease, claims: &Claims) {
+        let held = claims.shards().filter_map(|shard| {
+            let epoch = claims.holds(shard)?;
+            Some((shard, (epoch, claims.serves(shard) == Some(epoch))))
+        });
+        let held = held.collect();
+        let until = lease.trusted_until().map_or(0, nanoseconds);
+        // Never is an old table seen with a new lease: a new life holds what it claimed itself.
+        let mut table = self.table.write();
+        table.held = held;
+        self.trusted_until.store(until, Ordering::Release);
+    }
+
+    /// Takes over who owns the other shards, as read.
+    pub fn learn(&self, owners: &BTreeMap<Shard, OwnerRow>) {
+        let others = owners.iter().filter_map(|(&shard, row)| {
+            let life = row.holder.as_ref()?;
+            (life.node != self.node).then(|| (shard, life.node.clone()))
+        });
+        let others = others.collect();
+        self.table.write().others = others;
+    }
+
+    /// Takes over who owns one shard, as another node said when it was asked in vain.
+    pub fn moved(&self, shard: Shard, to: NodeName) {
+        if to != self.node {
+            self.table.write().others.insert(shard, to);
+        }
+    }
+
+    fn is_trusted(&self) -> bool {
+        nanoseconds((self.clock)()) < self.trusted_until.load(Ordering::Acquire)
+    }
+}
+
+impl Ownership for Many {
+    fn node(&self) -> &NodeName {
+        &self.node
+    }
+
+    fn owner(&self, shard: Shard) -> Owner {
+        let table = self.table.read();
+        match (table.held.get(&shard), table.others.get(&shard)) {
+            (Some((epoch, true)), _) if self.is_trusted() => Owner::Here(*epoch),
+            (None, Some(node)) => Owner::There(node.clone()),
+            (Some(_), _) | (None, None) => Owner::Nobody,
+        }
+    }
+
+    fn holds(&self, shard: Shard, epoch: Epoch) -> bool {
+        let table = self.table.read();
+        table.held.get(&shard).is_some_and(|(held, _)| *held == epoch) && self.is_trusted()
+    }
+}
+
+fn nanoseconds(moment: Moment) -> u64 {
+    u64::try_from(moment.0.as_nanos()).unwrap_or(u64::MAX)
+}
