@@ -70,7 +70,11 @@ impl Codec {
     /// Anything that is not exactly one value of `T`.
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, String> {
         match self {
-            Self::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
+            Self::Json => {
+                // Once for all: a parser of bytes looks at each text of the frame by itself.
+                let text = str::from_utf8(bytes).map_err(|error| error.to_string())?;
+                serde_json::from_str(text).map_err(|error| error.to_string())
+            }
             Self::MessagePack => {
                 let mut rest = bytes;
                 let mut deserializer =

@@ -1,7 +1,7 @@
 //! The one thread that writes. It takes everything that waits, up to a bound, runs it in one
 //! transaction, and answers after the commit: the more callers wait, the more share one fsync.
 //! What arrives while a commit runs is the next batch. A few callers never wait for company; many
-//! do, because a commit costs much the same for ten as for fifty ([`pause`]).
+//! do, because a commit costs much the same for ten as for a hundred ([`pause`]).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::port::Fault;
 const BATCH_MAX: usize = 512;
 /// After a batch of so many jobs the next one waits for company. Fewer are in no crowd, and what
 /// matters to them is how long they wait; more already share what a commit costs.
-const COMPANY: Range<usize> = 6..64;
+const COMPANY: Range<usize> = 6..128;
 /// How long a batch waits for company at most: about the time of a slow disk's sync.
 const PAUSE_MAX: Duration = Duration::from_millis(2);
 
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn only_a_crowd_waits_for_company_and_never_long() {
         let took = Duration::from_micros(700);
-        for (jobs, expect) in [(1, 0), (5, 0), (6, 700), (63, 700), (64, 0), (512, 0)] {
+        for (jobs, expect) in [(1, 0), (5, 0), (6, 700), (127, 700), (128, 0), (512, 0)] {
             assert_eq!(pause(jobs, took), Duration::from_micros(expect), "{jobs} jobs");
         }
         assert_eq!(pause(10, Duration::from_secs(1)), PAUSE_MAX);
