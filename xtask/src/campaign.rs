@@ -77,6 +77,12 @@ pub(crate) fn planted() -> Result<Counts> {
     all(PLANTED, &server)
 }
 
+/// The bench in its short form, for what a message costs in costs of the relay beside it.
+pub(crate) fn short_bench() -> Result<Counts> {
+    let server = server()?;
+    counted(&["bench", "--short", "--only", "switchboard,relay"], &server)
+}
+
 /// The server as users run it, built in release, and beside it the load tool: one build for both,
 /// because two would compile what they share twice.
 pub(crate) fn server() -> Result<PathBuf> {

@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     ("pages in a browser", browser),
     ("campaigns", campaign::short),
     ("planted faults", campaign::planted),
+    ("bench ratios", campaign::short_bench),
     ("spelling", || single(&mut command(tools::typos()?))),
     ("licences and sources", || {
         let mut deny = command(tools::deny()?);
