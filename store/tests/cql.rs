@@ -1,5 +1,5 @@
 //! The CQL engine on a real server, whose address is in `SWITCHBOARD_CQL`. The tests share it and
-//! take turns; each has a keyspace of its own.
+//! take turns, each on empty tables.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,10 +33,10 @@ fn config(keyspace: &str) -> Config {
     }
 }
 
-/// Takes the turn and makes the keyspace, afresh.
-async fn begin(keyspace: &str) -> (MutexGuard<'static, ()>, Config) {
+/// Takes the turn, makes the keyspace if it is not there, and empties it.
+async fn begin() -> (MutexGuard<'static, ()>, Config) {
     let turn = TURN.lock().await;
-    let config = config(keyspace);
+    let config = config("switchboard_test");
     migrate(&config).await.expect("the schema is applied");
     migrate(&config).await.expect("and again, which changes nothing");
     connect(&config).await.empty(&config).await.expect("the tables are emptied");
@@ -59,7 +59,7 @@ fn owned(epoch: u64, key: &ConversationKey, events: &[Event]) -> Append {
 
 #[tokio::test]
 async fn keeps_the_port() {
-    let (_turn, config) = begin("sb_port").await;
+    let (_turn, config) = begin().await;
     let store = connect(&config).await;
     let fresh = async || {
         store.empty(&config).await.expect("the tables are emptied");
@@ -70,7 +70,7 @@ async fn keeps_the_port() {
 
 #[tokio::test]
 async fn keeps_the_port_over_lives_and_between_several_owners() {
-    let (_turn, config) = begin("sb_shared").await;
+    let (_turn, config) = begin().await;
     let open = async || Arc::new(connect(&config).await) as Arc<dyn Store>;
     testkit::survives_reopening(open).await;
     testkit::is_shared(open).await;
@@ -78,7 +78,7 @@ async fn keeps_the_port_over_lives_and_between_several_owners() {
 
 #[tokio::test]
 async fn half_an_append_is_not_adopted_and_never_comes_back() {
-    let (_turn, config) = begin("sb_half").await;
+    let (_turn, config) = begin().await;
     let (first, second) = (connect(&config).await, connect(&config).await);
     let key = key("acme", 1);
     first.append(owned(1, &key, &[created(1)])).await.expect("it begins");
@@ -104,7 +104,7 @@ async fn half_an_append_is_not_adopted_and_never_comes_back() {
 
 #[tokio::test]
 async fn who_does_not_own_a_log_reads_what_its_checkpoint_covers() {
-    let (_turn, config) = begin("sb_reader").await;
+    let (_turn, config) = begin().await;
     let (owner, reader) = (connect(&config).await, connect(&config).await);
     let key = key("acme", 1);
     let events = [created(1), message(2, "Covered"), message(3, "Not yet")];
@@ -120,7 +120,7 @@ async fn who_does_not_own_a_log_reads_what_its_checkpoint_covers() {
 #[tokio::test]
 async fn a_long_log_goes_over_partitions() {
     const EVENTS: u64 = 2_345;
-    let (_turn, config) = begin("sb_long").await;
+    let (_turn, config) = begin().await;
     let (first, second) = (connect(&config).await, connect(&config).await);
     let key = key("acme", 1);
     let mut events = vec![created(1)];
@@ -153,7 +153,7 @@ async fn a_long_log_goes_over_partitions() {
 
 #[tokio::test]
 async fn events_that_are_kept_for_a_time_are_kept_in_their_own_table() {
-    let (_turn, config) = begin("sb_days").await;
+    let (_turn, config) = begin().await;
     let kept = connect(&config).await;
     let days = connect(&Config { retention: Retention::Days30, ..config }).await;
     let key = key("acme", 1);
@@ -170,7 +170,7 @@ async fn events_that_are_kept_for_a_time_are_kept_in_their_own_table() {
 
 #[tokio::test]
 async fn leases_and_claims_change_only_as_they_were_seen() {
-    let (_turn, config) = begin("sb_lease").await;
+    let (_turn, config) = begin().await;
     let leases = connect(&config).await.leases();
     let up = |boot, beat| Lease {
         boot: Uuid::from_u128(boot),
@@ -241,7 +241,7 @@ fn signal(name: &str) {
 
 #[tokio::test]
 async fn a_database_that_does_not_answer_is_busy_or_unknown_and_then_goes_on() {
-    let (_turn, config) = begin("sb_pause").await;
+    let (_turn, config) = begin().await;
     let store = connect(&config).await;
     let key = key("acme", 1);
     store.append(owned(1, &key, &[created(1)])).await.expect("it begins");

@@ -182,11 +182,12 @@ impl Database {
         answer
     }
 
-    /// Runs a statement of the tests' own.
+    /// Runs a statement of the tests' own; answers how many rows came of it.
     #[cfg(any(test, feature = "testkit"))]
-    pub(super) async fn run(&self, cql: String) -> Result<(), Fault> {
+    pub(super) async fn run(&self, cql: String) -> Result<usize, Fault> {
         let sent = self.session.query_unpaged(super::statements::unprepared(&cql), ()).await;
-        sent.map(drop).map_err(|why| Failure::from(why).of_write())
+        let answer = sent.map_err(|why| Failure::from(why).of_write())?;
+        Ok(answer.into_rows_result().map_or(0, |rows| rows.rows_num()))
     }
 }
 

@@ -22,6 +22,9 @@ const TABLES: &[&str] = &[
     "shard_owner",
 ];
 
+/// Those whose rows are written with times that follow the heads.
+const TIMED_BY_HEADS: &[&str] = &["conversation_card", "conversation_number", "list_entry"];
+
 impl Cql {
     /// Empties every table, so that the next test finds nothing.
     ///
@@ -29,11 +32,24 @@ impl Cql {
     ///
     /// When the database refuses.
     pub async fn empty(&self, config: &Config) -> Result<(), Fault> {
-        let keyspace = &config.keyspace;
-        let truncate = |table| self.engine.database.run(format!("TRUNCATE {keyspace}.{table}"));
-        let truncates: Vec<_> = TABLES.iter().map(truncate).collect();
+        let truncates: Vec<_> =
+            TABLES.iter().map(|table| self.empty_table(config, table)).collect();
         try_join_all(truncates).await?;
         self.engine.logs.forget_all();
+        Ok(())
+    }
+
+    /// To find a table empty takes a hundredth of the time that it takes to make it so. But where
+    /// times follow heads, what was deleted of one test hides what the next one writes at the
+    /// same heads, so these are made empty in any case.
+    async fn empty_table(&self, config: &Config, table: &str) -> Result<(), Fault> {
+        let (database, keyspace) = (&self.engine.database, &config.keyspace);
+        let hides = TIMED_BY_HEADS.contains(&table);
+        let is_used =
+            hides || database.run(format!("SELECT * FROM {keyspace}.{table} LIMIT 1")).await? > 0;
+        if is_used {
+            database.run(format!("TRUNCATE {keyspace}.{table}")).await?;
+        }
         Ok(())
     }
 
@@ -43,6 +59,6 @@ impl Cql {
     ///
     /// When the database refuses.
     pub async fn run(&self, cql: &str) -> Result<(), Fault> {
-        self.engine.database.run(cql.into()).await
+        self.engine.database.run(cql.into()).await.map(drop)
     }
 }
