@@ -137,7 +137,7 @@ fn a_release_that_shows_later_and_a_claim_by_another_end_it_too() {
 }
 
 #[test]
-fn a_claim_that_came_through_unknown_is_given_back_when_the_shard_is_anothers_by_now() {
+fn a_claim_that_came_through_unknown_is_given_back_when_another_should_own_it() {
     let mut mine = Claims::new(life(1, 10), Rules::ALL);
     let here = survey(Some(owned(4, Some(life(1, 10)))), &[]);
     let deeds = mine.plan(&here, &placed(2));
