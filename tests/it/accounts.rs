@@ -180,13 +180,14 @@ async fn whether_an_account_exists_shows_nowhere() {
 async fn the_time_of_a_refusal_does_not_tell_whether_the_account_exists() {
     let server = start().await;
     set_up(&server).await;
-    let mut took = [Duration::ZERO; 2];
+    // The quickest of each: what a busy machine adds to one is not the server's doing.
+    let mut took = [Duration::MAX; 2];
     let mut browser = Browser::new(server.address());
     for _ in 0..6 {
         for (idx, email) in [EMAIL, "nobody@example.com"].into_iter().enumerate() {
             let began = Instant::now();
             assert_eq!(browser.log_in(email, "not the password").await.status, 401);
-            took[idx] += began.elapsed();
+            took[idx] = took[idx].min(began.elapsed());
         }
     }
     // Without the hash of nobody the second takes a twentieth.
