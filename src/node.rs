@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use switchboard_actors::clock::Clock;
 use switchboard_actors::observe::Observed;
+use switchboard_actors::sabotage::Sabotage;
 use switchboard_actors::system::{Life, StartError};
 use switchboard_actors::{Config as ActorsConfig, System};
 use switchboard_cluster::ownership::{Epoch, NodeName, Single};
@@ -170,6 +171,7 @@ impl Node {
             budgets: Budgets::new(&config.limits),
             demo: config.server.demo,
             phase: phase.clone(),
+            sabotage: Sabotage::from_environment(),
             clock,
         });
         for tenant in doors.directory.tenants().await? {

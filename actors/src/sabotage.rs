@@ -16,6 +16,7 @@ struct Planted {
     leak_notes: bool,
     over_capacity: bool,
     leak_cards: bool,
+    deaf: bool,
 }
 
 #[cfg(feature = "sabotage")]
@@ -37,6 +38,7 @@ impl Sabotage {
             leak_notes: has("leak_notes"),
             over_capacity: has("over_capacity"),
             leak_cards: has("leak_cards"),
+            deaf: has("deaf"),
         };
         if planted != Planted::default() {
             tracing::error!(?planted, "sabotaged: this node breaks its promises on purpose");
@@ -68,6 +70,12 @@ impl Sabotage {
     pub(crate) const fn leaks_cards(self) -> bool {
         self.planted.leak_cards
     }
+
+    /// Frames that are none are passed over without a word, however many come.
+    #[must_use]
+    pub const fn passes_over_bad_frames(self) -> bool {
+        self.planted.deaf
+    }
 }
 
 #[cfg(not(feature = "sabotage"))]
@@ -95,6 +103,12 @@ impl Sabotage {
     }
 
     pub(crate) const fn leaks_cards(self) -> bool {
+        false
+    }
+
+    /// Never: the feature is off.
+    #[must_use]
+    pub const fn passes_over_bad_frames(self) -> bool {
         false
     }
 }

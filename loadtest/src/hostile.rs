@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use bystander::Bystander;
 
+use crate::kill::Sabotage;
 use crate::report::Report;
 use crate::rng::Rng;
 use crate::server::{Server, scratch};
@@ -29,6 +30,9 @@ pub struct Args {
     /// The seed of a run to repeat.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Run the server with this sabotage and demand that bad frames go unanswered.
+    #[arg(long)]
+    pub expect_red: Option<Sabotage>,
 }
 
 /// Runs the campaign.
@@ -43,7 +47,16 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     ));
     let dir = scratch(&args.server)?;
     let mut server = Server::new(&args.server, dir.path())?;
+    server.set_environment(args.expect_red.map(Sabotage::environment).into_iter().collect());
     server.start().await?;
+    if let Some(red) = args.expect_red {
+        let (n_cases, unanswered) = attacks::nonsense(server.public).await?;
+        let facts =
+            format!("{} of {n_cases} passed over: {}", unanswered.len(), unanswered.join(", "));
+        report.check(&format!("red by {}", red.name()), unanswered.len() == n_cases, facts);
+        server.kill().await?;
+        return report.finish();
+    }
 
     let bystander = Bystander::start(server.public).await?;
     attacks::run(&mut server, args.damaged, &mut Rng::new(seed), &mut report).await?;

@@ -63,6 +63,8 @@ pub enum Sabotage {
     OverCapacity,
     /// Cards are never given back.
     LeakCards,
+    /// Frames that are none are passed over without a word.
+    Deaf,
 }
 
 impl Sabotage {
@@ -77,6 +79,7 @@ impl Sabotage {
             Self::NoFsync => "no_fsync",
             Self::OverCapacity => "over_capacity",
             Self::LeakCards => "leak_cards",
+            Self::Deaf => "deaf",
         }
     }
 
@@ -97,7 +100,7 @@ impl Sabotage {
                 Fault::LiveRepeat,
             ],
             Self::LeakNotes => &[Fault::NoteLeaked],
-            Self::OverCapacity | Self::LeakCards => &[],
+            Self::OverCapacity | Self::LeakCards | Self::Deaf => &[],
         }
     }
 

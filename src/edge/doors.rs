@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 use switchboard_actors::clock::Clock;
+use switchboard_actors::sabotage::Sabotage;
 use switchboard_actors::{inbox, presence, queue, region};
 use switchboard_domain::ids::{ConversationId, TenantId};
 use switchboard_domain::permission::AgentsSee;
@@ -71,6 +72,8 @@ pub struct Doors {
     pub demo: bool,
     /// What the node is doing.
     pub phase: Watch,
+    /// Planted faults: none in any build that users run.
+    pub sabotage: Sabotage,
 }
 
 /// Budgets that apply in production.

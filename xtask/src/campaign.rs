@@ -29,6 +29,7 @@ const PLANTED: &[&[&str]] = &[
     &["powercut", "--cuts", "10", "--expect-red", "no_fsync"],
     &["fsync", "--expect-red", "no_fsync"],
     &["capacity", "--operations", "200", "--expect-red", "over_capacity"],
+    &["hostile", "--expect-red", "deaf"],
 ];
 
 /// Runs one campaign in the form that `args` ask for; whether it passed.

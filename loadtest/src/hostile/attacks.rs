@@ -1,6 +1,7 @@
 //! Frames that are not the protocol: garbage, oversized, wrong opcode, unknown, deeply nested,
 //! fragmented, too early, too late. Each is answered by an error or a close code.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
@@ -56,18 +57,14 @@ fn told(report: &mut Report, name: &str, passed: bool, outcome: &Outcome) {
     report.check(name, passed, format!("{codes}; {close}"));
 }
 
-/// Bad frames on a JSON connection that is ready: an error, and the socket lives.
-async fn frames(offender: &Offender, report: &mut Report) -> anyhow::Result<()> {
-    let lives: Check = |outcome| !outcome.codes.is_empty() && outcome.close.is_none();
-    let refused: Check = |outcome| !outcome.codes.is_empty() || outcome.close.is_some();
-    let id = &offender.conversation;
-    let unknown = uuid::Uuid::new_v4().to_string();
-    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    let nested_body = format!(
-        r#"{{"type":"send","conversation":"{id}","n":1,"kind":"message","body":{{"text":"x","files":{}}}}}"#,
-        nested(5_000)
-    );
-    let cases: Vec<(&str, String, Check)> = vec![
+/// An error, and the socket lives.
+fn lives(outcome: &Outcome) -> bool {
+    !outcome.codes.is_empty() && outcome.close.is_none()
+}
+
+/// What is no frame at all, and what must be said to it.
+fn no_frames() -> Vec<(&'static str, String, Check)> {
+    vec![
         ("garbage", "not json at all {".to_owned(), lives),
         ("an empty frame", String::new(), lives),
         ("null", "null".to_owned(), lives),
@@ -77,6 +74,54 @@ async fn frames(offender: &Offender, report: &mut Report) -> anyhow::Result<()> 
         }),
         ("no type", r#"{"conversation":"x"}"#.to_owned(), lives),
         ("a number as type", r#"{"type":7}"#.to_owned(), lives),
+    ]
+}
+
+/// The part of the campaign that a deaf server must fail: how many cases there are, and which
+/// were not answered as they must be.
+pub(super) async fn nonsense(address: SocketAddr) -> anyhow::Result<(usize, Vec<&'static str>)> {
+    let offender = Offender::new(address).await?;
+    let mut unanswered = Vec::new();
+    let cases = no_frames();
+    let n_cases = cases.len() + 1;
+    for (name, payload, passed) in cases {
+        let socket = offender.ready(Encoding::Json).await?;
+        if !passed(&offend(socket, &fenced(text(payload)), PATIENCE).await) {
+            unanswered.push(name);
+        }
+    }
+    if !is_ended(&flood(&offender).await?) {
+        unanswered.push(FLOOD);
+    }
+    // Deaf is not dead.
+    let good = fenced(text(offender.send(1, "fine").to_string()));
+    let outcome = offend(offender.ready(Encoding::Json).await?, &good, PATIENCE).await;
+    anyhow::ensure!(outcome == Outcome::default(), "a good frame: {outcome:?}");
+    Ok((n_cases, unanswered))
+}
+
+const FLOOD: &str = "40 bad frames in a row";
+
+async fn flood(offender: &Offender) -> anyhow::Result<Outcome> {
+    let flood: Vec<u8> = (0..40).flat_map(|_| text("nonsense")).collect();
+    Ok(offend(offender.ready(Encoding::Json).await?, &fenced(flood), PATIENCE).await)
+}
+
+fn is_ended(outcome: &Outcome) -> bool {
+    outcome.close == Some(4501)
+}
+
+/// Bad frames on a JSON connection that is ready: an error, and the socket lives.
+async fn frames(offender: &Offender, report: &mut Report) -> anyhow::Result<()> {
+    let refused: Check = |outcome| !outcome.codes.is_empty() || outcome.close.is_some();
+    let id = &offender.conversation;
+    let unknown = uuid::Uuid::new_v4().to_string();
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let nested_body = format!(
+        r#"{{"type":"send","conversation":"{id}","n":1,"kind":"message","body":{{"text":"x","files":{}}}}}"#,
+        nested(5_000)
+    );
+    let bad_frames: Vec<(&str, String, Check)> = vec![
         ("n as text", offender.send(1, "x").to_string().replace("\"n\":1", "\"n\":\"1\""), lives),
         ("n negative", offender.send(1, "x").to_string().replace("\"n\":1", "\"n\":-1"), lives),
         ("n huge", offender.send(1, "x").to_string().replace("\"n\":1", "\"n\":1e99"), lives),
@@ -134,14 +179,13 @@ async fn frames(offender: &Offender, report: &mut Report) -> anyhow::Result<()> 
             |_| true,
         ),
     ];
-    for (name, payload, passed) in cases {
+    for (name, payload, passed) in no_frames().into_iter().chain(bad_frames) {
         let socket = offender.ready(Encoding::Json).await?;
         let outcome = offend(socket, &fenced(text(payload)), PATIENCE).await;
         told(report, name, passed(&outcome), &outcome);
     }
-    let flood: Vec<u8> = (0..40).flat_map(|_| text("nonsense")).collect();
-    let outcome = offend(offender.ready(Encoding::Json).await?, &flood, PATIENCE).await;
-    told(report, "40 bad frames in a row", outcome.close == Some(4501), &outcome);
+    let outcome = flood(offender).await?;
+    told(report, FLOOD, is_ended(&outcome), &outcome);
     let socket = offender.ready(Encoding::Json).await?;
     let good = text(offender.send(1, "still fine").to_string());
     let outcome = offend(socket, &fenced(good), PATIENCE).await;
