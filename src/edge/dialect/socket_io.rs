@@ -667,3 +667,28 @@ const fn kind(principal: Principal) -> &'static str {
         Principal::Visitor(_) | Principal::System => "visitor",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_and_more_of_it_is_a_flood() {
+        let waiting = Waiting::default();
+        assert!(waiting.take_in(HEARD_BYTES_MAX));
+        waiting.take_out(HEARD_BYTES_MAX);
+        assert!(waiting.take_in(HEARD_BYTES_MAX - 1));
+        assert!(!waiting.take_in(2));
+        waiting.end(true);
+        // That the client leaves then does not hide why.
+        waiting.end(false);
+        assert_eq!(waiting.over().await, Close::Rate);
+    }
+
+    #[tokio::test]
+    async fn who_leaves_is_gone() {
+        let waiting = Waiting::default();
+        waiting.end(false);
+        assert_eq!(waiting.over().await, Close::Gone);
+    }
+}

@@ -192,6 +192,11 @@ impl Socket {
         self.acked.iter().filter(|(_, answer)| answer["success"] == true).count()
     }
 
+    /// Waits until so many events were acknowledged, or the server has ended it.
+    pub(super) async fn until_answered(&mut self, n_events: usize) {
+        while !self.has_left && self.acked.len() < n_events && self.take().await {}
+    }
+
     /// Waits until the server ends it; answers whether it said goodbye.
     pub(super) async fn end(&mut self) -> bool {
         while !self.has_left && self.take().await {}
