@@ -18,7 +18,7 @@ const OURS = `
   onUnread outbox outdated pauseMs peek pictures probe readings
   receipts reconnect settled stall startAgain takeOlder textBytes transmit
   trouble typed unfollow verified visit watching stage notice applied queued behind learn fold
-  reading opened others oldest answers author card conversations follow forget keep late mine onClose
+  reading opened others oldest answers author card conversations follow forget keep mine onClose
   own picture reader refused run settings stored tell who words
 `;
 

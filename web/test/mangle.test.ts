@@ -53,3 +53,21 @@ test('no shortened name is stored or looked up by a text', () => {
   const taken = new Set([...stored.split(' '), ...Object.keys(en)]);
   expect(names.filter((name) => taken.has(name))).toEqual([]);
 });
+
+/** The keys of the records that the pages for visitors ask by a text. */
+function keysOfRecords(folder: string): string[] {
+  const files = readdirSync(join(WEB, folder)).filter((name) => /(?<!\.test)\.tsx?$/.test(name));
+  return files.flatMap((name) => {
+    const text = readFileSync(join(WEB, folder, name), 'utf8');
+    const records = [...text.matchAll(/\bRecord<.*> = \{\n([\s\S]*?)\n\};/g)];
+    return records.flatMap(([, body = '']) =>
+      [...body.matchAll(/^ {2}(\w+):/gm)].map(([, key = '']) => key),
+    );
+  });
+}
+
+test('no shortened name is a key of a record', () => {
+  const keys = ['client', 'loader', 'ui', 'widget'].flatMap(keysOfRecords);
+  expect(keys).toEqual(expect.arrayContaining(['late', 'delivered', 'closed', 'waiting']));
+  expect(names.filter((name) => keys.includes(name))).toEqual([]);
+});
