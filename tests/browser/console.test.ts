@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import type { WebSocketRoute } from 'playwright-core';
 import { expect, test } from 'vitest';
+import { Admin } from './kit/admin.ts';
 import { Guest } from './kit/guest.ts';
 import { Agent, type Profile, picture, readBack } from './kit/people.ts';
 import { setStage } from './kit/stage.ts';
@@ -15,7 +16,10 @@ async function agent(name: 'Ada' | 'Ben', in_?: Profile): Promise<Agent> {
   return Agent.open(in_ ?? (await profile()), stage.server.address, name);
 }
 
-function begin(text: string, more: { name?: string; email?: string } = {}): Promise<Guest> {
+function begin(
+  text: string,
+  more: { name?: string; email?: string; skills?: string[] } = {},
+): Promise<Guest> {
   return Guest.begin(stage.server.address, { text, ...more });
 }
 
@@ -63,6 +67,26 @@ test('accept next takes the one that waits longest', async () => {
   await ada.filter('Unassigned 2').waitFor();
   await ada.list.getByRole('button', { name: 'Accept next' }).click();
   await ada.sees('patient');
+  await ada.reply.waitFor();
+});
+
+test('accept next passes over who needs skills that one does not have', async () => {
+  await begin('Parlez-vous français ?', { skills: ['french'] });
+  const ada = await agent('Ada');
+  const next = ada.list.getByRole('button', { name: 'Accept next' });
+  await next.click();
+  await ada.page.getByText('Who waits needs other skills').waitFor();
+  await begin('Just a fern');
+  await ada.filter('Unassigned 2').waitFor();
+  await next.click();
+  await ada.sees('Just a fern');
+  await ada.reply.waitFor();
+  await ada.button(/^Resolve$/).click();
+  const admin = await Admin.signIn(stage.server);
+  const set = await admin.call('PUT', '/v1/agents/me/skills', { skills: ['french'] });
+  expect(set.status).toBeLessThan(300);
+  await next.click();
+  await ada.sees('Parlez-vous français ?');
   await ada.reply.waitFor();
 });
 

@@ -23,6 +23,7 @@ import { Drafts, type Mode } from './drafts.ts';
 import { Guard } from './guard.ts';
 import { Inbox } from './inbox.ts';
 import { agentLine } from './lines.ts';
+import { acceptNext, type Competence } from './next.ts';
 import type { Prefs } from './prefs.ts';
 import { Search } from './search.ts';
 import type { Me, Session } from './session.ts';
@@ -47,8 +48,6 @@ const TYPING_EVERY_MS = 3_000;
 const TYPING_PAUSE_MS = 4_000;
 /** A connection that comes back this soon is not worth a word. */
 const QUIET_MS = 1_500;
-/** How many of those that wait are tried when others are quicker. */
-const TRIES_MAX = 5;
 
 export class Desk {
   readonly me: AgentRef & { role: Me['principal']['role'] };
@@ -183,16 +182,40 @@ export class Desk {
     if (outcome.ok) this.selected.value = card.id;
   }
 
-  /** Takes the one that waits longest; somebody quicker only leads to the next. */
+  /** Takes who waits longest of those that are for this person, and opens it. */
   async takeNext(): Promise<void> {
-    const waiting = this.inbox.view('unassigned').rows.peek();
-    const free = waiting.filter((card) => !this.acts.busy.peek().has(card.id));
-    for (const card of free.slice(0, TRIES_MAX)) {
-      const outcome = await this.acts.take(card);
-      if (outcome.ok) this.selected.value = card.id;
-      if (outcome.ok || outcome.code !== 'already_accepted') return;
+    const { session, toasts } = this.#options;
+    const next = await acceptNext({
+      // Asked each time: somebody may just have been given another skill.
+      competence: async () => (await session.ask<Competence>('GET', '/v1/agents/me')).body,
+      waiting: () => {
+        const busy = this.acts.busy.peek();
+        return this.inbox
+          .view('unassigned')
+          .rows.peek()
+          .filter(({ id }) => !busy.has(id));
+      },
+      take: (card) => this.acts.take(card),
+    });
+    switch (next) {
+      case 'nobody':
+        toasts.say('Nobody is waiting.');
+        break;
+      case 'unsuited':
+        toasts.say('Who waits needs other skills or another department than yours.');
+        break;
+      case 'unknown':
+        toasts.say('Could not accept anybody: the server did not answer.', {
+          bad: true,
+          action: { text: 'Retry', run: () => void this.takeNext() },
+        });
+        break;
+      case 'refused':
+        // The refusal has been told.
+        break;
+      default:
+        this.selected.value = next.id;
     }
-    if (free.length === 0) this.#options.toasts.say('Nobody is waiting.');
   }
 
   /** Ends a conversation and goes on to the one that the person likes to see then. */

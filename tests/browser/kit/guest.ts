@@ -8,6 +8,8 @@ interface Begin {
   email?: string;
   context?: Record<string, string>;
   fields?: Record<string, string>;
+  /** What whoever answers must be able to do. */
+  skills?: string[];
 }
 
 export class Guest {
