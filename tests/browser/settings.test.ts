@@ -54,6 +54,40 @@ test('a department is made, changed, and deleted with a word of what happens', a
   expect(await owner.page.getByRole('link', { name: 'Repairs & Returns' }).count()).toBe(0);
 });
 
+test('a widget is removed by its name, and not over the change of somebody else', async () => {
+  await owner.open('Widgets');
+  await owner.button('Make a widget').click();
+  await owner.field('Name').fill('Pop-up shop');
+  await owner.button('Make it').click();
+  const remove = owner.button('Remove widget…');
+  await remove.click();
+  await owner.dialog.getByText(/identity keys end/).waitFor();
+  await owner.dialog.getByText(/go on, here and for visitors/).waitFor();
+  const typed = owner.dialog.getByRole('textbox', { name: 'Name of the widget' });
+  await typed.fill('Pop-up');
+  expect(await owner.dialog.getByRole('button', { name: 'Remove it' }).isDisabled()).toBe(true);
+  await owner.page.keyboard.press('Escape');
+  await owner.dialog.waitFor({ state: 'hidden' });
+
+  // The same person in another tab stands for a colleague.
+  const other = new Owner(await profile.context.newPage());
+  await other.page.goto(owner.page.url());
+  await other.tab('Words');
+  await other.field('Title').fill('Until Sunday');
+  await other.save();
+  await remove.click();
+  await typed.fill('Pop-up shop');
+  profile.expect(REFUSED);
+  await owner.dialog.getByRole('button', { name: 'Remove it' }).click();
+  await owner.dialog.getByText(/^Olga Owner changed it meanwhile \(/).waitFor();
+  await owner.dialog.getByRole('button', { name: 'Remove it anyway' }).click();
+  await owner.said('Pop-up shop is removed.');
+  await owner.heading('Widgets').waitFor();
+  expect(await owner.page.getByRole('link', { name: 'Pop-up shop' }).count()).toBe(0);
+  await other.page.reload();
+  await other.heading('It is not there any more').waitFor();
+});
+
 test('leaving with something unsaved asks first', async () => {
   await owner.open('Departments');
   await owner.page.getByRole('link', { name: 'Sales' }).click();

@@ -10,6 +10,8 @@ export class Refusal extends Problem {
   readonly field: string | null;
   /** Who changed it meanwhile, when the answer says so. */
   readonly by: string | null;
+  /** And when. */
+  readonly at: string | null;
   readonly retryAfterS: number | null;
 
   /** `said` is the answer: a problem document, or whatever else came. */
@@ -19,6 +21,7 @@ export class Refusal extends Problem {
     // Our problems quote the field first: "`name` is empty".
     this.field = textIn(said, 'field') ?? /^`([^`]+)`/.exec(this.detail)?.[1] ?? null;
     this.by = textIn(partIn(said, 'by'), 'name');
+    this.at = textIn(said, 'at');
     this.retryAfterS = retryAfterS;
   }
 }

@@ -4,6 +4,7 @@ import './designer.css';
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
+import { Glyph } from '../../ui/icons.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
 import type { Shell } from '../shell.ts';
 import { type Department, useDepartments } from './department.ts';
@@ -15,6 +16,7 @@ import { Questions } from './designer-questions.tsx';
 import { Editing } from './editing.ts';
 import { Loaded, PageHead, SaveBar } from './parts.tsx';
 import { Preview } from './preview.tsx';
+import { RemoveDialog } from './removal.tsx';
 import { type Settings, trimmed, type Widget, whole, widgetTroubles } from './widget.ts';
 
 const NAMES: Record<keyof Settings, string> = {
@@ -39,6 +41,8 @@ const NAMES: Record<keyof Settings, string> = {
   routing: 'How it finds somebody',
 };
 
+const WIDGETS = '/console/settings/widgets';
+
 const TABS = [
   { name: 'look', text: 'Look' },
   { name: 'words', text: 'Words' },
@@ -62,6 +66,7 @@ export function Designer({ shell, id }: { shell: Shell; id: string }): JSX.Eleme
   const departments = useDepartments(session);
   const tab = useSignal<TabName>('look');
   const there = useSignal(true);
+  const removing = useSignal(false);
   const path = `/v1/widgets/${encodeURIComponent(id)}/settings`;
   const editing = useMemo(() => {
     const take = ({ body, etag }: { body: Widget; etag: string | null }) => ({
@@ -89,8 +94,21 @@ export function Designer({ shell, id }: { shell: Shell; id: string }): JSX.Eleme
     <div class="designer">
       <PageHead
         title={editing.saved.value?.name ?? 'Widget'}
-        back={{ href: '/console/settings/widgets', text: 'Widgets' }}
-      />
+        back={{ href: WIDGETS, text: 'Widgets' }}
+      >
+        {editing.state.value === 'ready' && (
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => {
+              removing.value = true;
+            }}
+          >
+            <Glyph name="trash" />
+            Remove widget…
+          </button>
+        )}
+      </PageHead>
       <Loaded
         state={editing.state.value}
         refusal={editing.refusal.value}
@@ -142,6 +160,30 @@ export function Designer({ shell, id }: { shell: Shell; id: string }): JSX.Eleme
           </>
         )}
       </Loaded>
+      {removing.value && editing.saved.value !== null && (
+        <RemoveDialog
+          widget={{ name: editing.saved.value.name, etag: editing.etag }}
+          origins={editing.saved.value.allowed_origins}
+          remove={(etag) =>
+            session.ask('DELETE', `/v1/widgets/${encodeURIComponent(id)}`, { ifMatch: etag })
+          }
+          load={async () => {
+            const { body, etag } = await session.ask<Widget>('GET', path);
+            return { body: body.settings, etag };
+          }}
+          onRemoved={(name) => {
+            removing.value = false;
+            // Nothing is left that could be saved.
+            shell.router.guard = null;
+            editing.undo();
+            shell.toasts.say(`${name} is removed.`);
+            shell.router.go(WIDGETS);
+          }}
+          onClose={() => {
+            removing.value = false;
+          }}
+        />
+      )}
     </div>
   );
 }
