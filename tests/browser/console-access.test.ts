@@ -82,7 +82,14 @@ test('every state', async () => {
   await page.goto(`${stage.server.address}/console/settings/preferences`);
   await page.getByRole('heading', { name: 'Preferences' }).waitFor();
   await look('preferences');
-  expect(checked).toBe(16 * 8);
+  await page.getByRole('button', { name: 'Change the keys of Resolve', exact: true }).click();
+  await keyboard.press('t');
+  await ada.dialog.getByText(/Transfer has it now/).waitFor();
+  await look('preferences conflict');
+  await keyboard.press('Control+p');
+  await ada.dialog.getByText(/cannot be chosen/).waitFor();
+  await lookAtDialog('preferences refused');
+  expect(checked).toBe(18 * 8);
 }, 900_000);
 
 test('an agent works by keyboard alone: accept, reply, note, tag, resolve', async () => {

@@ -456,6 +456,75 @@ test('colors, density and keys are kept', async () => {
   await ada.dialog.waitFor();
 });
 
+test('keys can be chosen, are shown everywhere, and come back as they were', async () => {
+  await begin('Other keys');
+  const ada = await agent('Ada');
+  const { page } = ada;
+  const { keyboard } = page;
+  const change = (title: string) =>
+    page.getByRole('button', { name: `Change the keys of ${title}`, exact: true });
+  const pressNew = async (title: string, ...keys: string[]) => {
+    await change(title).focus();
+    await keyboard.press('Enter');
+    const field = ada.dialog.getByLabel('New key');
+    await expect
+      .poll(() => field.evaluate((element) => element === document.activeElement))
+      .toBe(true);
+    for (const key of keys) await keyboard.press(key);
+  };
+  const row = (title: string) => page.getByRole('listitem').filter({ has: change(title) });
+  await page.getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('link', { name: 'Preferences' }).click();
+
+  // What the browser needs is refused, what another has is said, and both by keyboard alone.
+  await pressNew('Resolve', 'Control+p');
+  await ada.dialog.getByText(/Ctrl\+P cannot be chosen\. The browser prints/).waitFor();
+  await keyboard.press('t');
+  await ada.dialog.getByText('T: Transfer has it now, and would lose it.').waitFor();
+  await picture(page, 'keys-conflict');
+  await keyboard.press('Enter');
+  await ada.dialog.waitFor({ state: 'hidden' });
+  await page.getByText('Resolve: T.').waitFor();
+  await row('Transfer').getByText('no key').waitFor();
+  await pressNew('All commands', 'Control+Shift+e');
+  await ada.dialog.getByText(/while you write, too/).waitFor();
+  await ada.dialog.getByRole('button', { name: 'Add it' }).click();
+  await pressNew('Reply', 'g', 'r');
+  await ada.dialog.getByText(/^G then R is free/).waitFor();
+  await keyboard.press('Enter');
+  await ada.dialog.waitFor({ state: 'hidden' });
+
+  await page.reload();
+  await row('Reply').getByText('R', { exact: true }).waitFor();
+  await page.getByRole('link', { name: 'Inbox' }).click();
+  await ada.accept('Other keys');
+  const resolve = ada.button(/^Resolve$/);
+  expect(await resolve.getAttribute('title')).toBe('T');
+  await ada.heading.press('g');
+  await keyboard.press('r');
+  await expect.poll(() => ada.focused()).toBe('Reply');
+  await keyboard.press('Control+Shift+e');
+  await ada.dialog.getByRole('combobox').fill('resolve');
+  await ada.dialog
+    .getByRole('option', { name: /^Resolve/ })
+    .getByText('T', { exact: true })
+    .waitFor();
+  await keyboard.press('Escape');
+  await ada.heading.press('e');
+  await ada.heading.press('t');
+  await ada.filter('Mine$').waitFor();
+
+  await page.keyboard.press('?');
+  await ada.dialog.getByRole('link', { name: 'Change keys' }).click();
+  await change('Resolve').click();
+  await ada.dialog.getByRole('button', { name: 'Reset to E' }).click();
+  await page.getByText('Resolve: E.').waitFor();
+  await row('Transfer').getByText('T', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Reset all keys' }).click();
+  await page.getByText('All keys are as they come.').waitFor();
+  expect(await page.getByRole('button', { name: 'Reset all keys' }).isDisabled()).toBe(true);
+});
+
 test('beside a conversation stands who it is, where they are and what was before', async () => {
   const first = await Guest.begin(stage.server.address, {
     text: 'Long ago',

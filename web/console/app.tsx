@@ -1,6 +1,6 @@
 /** The console: which page an address is. */
 
-import type { ReadonlySignal } from '@preact/signals';
+import { computed, type ReadonlySignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import { browserClock } from '../client/browser.ts';
@@ -81,9 +81,9 @@ function Work({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
   useKeys(shell, commands);
   const inSettings = shell.router.path.value.startsWith(SETTINGS);
   return (
-    <Frame shell={shell} desk={desk}>
+    <Frame shell={shell} desk={desk} commands={commands}>
       {inSettings ? (
-        <Settings shell={shell} />
+        <Settings shell={shell} commands={commands} />
       ) : (
         <Inbox shell={shell} desk={desk} commands={commands} />
       )}
@@ -150,10 +150,12 @@ function Inbox({ shell, desk, commands }: InboxProps): JSX.Element {
 /** Keys go to commands unless something is open above the page. */
 function useKeys(shell: Shell, commands: readonly Command[]): void {
   useEffect(() => {
-    const bindings = commands.flatMap(({ keys, run, when }) =>
-      keys.map((one) => ({ keys: one, run, when: when ?? (() => true) })),
+    const bindings = computed(() =>
+      commands.flatMap(({ keys, run, when }) =>
+        keys.map((one) => ({ keys: one, run, when: when ?? (() => true) })),
+      ),
     );
-    const hotkeys = new Hotkeys(browserClock, () => bindings);
+    const hotkeys = new Hotkeys(browserClock, () => bindings.value);
     const press = (event: KeyboardEvent) => {
       hotkeys.singles = shell.prefs.singleKeys.peek();
       if (event.defaultPrevented || isCovered()) return;

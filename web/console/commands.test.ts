@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import type { Card } from '../client/frames.ts';
 import { card } from '../test/fake/cards.ts';
 import { MemoryStore } from '../test/fake/ports.ts';
-import { type Command, commandsOf } from './commands.ts';
+import { type Command, commandsOf, keyOf } from './commands.ts';
 import type { Desk } from './desk.ts';
+import { choose, refusalOf } from './keymap.ts';
 import { openPrefs } from './prefs.ts';
 import type { Shell } from './shell.ts';
 
@@ -52,7 +53,7 @@ async function make(open: Card | null, path = '/console') {
     found?.run();
     return found?.title ?? null;
   };
-  return { commands, can, called, press };
+  return { commands, can, called, press, prefs: shell.prefs };
 }
 
 const mine = card('c', { status: 'active', agent: { id: 'me', name: 'Ada' } });
@@ -112,4 +113,27 @@ test('each key does what it says', async () => {
     'open keys',
     'choose',
   ]);
+});
+
+test('no usual key is one that the browser needs', async () => {
+  const { commands } = await make(mine);
+  const refused = commands.flatMap(({ usual }) => usual.filter((keys) => refusalOf(keys) !== null));
+  // It only leaves the conversation when nothing is open that it would close.
+  expect(refused).toEqual(['escape']);
+});
+
+test('chosen keys do what the usual ones did, everywhere at once', async () => {
+  const { commands, press, called, prefs } = await make(mine);
+  prefs.keys.value = choose({}, 'Resolve', ['mod+shift+e', 't']);
+  expect(press('e')).toBe(null);
+  expect(press('t')).toBe('Resolve');
+  expect(press('mod+shift+e')).toBe('Resolve');
+  expect(called).toEqual(['resolve', 'resolve']);
+  expect(keyOf(commands, 'Resolve')).toBe('mod+shift+e');
+  expect(keyOf(commands, 'Transfer…')).toBe(undefined);
+  const keys = commands.flatMap((command) => command.keys);
+  expect(new Set(keys).size).toBe(keys.length);
+  prefs.keys.value = {};
+  expect(press('e')).toBe('Resolve');
+  expect(press('t')).toBe('Transfer…');
 });

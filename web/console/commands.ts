@@ -3,10 +3,12 @@
  * Without a DOM.
  */
 
+import { computed } from '@preact/signals-core';
 import type { Card } from '../client/frames.ts';
 import type { Desk } from './desk.ts';
 import type { Mode } from './drafts.ts';
 import { FILTERS, type FilterName } from './inbox.ts';
+import { keymap } from './keymap.ts';
 import type { Panel, Place } from './panels.ts';
 import { INBOX, SETTINGS, type Shell } from './shell.ts';
 import type { TextFile } from './transcript-file.ts';
@@ -14,8 +16,10 @@ import type { TextFile } from './transcript-file.ts';
 export interface Command {
   title: string;
   group: 'Conversation' | 'List' | 'Write' | 'Go to' | 'Console';
-  /** All keys that run it; the first is shown in menus. */
+  /** All keys that run it now, as they were chosen; the first is shown in menus. */
   keys: readonly string[];
+  /** The keys that it comes with. */
+  usual: readonly string[];
   /** Whether it applies now; without it always. */
   when?(): boolean;
   run(): void;
@@ -43,14 +47,22 @@ export const FILTER_NAMES: Record<FilterName, string> = {
 
 const FILTER_KEYS: Partial<Record<FilterName, string>> = { mine: 'g m', unassigned: 'g u' };
 
-export function commandsOf({
-  shell,
-  desk,
-  open,
-  focus,
-  toggleContext,
-  save,
-}: CommandPorts): Command[] {
+/** A command as it is written down here: its keys are the usual ones. */
+type Plain = Omit<Command, 'usual'>;
+
+/** All commands. Whoever reads the keys of one is told of a change, as with any signal. */
+export function commandsOf(ports: CommandPorts): readonly Command[] {
+  const usual = plainCommands(ports).map(({ keys, ...rest }) => ({ ...rest, usual: keys }));
+  const map = computed(() => keymap(usual, ports.shell.prefs.keys.value));
+  return usual.map((command) => ({
+    ...command,
+    get keys() {
+      return map.value.get(command.title) ?? [];
+    },
+  }));
+}
+
+function plainCommands({ shell, desk, open, focus, toggleContext, save }: CommandPorts): Plain[] {
   const { prefs, router } = shell;
   const card = () => desk.card;
   const inInbox = () => !router.path.value.startsWith(SETTINGS);
@@ -247,7 +259,7 @@ export function commandsOf({
     },
     // Go to
     { title: 'Inbox', group: 'Go to', keys: ['g i'], run: () => void router.go(INBOX) },
-    ...FILTERS.map((name, idx): Command => {
+    ...FILTERS.map((name, idx): Plain => {
       const keys = [FILTER_KEYS[name], `alt+${idx + 1}`].filter((one) => one !== undefined);
       return {
         title: FILTER_NAMES[name],
@@ -302,7 +314,7 @@ export function commandsOf({
       },
     },
     ...(['online', 'away', 'busy', 'offline'] as const).map(
-      (status): Command => ({
+      (status): Plain => ({
         title: `Set me ${status}`,
         group: 'Console',
         keys: [],
@@ -312,6 +324,11 @@ export function commandsOf({
     ),
     { title: 'Sign out', group: 'Console', keys: [], run: () => void shell.session.signOut() },
   ];
+}
+
+/** The first key of a command, for a hint. */
+export function keyOf(commands: readonly Command[], title: string): string | undefined {
+  return commands.find((command) => command.title === title)?.keys[0];
 }
 
 /** Sends what is written, as what it is written as; says whether there was something. */

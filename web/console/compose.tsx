@@ -7,6 +7,7 @@ import { Keys } from '../ui/keys.tsx';
 import { Tabs } from '../ui/tabs.tsx';
 import { duration } from '../ui/time.ts';
 import { now } from './clock.ts';
+import { type Command, keyOf } from './commands.ts';
 import type { Desk } from './desk.ts';
 import type { Mode } from './drafts.ts';
 import { focusNow, focusOn } from './panels.ts';
@@ -17,7 +18,13 @@ const MODES: { name: Mode; text: string }[] = [
   { name: 'note', text: 'Internal note' },
 ];
 
-export function Compose({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
+interface ComposeProps {
+  desk: Desk;
+  card: Card;
+  commands: readonly Command[];
+}
+
+export function Compose({ desk, card, commands }: ComposeProps): JSX.Element {
   const draft = desk.drafts.of(card.id);
   const mode = draft.mode.value;
   const note = mode === 'note';
@@ -35,7 +42,7 @@ export function Compose({ desk, card }: { desk: Desk; card: Card }): JSX.Element
       />
       <div role="tabpanel" id="write-panel" aria-labelledby={`write-${mode}`}>
         {note || card.status === 'active' ? (
-          <Field key={mode} desk={desk} card={card} mode={mode} />
+          <Field key={mode} desk={desk} card={card} mode={mode} commands={commands} />
         ) : (
           <CannotReply desk={desk} card={card} />
         )}
@@ -68,7 +75,8 @@ function CannotReply({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
   );
 }
 
-function Field({ desk, card, mode }: { desk: Desk; card: Card; mode: Mode }): JSX.Element {
+function Field({ desk, card, mode, commands }: ComposeProps & { mode: Mode }): JSX.Element {
+  const finish = keyOf(commands, 'Send and resolve');
   const note = mode === 'note';
   const text = desk.drafts.of(card.id).texts[mode].value;
   const bytesMax = desk.client.textBytes.value;
@@ -115,10 +123,12 @@ function Field({ desk, card, mode }: { desk: Desk; card: Card; mode: Mode }): JS
               The visitor never sees notes
             </>
           ) : (
-            <>
-              <Keys keys="mod+shift+enter" />
-              <span>send and resolve</span>
-            </>
+            finish !== undefined && (
+              <>
+                <Keys keys={finish} />
+                <span>send and resolve</span>
+              </>
+            )
           )}
         </span>
         <button

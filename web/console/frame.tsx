@@ -2,8 +2,10 @@
 
 import type { ComponentChildren, JSX } from 'preact';
 import { Glyph, type GlyphName } from '../ui/icons.tsx';
+import { withKeys } from '../ui/keys.tsx';
 import { Menu } from '../ui/menu.tsx';
 import { Avatar } from '../ui/parts.tsx';
+import { type Command, keyOf } from './commands.ts';
 import type { Desk } from './desk.ts';
 import { Mark } from './mark.tsx';
 import { panel } from './panels.ts';
@@ -13,10 +15,11 @@ import { INBOX, SETTINGS, type Shell } from './shell.ts';
 interface FrameProps {
   shell: Shell;
   desk: Desk;
+  commands: readonly Command[];
   children: ComponentChildren;
 }
 
-export function Frame({ shell, desk, children }: FrameProps): JSX.Element {
+export function Frame({ shell, desk, commands, children }: FrameProps): JSX.Element {
   const path = shell.router.path.value;
   const settings = path.startsWith(SETTINGS);
   const open = !settings && desk.selected.value !== null;
@@ -42,7 +45,7 @@ export function Frame({ shell, desk, children }: FrameProps): JSX.Element {
           type="button"
           class="place keys-button"
           aria-label="Keys"
-          title="Keys  ?"
+          title={withKeys('Keys', keyOf(commands, 'Keys'))}
           onClick={() => {
             panel.value = { name: 'keys' };
           }}

@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { Dialog } from '../ui/dialog.tsx';
 import { Keys } from '../ui/keys.tsx';
 import type { Command } from './commands.ts';
-import type { Shell } from './shell.ts';
+import { SETTINGS, type Shell } from './shell.ts';
 
 interface KeyboardProps {
   shell: Shell;
@@ -76,6 +76,9 @@ export function Keyboard({ shell, commands, onClose }: KeyboardProps): JSX.Eleme
         </section>
       </div>
       <div class="buttons">
+        <a class="quiet" href={`${SETTINGS}/preferences`} onClick={onClose}>
+          Change keys
+        </a>
         <button type="button" class="primary" onClick={onClose}>
           Close
         </button>

@@ -13,6 +13,16 @@ test('what is liked is kept', async () => {
   expect(later.sounds.value).toMatchObject({ reply: 'none', waiting: 'chime' });
 });
 
+test('chosen keys are kept, and what is no key is not', async () => {
+  const store = new MemoryStore();
+  const prefs = await openPrefs(store);
+  expect(prefs.keys.value).toEqual({});
+  prefs.keys.value = { Resolve: ['x'], Reply: [] };
+  expect((await openPrefs(store)).keys.value).toEqual({ Resolve: ['x'], Reply: [] });
+  await store.set('prefs', '{"keys":{"Resolve":"x","Reply":["q"]}}');
+  expect((await openPrefs(store)).keys.value).toEqual({ Reply: ['q'] });
+});
+
 test.each(['', '{', 'null', '[]', '{"theme":1,"sounds":{"reply":"drop"},"volume":"loud"}'])(
   'what cannot be read is as usual: %j',
   async (kept) => {

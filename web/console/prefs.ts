@@ -2,6 +2,7 @@
 
 import { effect, type Signal, signal } from '@preact/signals-core';
 import type { KeyStore } from '../client/ports.ts';
+import { type ChosenKeys, chosenIn } from './keymap.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
 export type Density = 'comfortable' | 'compact';
@@ -20,6 +21,8 @@ export interface Prefs {
   density: Signal<Density>;
   /** Whether keys without Ctrl or Alt do anything. */
   singleKeys: Signal<boolean>;
+  /** Keys other than the usual ones. */
+  keys: Signal<ChosenKeys>;
   advance: Signal<Advance>;
   /** Width of the list and of the context pane. */
   listPx: Signal<number>;
@@ -42,6 +45,7 @@ export async function openPrefs(store: KeyStore): Promise<Prefs> {
     theme: pref<Theme>('theme', 'system'),
     density: pref<Density>('density', 'comfortable'),
     singleKeys: pref('singleKeys', true),
+    keys: signal(chosenIn(kept.keys)),
     advance: pref<Advance>('advance', 'next'),
     listPx: pref('listPx', 384),
     contextPx: pref('contextPx', 312),

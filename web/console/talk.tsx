@@ -5,11 +5,12 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Conversation } from '../client/conversation.ts';
 import type { Card } from '../client/frames.ts';
 import { Glyph } from '../ui/icons.tsx';
+import { keysInWords, withKeys } from '../ui/keys.tsx';
 import { Patience } from '../ui/lazy.tsx';
 import { Menu, type MenuItem } from '../ui/menu.tsx';
 import { Avatar, TypingDots } from '../ui/parts.tsx';
 import { PriorityBadge, StatusBadge, Verified } from './badges.tsx';
-import type { Command } from './commands.ts';
+import { type Command, keyOf } from './commands.ts';
 import { Compose } from './compose.tsx';
 import type { Desk } from './desk.ts';
 import { contextShown, toggleContext } from './layout.ts';
@@ -97,7 +98,7 @@ function Talk({ desk, prefs, commands, conversation, card }: TalkProps): JSX.Ele
       {handed && <HandedOver desk={desk} card={card} />}
       <Transcript desk={desk} conversation={conversation} card={card} />
       <Typing desk={desk} conversation={conversation} card={card} />
-      <Compose desk={desk} card={card} />
+      <Compose desk={desk} card={card} commands={commands} />
     </section>
   );
 }
@@ -178,7 +179,7 @@ function Head({ desk, prefs, commands, card }: HeadProps): JSX.Element {
               type="button"
               class={isFirst(command, card) ? 'primary' : 'quiet'}
               disabled={busy}
-              title={keysOf(command)}
+              title={command.keys[0] && keysInWords(command.keys[0])}
               onClick={() => command.run()}
             >
               {command.title}
@@ -204,7 +205,7 @@ function Head({ desk, prefs, commands, card }: HeadProps): JSX.Element {
           class="plain"
           aria-label="Context pane"
           aria-pressed={contextShown(prefs).value}
-          title="Context pane  ."
+          title={withKeys('Context pane', keyOf(commands, 'Context pane'))}
           onClick={() => toggleContext(prefs)}
         >
           <Glyph name="panel" />
@@ -218,10 +219,6 @@ function Head({ desk, prefs, commands, card }: HeadProps): JSX.Element {
 function isFirst({ title }: Command, card: Card): boolean {
   if (card.status === 'waiting') return title === 'Assign to me';
   return title === (card.status === 'active' ? 'Resolve' : 'Reopen');
-}
-
-function keysOf({ keys }: Command): string | undefined {
-  return keys[0]?.replace('shift+', '⇧').toUpperCase();
 }
 
 /** Colleagues who have it open as well. */

@@ -14,6 +14,8 @@ import {
   type Theme,
 } from '../prefs.ts';
 import type { Shell } from '../shell.ts';
+import { ChosenKeysPanel } from './chosen-keys.tsx';
+import type { PageProps } from './settings.tsx';
 
 interface ChoicesProps<Value extends string> {
   legend: string;
@@ -43,7 +45,7 @@ function Choices<Value extends string>(props: ChoicesProps<Value>): JSX.Element 
   );
 }
 
-export function Preferences({ shell }: { shell: Shell }): JSX.Element {
+export function Preferences({ shell, commands }: PageProps): JSX.Element {
   const { prefs } = shell;
   return (
     <>
@@ -97,6 +99,7 @@ export function Preferences({ shell }: { shell: Shell }): JSX.Element {
         </label>
       </section>
       <AlertsPanel shell={shell} />
+      <ChosenKeysPanel prefs={prefs} commands={commands} />
     </>
   );
 }

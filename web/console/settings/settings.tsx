@@ -6,6 +6,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { GlyphName } from '../../ui/icons.tsx';
 import { Glyph } from '../../ui/icons.tsx';
 import { lazy } from '../../ui/lazy.tsx';
+import type { Command } from '../commands.ts';
 import type { Role } from '../session.ts';
 import { SETTINGS, type Shell } from '../shell.ts';
 import { Departments } from './departments.tsx';
@@ -21,6 +22,7 @@ const Widgets = lazy(async () => (await import('./widgets.tsx')).Widgets);
 
 export interface PageProps {
   shell: Shell;
+  commands: readonly Command[];
   /** What of the page: the part of the address after its name. */
   id: string | null;
 }
@@ -64,7 +66,7 @@ const PAGES: readonly SettingsPage[] = [
   },
 ];
 
-export function Settings({ shell }: { shell: Shell }): JSX.Element {
+export function Settings({ shell, commands }: Omit<PageProps, 'id'>): JSX.Element {
   const [name = '', ...rest] = shell.router.path.value.slice(SETTINGS.length + 1).split('/');
   const id = rest.length === 0 || rest[0] === '' ? null : decodeURIComponent(rest.join('/'));
   const pages = PAGES.filter(({ may }) => may(shell));
@@ -103,7 +105,7 @@ export function Settings({ shell }: { shell: Shell }): JSX.Element {
               : 'Choose one of the settings to go on.'}
           </Nothing>
         ) : (
-          <page.Page key={`${name}/${id ?? ''}`} shell={shell} id={id} />
+          <page.Page key={`${name}/${id ?? ''}`} shell={shell} commands={commands} id={id} />
         )}
       </main>
     </div>
