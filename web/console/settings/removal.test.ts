@@ -30,7 +30,7 @@ function make(name = 'Shop') {
 
 test('nothing is asked of the server before the name is written', async () => {
   const { removal, kept, asked } = make('Café');
-  for (const typed of ['', 'Caf', 'café', 'Cafe', 'Café shop']) {
+  for (const typed of ['', 'C', 'café', 'Cafe', 'Café shop']) {
     removal.typed.value = typed;
     expect(removal.ready.peek(), typed).toBe(false);
     expect(await removal.remove()).toBe(false);
