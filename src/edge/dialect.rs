@@ -7,6 +7,7 @@
 
 pub mod caller;
 pub mod cors;
+pub mod request;
 pub mod socket_io;
 pub mod phase5;
 
@@ -62,7 +63,11 @@ pub fn router(config: &Config, doors: &Arc<Doors>) -> Router {
         let socket_io = SocketIo::new(doors, config.connections_max);
         socket_io.namespace::<phase5::Live>("/", &origins);
         let routes = phase5::routes(doors).merge(socket_io.routes());
-        router = router.merge(cors::around(routes, &origins, Manner(phase5::refused)));
+        router = router.merge(cors::around(
+            routes,
+            &origins,
+            Manner(request::refused::<phase5::Phase5>),
+        ));
     }
     router
 }

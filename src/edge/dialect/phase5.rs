@@ -11,14 +11,14 @@ mod live;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 pub use self::live::Live;
 
+use super::request::{Shape, in_words};
 use crate::edge::doors::Doors;
-use crate::edge::problem::{Code, Problem};
+use crate::edge::problem::Problem;
 
 /// What a customer is told who started a chat.
 const STARTED: &str = "The chat is open and waits for an agent to accept it.";
@@ -28,35 +28,17 @@ pub fn routes(doors: &Arc<Doors>) -> Router {
     rest::router().with_state(Arc::clone(doors))
 }
 
-/// A refusal as this dialect says it over HTTP.
-#[must_use]
-pub fn refused(problem: &Problem) -> Response {
-    // What is not valid is a bad request here.
-    let status = match problem.code {
-        Code::Invalid => StatusCode::BAD_REQUEST,
-        code => code.status(),
-    };
-    let mut response = (status, axum::Json(refusal(problem))).into_response();
-    let headers = response.headers_mut();
-    if let Some(ms) = problem.retry_after_ms {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
+/// How this dialect says that something was refused.
+#[derive(Debug)]
+pub struct Phase5;
+
+impl Shape for Phase5 {
+    fn body(_: StatusCode, words: &str) -> Value {
+        json!({ "success": false, "message": words })
     }
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
 }
 
-/// The same as a body, and as the acknowledgement of an event.
+/// A refusal as the acknowledgement of an event.
 fn refusal(problem: &Problem) -> Value {
     json!({ "success": false, "message": in_words(problem) })
-}
-
-/// A refusal in words.
-fn in_words(problem: &Problem) -> String {
-    match (&problem.by, &problem.detail) {
-        (Some(by), _) => format!("{}: {}", problem.code.title(), by.name),
-        (None, Some(detail)) => detail.clone().into_owned(),
-        (None, None) => problem.code.title().to_owned(),
-    }
 }

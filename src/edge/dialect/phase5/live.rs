@@ -23,10 +23,11 @@ use switchboard_store::{List, ListScope};
 
 use super::desk::{Desk, Named, Start};
 use super::wire::{Agent, Message};
-use super::{in_words, refusal, words};
+use super::{refusal, words};
 use crate::accounts::api_key::Scope;
 use crate::edge::caller;
 use crate::edge::dialect::caller::require_scope;
+use crate::edge::dialect::request::in_words;
 use crate::edge::dialect::socket_io::{Ack, Dialect, Heard, Link};
 use crate::edge::numbers::name_of;
 use crate::edge::problem::{Close, Code, Problem};

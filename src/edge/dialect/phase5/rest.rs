@@ -1,37 +1,27 @@
 //! The REST half of the dialect.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use switchboard_actors::delivery::Delivery;
 use switchboard_domain::person::{Principal, Role};
 
+use super::Phase5;
 use super::desk::{Desk, Named, Start};
-use super::refused;
 use super::wire::{Availability, Workload};
-use crate::auth::Identity;
 use crate::edge::caller::require;
-use crate::edge::dialect::caller::of_request;
-use crate::edge::dialect::cors::Origins;
+use crate::edge::dialect::request::{self, Asked, BODY_BYTES_MAX, Doorway, Part, Said, not_spoken};
 use crate::edge::doors::Doors;
-use crate::edge::listener::Peer;
-use crate::edge::problem::{Code, Problem};
 
-/// Bytes of a request's body.
-const BODY_BYTES_MAX: usize = 128 * 1024;
-
-type Doorway = State<Arc<Doors>>;
+type Answer<T> = request::Answer<Phase5, T>;
+type Refused = request::Refused<Phase5>;
+type Caller = request::Caller<Phase5>;
 
 /// The routes. What the second part will speak is refused in this dialect's own shape.
 pub(super) fn router() -> Router<Arc<Doors>> {
@@ -48,105 +38,18 @@ pub(super) fn router() -> Router<Arc<Doors>> {
         .route("/api/live-chat/{session}/transfer", post(transfer))
         .route("/api/live-chat/{session}/messages", get(messages))
         .route("/api/live-chat/{session}/customer-context", get(customer_context))
-        .route("/api/live-chat/{session}/convert-to-ticket", post(not_spoken))
-        .route("/api/chat-upload/upload", post(not_spoken))
-        .route("/api/canned-responses", get(not_spoken).post(not_spoken))
-        .route("/api/canned-responses/shortcut/{shortcut}", get(not_spoken))
-        .route("/api/canned-responses/{id}/use", post(not_spoken))
+        .route("/api/live-chat/{session}/convert-to-ticket", post(not_spoken::<Phase5>))
+        .route("/api/chat-upload/upload", post(not_spoken::<Phase5>))
+        .route("/api/canned-responses", get(not_spoken::<Phase5>).post(not_spoken::<Phase5>))
+        .route("/api/canned-responses/shortcut/{shortcut}", get(not_spoken::<Phase5>))
+        .route("/api/canned-responses/{id}/use", post(not_spoken::<Phase5>))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-}
-
-/// A problem that is told in this dialect.
-#[derive(Debug)]
-struct Refused(Problem);
-
-impl<E: Into<Problem>> From<E> for Refused {
-    fn from(problem: E) -> Self {
-        Self(problem.into())
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        refused(&self.0)
-    }
-}
-
-type Answer<T> = Result<Json<T>, Refused>;
-
-/// Who asks, and from where.
-struct Caller {
-    identity: Arc<Identity>,
-    address: IpAddr,
 }
 
 impl Caller {
     fn at<'a>(&'a self, doors: &'a Arc<Doors>) -> Desk<'a> {
         Desk { doors, identity: &self.identity }
     }
-}
-
-impl FromRequestParts<Arc<Doors>> for Caller {
-    type Rejection = Refused;
-
-    async fn from_request_parts(parts: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Refused> {
-        let missing = |_| Problem::new(Code::Internal);
-        let Extension(peer) =
-            Extension::<Peer>::from_request_parts(parts, doors).await.map_err(missing)?;
-        let Extension(origins) =
-            Extension::<Arc<Origins>>::from_request_parts(parts, doors).await.map_err(missing)?;
-        let identity = of_request(doors, &parts.method, &parts.headers, peer.address).await?;
-        origins.check(&identity.tenant, &parts.headers)?;
-        Ok(Self { identity, address: peer.address })
-    }
-}
-
-/// The part of a path that names something.
-struct Part(String);
-
-impl FromRequestParts<Arc<Doors>> for Part {
-    type Rejection = Refused;
-
-    async fn from_request_parts(parts: &mut Parts, doors: &Arc<Doors>) -> Result<Self, Refused> {
-        let Path(part) = Path::<String>::from_request_parts(parts, doors)
-            .await
-            .map_err(|_not_text| Problem::new(Code::NotFound))?;
-        Ok(Self(part))
-    }
-}
-
-/// A JSON body; fields that nothing reads are passed over, because other clients may say more.
-struct Said<T>(T);
-
-impl<T: DeserializeOwned> FromRequest<Arc<Doors>> for Said<T> {
-    type Rejection = Refused;
-
-    async fn from_request(request: Request, doors: &Arc<Doors>) -> Result<Self, Refused> {
-        let media = request.headers().get(header::CONTENT_TYPE);
-        let media = media.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media = media.split(';').next().unwrap_or_default().trim();
-        let is_json = media.eq_ignore_ascii_case("application/json");
-        let bytes = Bytes::from_request(request, doors).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(Code::TooLarge)
-            } else {
-                Problem::with(Code::BadRequest, rejection.body_text())
-            }
-        })?;
-        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
-        if !is_json && &*bytes != b"{}" {
-            return Err(Code::UnsupportedMediaType.into());
-        }
-        let said = serde_json::from_slice(&bytes);
-        Ok(Self(said.map_err(|error| Problem::with(Code::BadRequest, error.to_string()))?))
-    }
-}
-
-/// What is refused until the second part.
-async fn not_spoken(_: Caller) -> Response {
-    let words = "this part of the API is not served yet";
-    (StatusCode::NOT_IMPLEMENTED, Json(json!({ "success": false, "message": words })))
-        .into_response()
 }
 
 async fn my_status(State(doors): Doorway, caller: Caller) -> Answer<Availability> {
@@ -161,7 +64,7 @@ struct SetStatus {
 async fn set_my_status(
     State(doors): Doorway,
     caller: Caller,
-    Said(SetStatus { availability_status }): Said<SetStatus>,
+    Said(SetStatus { availability_status }, _): Said<Phase5, SetStatus>,
 ) -> Answer<Availability> {
     Ok(Json(caller.at(&doors).set_status(&availability_status).await?))
 }
@@ -174,7 +77,7 @@ struct SetMaxChats {
 async fn set_my_max_chats(
     State(doors): Doorway,
     caller: Caller,
-    Said(SetMaxChats { max_concurrent_chats }): Said<SetMaxChats>,
+    Said(SetMaxChats { max_concurrent_chats }, _): Said<Phase5, SetMaxChats>,
 ) -> Answer<Availability> {
     Ok(Json(caller.at(&doors).set_capacity(max_concurrent_chats).await?))
 }
@@ -187,7 +90,7 @@ struct SetSkills {
 async fn set_my_skills(
     State(doors): Doorway,
     caller: Caller,
-    Said(SetSkills { skills }): Said<SetSkills>,
+    Said(SetSkills { skills }, _): Said<Phase5, SetSkills>,
 ) -> Answer<Availability> {
     Ok(Json(caller.at(&doors).set_skills(skills).await?))
 }
@@ -196,7 +99,7 @@ async fn start(
     State(doors): Doorway,
     caller: Caller,
     headers: HeaderMap,
-    Said(start): Said<Start>,
+    Said(start, _): Said<Phase5, Start>,
 ) -> Result<Response, Refused> {
     let desk = caller.at(&doors);
     let state = desk.start(start, &headers, caller.address).await?;
@@ -222,15 +125,17 @@ struct Which {
 async fn sessions(
     State(doors): Doorway,
     caller: Caller,
-    query: Result<Query<Which>, QueryRejection>,
+    Asked(Which { status }, _): Asked<Phase5, Which>,
 ) -> Answer<Value> {
-    let Query(Which { status }) =
-        query.map_err(|rejection| Problem::with(Code::BadRequest, rejection.body_text()))?;
     let sessions = caller.at(&doors).sessions(status.as_deref()).await?;
     Ok(Json(json!({ "success": true, "sessions": sessions })))
 }
 
-async fn messages(State(doors): Doorway, caller: Caller, Part(session): Part) -> Answer<Value> {
+async fn messages(
+    State(doors): Doorway,
+    caller: Caller,
+    Part(session, _): Part<Phase5>,
+) -> Answer<Value> {
     let desk = caller.at(&doors);
     let state = desk.find(&Named::Text(session)).await?;
     let messages = desk.messages(&state).await?;
@@ -240,7 +145,7 @@ async fn messages(State(doors): Doorway, caller: Caller, Part(session): Part) ->
 async fn customer_context(
     State(doors): Doorway,
     caller: Caller,
-    Part(session): Part,
+    Part(session, _): Part<Phase5>,
 ) -> Answer<super::wire::CustomerContext> {
     require(&caller.identity, Role::Agent)?;
     let desk = caller.at(&doors);
@@ -256,8 +161,8 @@ struct Assign {
 async fn assign(
     State(doors): Doorway,
     caller: Caller,
-    Part(session): Part,
-    Said(Assign { agent_id }): Said<Assign>,
+    Part(session, _): Part<Phase5>,
+    Said(Assign { agent_id }, _): Said<Phase5, Assign>,
 ) -> Answer<Value> {
     let desk = caller.at(&doors);
     require(&caller.identity, Role::Admin)?;
@@ -275,8 +180,8 @@ struct Transfer {
 async fn transfer(
     State(doors): Doorway,
     caller: Caller,
-    Part(session): Part,
-    Said(Transfer { target_agent_id, reason }): Said<Transfer>,
+    Part(session, _): Part<Phase5>,
+    Said(Transfer { target_agent_id, reason }, _): Said<Phase5, Transfer>,
 ) -> Answer<Value> {
     let desk = caller.at(&doors);
     require(&caller.identity, Role::Agent)?;
@@ -293,7 +198,11 @@ async fn queue_stats(State(doors): Doorway, caller: Caller) -> Answer<super::wir
     Ok(Json(caller.at(&doors).queue_stats().await?))
 }
 
-async fn workload(State(doors): Doorway, caller: Caller, Part(agent): Part) -> Answer<Workload> {
+async fn workload(
+    State(doors): Doorway,
+    caller: Caller,
+    Part(agent, _): Part<Phase5>,
+) -> Answer<Workload> {
     let agent = agent.parse().map_or(Named::Text(agent), Named::Number);
     Ok(Json(caller.at(&doors).workload(&agent).await?))
 }
