@@ -27,6 +27,8 @@ pub const SENDERS: u32 = 4;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The same from a sabotaged one, which may never tell.
 pub const PATIENCE_RED: Duration = Duration::from_secs(5);
+/// How long a server that was just started may take to let somebody send.
+const FIRST_SEND_MAX: Duration = Duration::from_secs(30);
 /// How long readers get to hear the end once nothing is sent any more.
 const CATCH_UP: Duration = Duration::from_secs(15);
 
@@ -64,6 +66,8 @@ pub struct World {
     /// Acks read so far.
     pub acked: AtomicU64,
     complaints: Mutex<Vec<String>>,
+    /// Why the last connection did not come about: what to say when nobody sends.
+    last_refusal: Mutex<Option<String>>,
 }
 
 /// The running tasks of a load.
@@ -121,6 +125,7 @@ impl World {
             next_connection: AtomicU32::new(0),
             acked: AtomicU64::new(0),
             complaints: Mutex::default(),
+            last_refusal: Mutex::default(),
         }))
     }
 
@@ -130,8 +135,16 @@ impl World {
     }
 
     /// Waits for the first send after [`World::arm`].
-    pub async fn first_in_flight(&self) {
-        self.in_flight.notified().await;
+    ///
+    /// # Errors
+    /// When nobody can send for 30 s; says why the last connection was refused.
+    pub async fn first_in_flight(&self) -> anyhow::Result<()> {
+        if tokio::time::timeout(FIRST_SEND_MAX, self.in_flight.notified()).await.is_ok() {
+            return Ok(());
+        }
+        let refusal = self.last_refusal.lock().clone();
+        let refusal = refusal.unwrap_or_else(|| "no connection was refused".to_owned());
+        anyhow::bail!("nobody sends: {refusal}; {:?}", self.complaints())
     }
 
     /// What tasks met that the history cannot say; empty in a healthy run.
@@ -165,6 +178,19 @@ impl World {
 
     /// Connects and says hello; an agent whose token is refused signs in once more.
     async fn connect(&self, room: &Room, role: Role, device: &str) -> Result<Connection, Error> {
+        let connected = self.try_connect(room, role, device).await;
+        if let Err(error) = &connected {
+            *self.last_refusal.lock() = Some(format!("{role:?}: {error}"));
+        }
+        connected
+    }
+
+    async fn try_connect(
+        &self,
+        room: &Room,
+        role: Role,
+        device: &str,
+    ) -> Result<Connection, Error> {
         for renewed in [false, true] {
             let mut connection = Connection::open(self.address, Encoding::Json).await?;
             if role == Role::Visitor {
