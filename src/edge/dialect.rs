@@ -7,6 +7,7 @@
 
 pub mod caller;
 pub mod cors;
+pub mod history;
 pub mod request;
 pub mod socket_io;
 pub mod phase5;

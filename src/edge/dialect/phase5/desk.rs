@@ -6,14 +6,12 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use switchboard_domain::conversation::{
-    Body, Command, Contact, Conversation, Resolution, Status, Stream,
-};
-use switchboard_domain::ids::{ConversationId, Number, Seq};
+use switchboard_domain::conversation::{Command, Contact, Conversation, Resolution, Status};
+use switchboard_domain::ids::{ConversationId, Number};
 use switchboard_domain::limit::{CAPACITY_MAX, CAPACITY_MIN};
 use switchboard_domain::permission::{self, Subject};
 use switchboard_domain::person::{AgentRef, Principal, Role, Side};
-use switchboard_store::{ConversationKey, List, ListScope, Range};
+use switchboard_store::{ConversationKey, List, ListScope};
 
 use super::wire::{
     Availability, Customer, CustomerContext, METADATA, Message, QueueStats, Session, Workload,
@@ -25,6 +23,7 @@ use crate::directory::{PAGE_MAX, Person};
 use crate::edge::caller::{self, require};
 use crate::edge::commands::{self, ask};
 use crate::edge::device::note_device;
+use crate::edge::dialect::history::{self, Line};
 use crate::edge::doors::Doors;
 use crate::edge::numbers::name_of;
 use crate::edge::opening::{self, Opening};
@@ -32,10 +31,6 @@ use crate::edge::problem::{Code, Problem};
 
 /// Sessions that one list gives.
 const SESSIONS_MAX: usize = 200;
-/// Messages that one history gives: the newest ones.
-const MESSAGES_MAX: usize = 5_000;
-/// Events read at once.
-const EVENTS_PER_PAGE: usize = 1_000;
 /// Conversations counted for the numbers of a day.
 const COUNTED_MAX: usize = 10_000;
 /// Conversations read at once for those numbers, and of one customer.
@@ -197,13 +192,8 @@ impl Desk<'_> {
     ) -> Result<Message, Problem> {
         let command = Command::Send { text: content.into(), files: Vec::new(), if_head: None };
         let done = ask(self.doors, self.identity, &self.key(id), None, command).await?;
-        let (tenant, number) = (&self.identity.tenant, done.state.number);
-        for published in &done.events {
-            if let Some(message) = Message::new(self.doors, tenant, number, published).await? {
-                return Ok(message);
-            }
-        }
-        Err(Code::Internal.into())
+        let line = done.events.iter().find_map(Line::new).ok_or(Code::Internal)?;
+        Message::new(self.doors, &self.identity.tenant, done.state.number, &line).await
     }
 
     /// Whoever answers by that name.
@@ -299,48 +289,12 @@ impl Desk<'_> {
 
     /// The messages of a chat, oldest first, as they read now. The caller has read them.
     pub(super) async fn messages(&self, state: &Conversation) -> Result<Vec<Message>, Problem> {
-        let key = self.key(state.id);
-        let (doors, caller) = (self.doors, &self.identity.caller);
-        let mut messages: BTreeMap<Seq, Message> = BTreeMap::new();
-        let mut changes = Vec::new();
-        let mut before = Seq(u64::MAX);
-        let mut head = Seq(0);
-        loop {
-            let range = Range::Before(before);
-            let page = doors
-                .conversations
-                .history(&key, caller, Stream::Public, range, EVENTS_PER_PAGE)
-                .await?;
-            for published in page.events.iter().rev() {
-                let event = &published.event;
-                head = head.max(event.seq);
-                match &event.body {
-                    Body::Edited { seq, text } => changes.push((*seq, (**text).to_owned())),
-                    Body::Redacted { seq } => changes.push((*seq, String::new())),
-                    _ => {
-                        let tenant = &self.identity.tenant;
-                        let message = Message::new(doors, tenant, state.number, published).await?;
-                        if let Some(message) = message {
-                            messages.insert(event.seq, message);
-                        }
-                    }
-                }
-            }
-            match page.events.first() {
-                Some(first) if page.more && messages.len() < MESSAGES_MAX => {
-                    before = first.event.seq;
-                }
-                Some(_) | None => break,
-            }
+        let tenant = &self.identity.tenant;
+        let mut messages = Vec::new();
+        for line in history::read(self.doors, self.identity, state.id).await? {
+            messages.push(Message::new(self.doors, tenant, state.number, &line).await?);
         }
-        // The changes were found newest first, and the newest counts.
-        for (seq, text) in changes.into_iter().rev() {
-            if let Some(message) = messages.get_mut(&seq) {
-                message.content = text;
-            }
-        }
-        doors.conversations.receipt(&key, caller, None, Some(head));
-        Ok(messages.into_values().collect())
+        Ok(messages)
     }
 
     /// Who a chat is with, and what was before.

@@ -5,6 +5,7 @@
 //! through which door or on which node they were begun or assigned.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use serde::Deserialize;
@@ -27,6 +28,7 @@ use super::{refusal, words};
 use crate::accounts::api_key::Scope;
 use crate::edge::caller;
 use crate::edge::dialect::caller::require_scope;
+use crate::edge::dialect::history::Line;
 use crate::edge::dialect::request::in_words;
 use crate::edge::dialect::socket_io::{Ack, Dialect, Heard, Link};
 use crate::edge::numbers::name_of;
@@ -294,7 +296,7 @@ impl Live {
 }
 
 /// Tells an event of a chat that is heard.
-async fn event(link: &Link, published: &Published) -> Result<(), Failed> {
+async fn event(link: &Link, published: &Arc<Published>) -> Result<(), Failed> {
     let event = &published.event;
     // P13: whatever happens elsewhere, only the public stream is told.
     if event.stream != Stream::Public {
@@ -305,7 +307,8 @@ async fn event(link: &Link, published: &Published) -> Result<(), Failed> {
     match &event.body {
         Body::Message { .. } | Body::AgentAvailable { .. } => {
             let session = switchboard_domain::ids::Number(number);
-            if let Some(message) = Message::new(doors, tenant, session, published).await? {
+            if let Some(line) = Line::new(published) {
+                let message = Message::new(doors, tenant, session, &line).await?;
                 let told = json!({ "session_id": number, "message": message });
                 link.emit("chat:new_message", &told).await?;
             }
@@ -333,10 +336,7 @@ async fn event(link: &Link, published: &Published) -> Result<(), Failed> {
     }
 }
 
-async fn look(
-    link: &Link,
-    conversation: ConversationId,
-) -> Result<std::sync::Arc<Conversation>, Problem> {
+async fn look(link: &Link, conversation: ConversationId) -> Result<Arc<Conversation>, Problem> {
     Desk { doors: &link.doors, identity: &link.identity }.look(conversation).await
 }
 

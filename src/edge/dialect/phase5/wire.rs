@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use switchboard_actors::Published;
 use switchboard_actors::presence::AgentPresence;
 use switchboard_domain::conversation::{Body, Conversation};
 use switchboard_domain::ids::{Number, TenantId, Timestamp};
@@ -11,6 +10,7 @@ use switchboard_domain::person::{AgentRef, Principal, Side};
 
 use super::words;
 use crate::directory::Person;
+use crate::edge::dialect::history::Line;
 use crate::edge::doors::Doors;
 use crate::edge::numbers::{Name, name_of};
 use crate::edge::problem::Problem;
@@ -116,13 +116,13 @@ pub(super) struct Message {
     sender_type: &'static str,
     #[serde(rename = "type")]
     kind: &'static str,
-    pub(super) content: String,
+    content: String,
     attachment_url: Option<String>,
     created_at: Rfc3339,
 }
 
 impl Message {
-    /// The message that an event is; `None` for any other event.
+    /// What was said, as it reads now.
     ///
     /// # Errors
     ///
@@ -131,24 +131,20 @@ impl Message {
         doors: &Doors,
         tenant: &TenantId,
         session: Number,
-        published: &Published,
-    ) -> Result<Option<Self>, Problem> {
-        let event = &published.event;
-        let (text, has_files) = match &event.body {
-            Body::Message { text, files } => (text, !files.is_empty()),
-            Body::AgentAvailable { text } => (text, false),
-            _ => return Ok(None),
-        };
-        Ok(Some(Self {
+        line: &Line,
+    ) -> Result<Self, Problem> {
+        let event = &line.published.event;
+        let has_files = matches!(&event.body, Body::Message { files, .. } if !files.is_empty());
+        Ok(Self {
             id: event.id.to_string(),
             session_id: session.0,
             sender_id: name_of(doors, tenant, event.from.principal).await?,
             sender_type: words::sender(event.from.principal),
             kind: if has_files { "file" } else { "text" },
-            content: (**text).to_owned(),
+            content: (*line.text).to_owned(),
             attachment_url: None,
             created_at: Rfc3339(event.at),
-        }))
+        })
     }
 }
 
