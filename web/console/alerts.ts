@@ -4,9 +4,10 @@ import { effect, untracked } from '@preact/signals-core';
 import type { Card } from '../client/frames.ts';
 import type { Cancel } from '../client/ports.ts';
 import type { View } from '../client/views.ts';
+import { plain } from '../ui/plain.ts';
 import type { Desk } from './desk.ts';
 import type { AlertEvent, Prefs, Sound } from './prefs.ts';
-import { isolated, lastLine, plain, visitorName } from './words.ts';
+import { isolated, lastLine, visitorName } from './words.ts';
 
 export interface Notice {
   title: string;

@@ -5,13 +5,13 @@
 
 import { computed } from '@preact/signals-core';
 import type { Card } from '../client/frames.ts';
+import type { TextFile } from '../ui/transcript-file.ts';
 import type { Desk } from './desk.ts';
 import type { Mode } from './drafts.ts';
 import { FILTERS, type FilterName } from './inbox.ts';
 import { keymap } from './keymap.ts';
 import type { Panel, Place } from './panels.ts';
 import { INBOX, SETTINGS, type Shell } from './shell.ts';
-import type { TextFile } from './transcript-file.ts';
 
 export interface Command {
   title: string;

@@ -17,6 +17,7 @@ import { type Entry, pending } from '../client/outbox.ts';
 import type { Cancel, Ports } from '../client/ports.ts';
 import type { Toasts } from '../ui/toasts.tsx';
 import { type Item, transcript } from '../ui/transcript.ts';
+import { publicEvents, type TextFile } from '../ui/transcript-file.ts';
 import { Acts } from './acts.ts';
 import { Contexts } from './contexts.ts';
 import { Drafts, type Mode } from './drafts.ts';
@@ -27,7 +28,7 @@ import { acceptNext, type Competence } from './next.ts';
 import type { Prefs } from './prefs.ts';
 import { Search } from './search.ts';
 import type { Me, Session } from './session.ts';
-import { publicEvents, type TextFile, transcriptFile } from './transcript-file.ts';
+import { transcriptFile } from './transcript-file.ts';
 import type { Where } from './where.ts';
 
 export interface Department {

@@ -1,11 +1,10 @@
-/** What the console does outside its page: title, badge, desktop notifications, files. And its version. */
+/** What the console does outside its page: title, badge, desktop notifications. And its version. */
 
 import { effect, type Signal } from '@preact/signals';
 import { browserClock } from '../client/browser.ts';
 import { type Notice, watchAlerts } from './alerts.ts';
 import type { Desk } from './desk.ts';
 import { INBOX, pathOf, SETTINGS, type Shell } from './shell.ts';
-import type { TextFile } from './transcript-file.ts';
 
 /** Runs until called off. */
 export function watchOutside(shell: Shell, desk: Desk): () => void {
@@ -49,17 +48,6 @@ function tell({ title, text, conversation }: Notice, shell: Shell, desk: Desk): 
     desk.selected.value = conversation;
     notification.close();
   };
-}
-
-/** Puts a file where the browser puts what is downloaded. */
-export function saveFile({ name, text }: TextFile): void {
-  const address = URL.createObjectURL(new Blob([text], { type: 'text/plain;charset=utf-8' }));
-  const link = document.createElement('a');
-  link.href = address;
-  link.download = name;
-  link.click();
-  // The download has begun with the click; the address is good for no other.
-  setTimeout(() => URL.revokeObjectURL(address));
 }
 
 /** Between two looks at whether there is a newer version. */

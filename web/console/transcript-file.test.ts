@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Event } from '../client/frames.ts';
 import { card } from '../test/fake/cards.ts';
-import { publicEvents, transcriptFile } from './transcript-file.ts';
+import { publicEvents } from '../ui/transcript-file.ts';
+import { transcriptFile } from './transcript-file.ts';
 
 const MAYA = { kind: 'visitor', id: 'v', name: 'Maya' } as const;
 const ADA = { kind: 'agent', id: 'ada', name: 'Ada' } as const;

@@ -1,18 +1,11 @@
 /** Names and texts that several parts show. Pure. */
 
 import type { Card, Priority } from '../client/frames.ts';
+import { plain } from '../ui/plain.ts';
 
 /** How a visitor is called who gave no name. */
 export function visitorName(card: Card): string {
   return card.visitor.name || `Visitor ${card.number}`;
-}
-
-/** What steers a line instead of being read in it: controls, and marks and overrides of direction. */
-const STEERING = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+/gu;
-
-/** One line for places that take only text: no foreign sign in it moves what stands beside it. */
-export function plain(text: string): string {
-  return text.replaceAll(STEERING, ' ').trim();
 }
 
 /** The same amid words of ours, whichever way it reads: what `<bdi>` is to a page. */
