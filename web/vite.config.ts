@@ -10,17 +10,31 @@ const page = process.env.UI_PAGE ?? '';
 /** Pages of visitors, which are small. */
 const small = page === 'widget' || page === 'chat';
 
+/** What each name became: the later parts of a page call things as its first does. */
+let shortened: Record<string, string | false> = {};
+
 /** Before the file gets its name by content, so that another list gives another name. */
 const shorten: Plugin = {
   name: 'shorten-names',
-  renderChunk: (code, { fileName }) =>
-    minifySync(fileName, code, {
+  renderChunk: (code, { fileName }) => {
+    const done = minifySync(fileName, code, {
       module: true,
       compress: false,
       mangle: false,
       codegen: { removeWhitespace: false },
-      mangleProps: { include: new RegExp(`^(${names.join('|')})$`) },
-    }).code,
+      mangleProps: { include: new RegExp(`^(${names.join('|')})$`), cache: shortened },
+    });
+    shortened = done.mangleCache ?? shortened;
+    return done.code;
+  },
+};
+
+/** Later parts have no styles of their own, so there is nothing to fetch ahead of one. */
+const fetchPlainly: Plugin = {
+  name: 'fetch-plainly',
+  enforce: 'pre',
+  load: (id) =>
+    id.includes('vite/preload-helper') ? 'export const __vitePreload = (load) => load()' : null,
 };
 
 export default defineConfig({
@@ -35,7 +49,7 @@ export default defineConfig({
         jsxInject: `import { createElement, Fragment } from 'preact'`,
       }
     : { jsx: { runtime: 'automatic', importSource: 'preact' } },
-  plugins: small ? [shorten] : [],
+  plugins: small ? [shorten, fetchPlainly] : [],
   resolve: {
     alias: small
       ? { '@preact/signals-core': new URL('widget/signals.ts', import.meta.url).pathname }
@@ -48,6 +62,9 @@ export default defineConfig({
     emptyOutDir: false,
     // A data: URL would need a hole in the policy of the pages.
     assetsInlineLimit: 0,
-    rolldownOptions: { input: `${page}.html` },
+    rolldownOptions: {
+      input: `${page}.html`,
+      ...(small && { optimization: { inlineConst: { mode: 'all', pass: 3 } } }),
+    },
   },
 });

@@ -1,7 +1,7 @@
 /** Budgets of what a browser loads, over the built pages. */
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const DIST = join(import.meta.dirname, '../dist');
@@ -56,15 +56,13 @@ test.each([
   expect(sum(paths)).toBeLessThanOrEqual(kilobytes * 1_024);
 });
 
-test('each language that is not English is at most 2 KB, and the widget fetches nothing else later', () => {
+test('each language that is not English is at most 2 KB', () => {
   const languages = readdirSync(join(import.meta.dirname, '../locales'))
     .map((name) => name.replace('.json', ''))
     .filter((name) => name !== 'en');
   const files = readdirSync(join(DIST, 'assets')).filter((name) => name.endsWith('.json'));
   expect(files.map((name) => name.split('-')[0])).toEqual(languages);
   for (const name of files) expect(size(join('assets', name))).toBeLessThanOrEqual(2 * 1_024);
-  const script = firstLoad('widget.html').find((path) => path.endsWith('.js')) ?? '';
-  expect(readFileSync(join(DIST, script), 'utf8')).not.toMatch(/\bimport\s*[("'`]/);
 });
 
 test('each later part of the console is at most 40 KB with all it needs', () => {
@@ -89,10 +87,16 @@ function stem(path: string): string {
   return path.replace(/-[\w-]{8}\.(js|css)$/, '');
 }
 
-test('the widget loads all it has at once', () => {
-  const widget = firstLoad('widget.html').filter((path) => path.endsWith('.js'));
-  for (const path of widget) {
-    expect(readFileSync(join(DIST, path), 'utf8')).not.toMatch(/\bimport\(/);
+test.each(['chat', 'widget'])('%s is one script, and later parts of at most 1 KB', (page) => {
+  const [script = '', ...others] = firstLoad(`${page}.html`).filter((path) => path.endsWith('.js'));
+  expect(others).toEqual([]);
+  const text = readFileSync(join(DIST, script), 'utf8');
+  const later = [...text.matchAll(/\bimport\(\s*["'`]\.\/([\w-]+\.js)["'`]/g)];
+  const paths = later.map((match) => join('assets', match[1] ?? ''));
+  expect(paths.map((path) => stem(basename(path))).sort()).toEqual(['download', 'forms', 'rate']);
+  for (const path of paths) {
+    expect(size(path), path).toBeLessThanOrEqual(1_024);
+    expect([...imported(path)].filter((other) => other !== script)).toEqual([]);
   }
 });
 

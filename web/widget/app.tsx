@@ -4,13 +4,16 @@ import { signal } from '@preact/signals-core';
 import type { JSX } from 'preact';
 import type { Item } from '../ui/transcript.ts';
 import { Ended } from './ended.tsx';
-import { Before, Topics } from './forms.tsx';
 import { Head } from './head.tsx';
+import { later } from './later.tsx';
 import { Log } from './log.tsx';
 import { Messages } from './messages.tsx';
 import type { Widget } from './model.ts';
+import { Topics } from './topics.tsx';
 import { language, say } from './words.ts';
 import { Write } from './write.tsx';
+
+const Before = later(() => import('./forms.tsx').then((part) => part.Before));
 
 /** Counts the times that the visitor opened the panel, to move the focus then and only then. */
 export const opened = signal(0);

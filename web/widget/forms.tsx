@@ -1,8 +1,9 @@
-/** What is asked before a chat, and what can be left when nobody is there. */
+/** What is asked before a chat, and what can be left when nobody is there: fetched when it is shown. */
 
 import type { JSX } from 'preact';
 import type { Widget } from './model.ts';
 import type { Field, Settings } from './settings.ts';
+import { Topics } from './topics.tsx';
 import { say } from './words.ts';
 
 export function Before({ widget, leave }: { widget: Widget; leave: boolean }): JSX.Element | null {
@@ -40,30 +41,6 @@ export function Before({ widget, leave }: { widget: Widget; leave: boolean }): J
         {say(leave ? 'send' : 'begin')}
       </button>
     </form>
-  );
-}
-
-/** The departments to choose from, before there is a chat. */
-export function Topics({ widget }: { widget: Widget }): JSX.Element | null {
-  const { departments = [], department_required = false } = widget.settings.value ?? {};
-  if (widget.conversation.value !== null || departments.length === 0) return null;
-  const chosen = widget.answers.value.department;
-  return (
-    <fieldset class="topics">
-      <legend>{say('department')}</legend>
-      {departments.map(({ id, name }) => (
-        <label key={id} class="second">
-          <input
-            type="radio"
-            name="department"
-            required={department_required}
-            checked={id === chosen}
-            onChange={() => widget.choose(id)}
-          />
-          {name}
-        </label>
-      ))}
-    </fieldset>
   );
 }
 

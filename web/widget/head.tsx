@@ -59,6 +59,15 @@ function whenOf(at: number): string {
   return new Intl.DateTimeFormat(language.value.code, parts).format(at);
 }
 
+function save(widget: Widget): void {
+  widget.notice.value = null;
+  import('./download.ts')
+    .then((part) => part.download(widget))
+    .catch(() => {
+      widget.notice.value = 'no_file';
+    });
+}
+
 function Menu({ widget }: { widget: Widget }): JSX.Element {
   const close = (event: Event) =>
     (event.currentTarget as Element).closest('details')?.removeAttribute('open');
@@ -88,6 +97,17 @@ function Menu({ widget }: { widget: Widget }): JSX.Element {
           />
           {say('sound')}
         </label>
+        {widget.card.value !== null && (
+          <button
+            type="button"
+            onClick={(event) => {
+              close(event);
+              save(widget);
+            }}
+          >
+            {say('download')}
+          </button>
+        )}
         {running && (
           <button
             type="button"

@@ -42,6 +42,7 @@ export type Trouble =
   | 'reconnecting'
   | 'cannot_begin'
   | 'gone'
+  | 'no_file'
   | 'too_late'
   | 'link_used'
   | 'link_expired';
@@ -261,6 +262,13 @@ export class Widget {
     if (next === undefined) return;
     this.#earlier.value = rest;
     this.#past.value = [this.client.follow(next), ...this.#past.peek()];
+  }
+
+  /** Public events of a chat after a position, however long ago. */
+  async page(id: string, after: number, limit: number): Promise<readonly Event[]> {
+    const path = `/v1/conversations/${id}/messages?after=${after}&limit=${limit}`;
+    const { token } = this.who;
+    return (await this.#options.api<{ items: Event[] }>('GET', path, { token })).items;
   }
 
   async end(): Promise<void> {
