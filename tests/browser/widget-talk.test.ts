@@ -1,5 +1,6 @@
 /** What a visitor does in a chat, beyond writing and reading. */
 
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
 import { Guest } from './kit/guest.ts';
@@ -152,6 +153,68 @@ test('whoever reads back stays there, and is told what is new', async () => {
     (log) => log.scrollHeight - log.scrollTop - log.clientHeight,
   );
   expect(left).toBeLessThan(2);
+});
+
+test('a reload, and another page of the site, lead back to where the visitor read', async () => {
+  const [visitor, ada] = await talk('Tell me everything');
+  for (let i = 1; i <= 25; i += 1) await ada.say(`line ${i}`);
+  await visitor.page.bringToFront();
+  await visitor.sees('line 25');
+  const kept = () => visitor.page.evaluate(() => localStorage.getItem('switchboard:demo:place'));
+  await readBack(visitor.log);
+  const line = visitor.log.getByText('line 5', { exact: true });
+  const top = () => line.evaluate((shown) => Math.round(shown.getBoundingClientRect().top));
+  const [below, left] = [await top(), 205];
+  await visitor.log.evaluate((log, pixels) => {
+    log.scrollTop = pixels;
+  }, left);
+  const before = await top();
+  expect(before).toBe(below - left);
+  // Where the first that is still seen begins, above the edge: so many pixels are kept.
+  const cut = await visitor.log.evaluate((log) => {
+    const items = [...log.querySelectorAll<HTMLElement>('li[id]')];
+    const first = items.find((item) => item.offsetTop + item.offsetHeight > log.scrollTop);
+    return (first?.offsetTop ?? 0) - log.scrollTop;
+  });
+  await expect.poll(kept).toContain(`",${cut},"`);
+  await visitor.page.reload();
+  await visitor.sees('line 25');
+  await expect.poll(top).toBe(before);
+  await ada.page.bringToFront();
+  await ada.say('news one');
+  await visitor.page.bringToFront();
+  await visitor.page.goto(`${site.address}/other`);
+  const pill = visitor.chat.getByRole('button', { name: '1 new' });
+  await pill.waitFor();
+  await expect.poll(top).toBe(before);
+  await pill.click();
+  await pill.waitFor({ state: 'hidden' });
+  await expect.poll(kept).toBeNull();
+});
+
+test('the chat is a file for whoever wants one, from its first message', async () => {
+  const [visitor, ada] = await talk('Is my fern ill?');
+  await ada.note('Asks every week');
+  await ada.say('It is not');
+  await visitor.page.bringToFront();
+  await visitor.sees('It is not');
+  await visitor.say('Thanks');
+  await visitor.sees('Thanks');
+  await visitor.log.getByText(/^(Sent|Delivered|Seen)/).waitFor();
+  const download = visitor.page.waitForEvent('download');
+  await visitor.chat.getByLabel('More', { exact: true }).click();
+  await visitor.chat.getByRole('button', { name: 'Save chat as text' }).click();
+  const file = await download;
+  expect(file.suggestedFilename()).toMatch(/^conversation-\d+\.txt$/);
+  const text = await readFile(await file.path(), 'utf8');
+  const said = text.split('\n').map((line) => line.replace(/^\[[\d :-]+ UTC\] /, ''));
+  expect(said.filter((line) => line.includes(': '))).toEqual([
+    'Support: Hello! How can we help?',
+    'You: Is my fern ill?',
+    'Ada: It is not',
+    'You: Thanks',
+  ]);
+  expect(text).not.toContain('Asks every week');
 });
 
 test('an input method’s Enter is its own', async () => {

@@ -46,6 +46,9 @@ function Transcript({ widget }: { widget: Widget }): JSX.Element {
       oldest={items.find(({ kind }) => kind !== 'day')?.key ?? ''}
       own={items.findLast((item) => item.kind === 'said' && item.entry !== null)?.key ?? ''}
       others={items.flatMap((item) => (item.kind === 'said' && !item.own ? [item.key] : []))}
+      place={widget.place}
+      older={widget.hasOlder.value ? () => widget.older() : null}
+      onPlace={(place) => widget.stay(place)}
       news={(n) => say('news', { n })}
     >
       {widget.hasOlder.value && (

@@ -264,3 +264,30 @@ test('news sound only when that is wanted and nobody looks, and history never', 
   expect(widget.sound.peek()).toBe(true);
   expect(world.chimes).toBe(2);
 });
+
+test('the next page goes on where this one was left, and at the end after that', async () => {
+  const { open, clock, store } = makeWorld();
+  const first = await open();
+  expect(first.place).toBeNull();
+  first.stay(['event-7', -3, 'event-9']);
+  first.stay(['event-8', 12, 'event-9']);
+  await clock.pass(1_000);
+  const second = await open();
+  expect(second.place).toEqual(['event-8', 12, 'event-9']);
+  second.stay(null);
+  await clock.pass(1_000);
+  expect(await store.get('place')).toBeNull();
+});
+
+test('events are asked for with what says who the visitor is', async () => {
+  const { open, clock, requests } = makeWorld({ online: true });
+  const widget = await open();
+  widget.send('hello');
+  await clock.pass(1_000);
+  await widget.page('chat-1', 200, 50);
+  expect(requests.at(-1)).toMatchObject({
+    method: 'GET',
+    path: '/v1/conversations/chat-1/messages?after=200&limit=50',
+    token: 'sbv_secret',
+  });
+});

@@ -1,6 +1,7 @@
 /** A list that grows at the end and is read aloud as it does. */
 
 import { Component, type ComponentChildren, createRef, type JSX } from 'preact';
+import type { Place } from './model.ts';
 
 interface LogProps {
   label: string;
@@ -10,6 +11,12 @@ interface LogProps {
   own: string;
   /** What others wrote, by key, in order. */
   others: readonly string[];
+  /** Where an earlier page was left. */
+  place: Place | null;
+  /** Asks for what is before; `null` when there is nothing. */
+  older: (() => void) | null;
+  /** The reader stays at a place from now on; `null` is the end. */
+  onPlace(place: Place | null): void;
   /** What the way back to the end says while `n` are unread below. */
   news(n: number): string;
   children: ComponentChildren;
@@ -17,6 +24,8 @@ interface LogProps {
 
 /** So near to the end counts as there, in pixels. */
 const NEAR = 40;
+/** How many older pages are fetched for the place where an earlier page was left. */
+const TRIES_MAX = 5;
 
 /**
  * It stays at the end while the reader is there, and otherwise where the reader is, also when older
@@ -24,11 +33,16 @@ const NEAR = 40;
  */
 export class Log extends Component<LogProps> {
   readonly #box = createRef<HTMLDivElement>();
-  #atEnd = true;
+  /** Where to go back to as soon as that is there. */
+  #wanted = this.props.place;
+  #atEnd = this.#wanted === null;
   #fromEnd = 0;
   /** The last of the others that was seen. */
-  #seen: string | undefined;
+  #seen = this.#wanted?.[2];
   #resize: ResizeObserver | null = null;
+  /** What was the oldest when older items were asked for, and how often they were. */
+  #asked = '';
+  #tries = 0;
 
   override componentDidMount(): void {
     const box = this.#box.current;
@@ -45,8 +59,11 @@ export class Log extends Component<LogProps> {
   override componentDidUpdate(before: LogProps): void {
     const box = this.#box.current;
     if (box === null) return;
-    if (before.own !== this.props.own) this.#atEnd = true;
-    if (!this.#atEnd && before.oldest !== this.props.oldest) {
+    if (before.own !== this.props.own) {
+      this.#wanted = null;
+      this.#atEnd = true;
+    }
+    if (!this.#atEnd && this.#wanted === null && before.oldest !== this.props.oldest) {
       box.scrollTop = box.scrollHeight - this.#fromEnd;
     }
     this.#stay();
@@ -79,10 +96,32 @@ export class Log extends Component<LogProps> {
 
   #stay(): void {
     const box = this.#box.current;
-    if (box !== null && this.#atEnd) box.scrollTop = box.scrollHeight;
+    if (box === null) return;
+    // A box that is not shown has no height, and nothing in it has a place.
+    if (this.#wanted !== null && box.clientHeight > 0) this.#goBack(box, this.#wanted);
+    if (this.#atEnd) box.scrollTop = box.scrollHeight;
+  }
+
+  /** To where an earlier page was left, which may be long ago. What is gone leads to the end. */
+  #goBack(box: HTMLElement, [key, below]: Place): void {
+    const { oldest, older } = this.props;
+    const item = document.getElementById(key);
+    if (item !== null) {
+      this.#wanted = null;
+      box.scrollTop = item.offsetTop - below;
+    } else if (oldest !== this.#asked) {
+      this.#asked = oldest;
+      if (older !== null && this.#tries++ < TRIES_MAX) {
+        older();
+      } else {
+        this.#wanted = null;
+        this.#atEnd = true;
+      }
+    }
   }
 
   #end(): void {
+    this.#wanted = null;
     this.#atEnd = true;
     this.#stay();
     this.#box.current?.focus();
@@ -93,7 +132,18 @@ export class Log extends Component<LogProps> {
     const box = this.#box.current;
     if (box === null) return;
     this.#fromEnd = box.scrollHeight - box.scrollTop;
+    if (box.clientHeight === 0) return;
+    // Whoever scrolls has a place.
+    this.#wanted = null;
     const atEnd = this.#fromEnd - box.clientHeight < NEAR;
+    const first = [...box.querySelectorAll<HTMLElement>('[id]')].find(
+      (item) => item.offsetTop + item.offsetHeight > box.scrollTop,
+    );
+    this.props.onPlace(
+      atEnd || first === undefined
+        ? null
+        : [first.id, first.offsetTop - box.scrollTop, this.#seen ?? ''],
+    );
     if (atEnd === this.#atEnd) return;
     this.#atEnd = atEnd;
     this.setState({});

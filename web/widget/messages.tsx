@@ -77,6 +77,7 @@ function message(
   return (
     <li
       key={said.key}
+      id={said.key}
       class={`said ${said.own ? 'own' : 'other'}${said.first ? ' first' : ''}${said.key === props.editing ? ' editing' : ''}`}
     >
       {said.first && pictures !== null && (

@@ -37,6 +37,9 @@ export interface Answers {
   department?: string;
 }
 
+/** The first item that is seen, how far below the upper edge, and the last of the others seen. */
+export type Place = readonly [key: string, below: number, seen: string];
+
 /** What goes wrong, as a phrase of the language files. */
 export type Trouble =
   | 'reconnecting'
@@ -70,6 +73,7 @@ const ANSWERS = 'answers';
 const CONTACT = ['name', 'email', 'phone'];
 const UNSENT = 'unsent';
 const SOUND = 'sound';
+const PLACE = 'place';
 /** A connection that comes back this soon is not worth a word. */
 const QUIET_MS = 2_000;
 const TYPING_EVERY_MS = 3_000;
@@ -104,6 +108,8 @@ export class Widget {
   /** Whether somebody can be expected to answer now. */
   readonly online: ReadonlySignal<boolean>;
   readonly typing: ReadonlySignal<string | null>;
+  /** Where an earlier page was left in the transcript; `null` for its end. */
+  place: Place | null = null;
   readonly who: Who;
   readonly client: Client;
 
@@ -125,6 +131,7 @@ export class Widget {
   #typingUntil = 0;
   #typingPause: Cancel | null = null;
   #saving: Cancel | null = null;
+  #placing: Cancel | null = null;
   #announcing: Cancel | null = null;
 
   static async open(options: WidgetOptions): Promise<Widget> {
@@ -135,6 +142,7 @@ export class Widget {
     widget.answers.value = parse<Answers>(await store.get(ANSWERS)) ?? {};
     widget.draft.value = (await store.get(UNSENT)) ?? '';
     widget.sound.value = (await store.get(SOUND)) !== null;
+    widget.place = parse<Place>(await store.get(PLACE));
     await widget.#readVisitor();
     widget.#run();
     return widget;
@@ -215,6 +223,17 @@ export class Widget {
       void (text === '' ? store.remove(UNSENT) : store.set(UNSENT, text));
     });
     this.#typed(text !== '', text);
+  }
+
+  /** The visitor reads at another place, where the next page will go on; `null` is the end. */
+  stay(place: Place | null): void {
+    if (place === null && this.place === null) return;
+    this.place = place;
+    this.#placing?.();
+    const { store, clock } = this.#options.ports;
+    this.#placing = clock.after(SAVE_MS, () => {
+      void (place === null ? store.remove(PLACE) : store.set(PLACE, JSON.stringify(place)));
+    });
   }
 
   /** Takes the last own message back into the composer, while the server still allows that. */
