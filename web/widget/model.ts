@@ -13,6 +13,7 @@ import { Beginning } from './beginning.ts';
 import type { Contact, HostPage } from './bridge.ts';
 import { visitorLine } from './lines.ts';
 import { LiveSettings, type Settings } from './settings.ts';
+import { Typing } from './typing.ts';
 import { parse, Who } from './visitor.ts';
 import { say } from './words.ts';
 
@@ -76,8 +77,6 @@ const SOUND = 'sound';
 const PLACE = 'place';
 /** A connection that comes back this soon is not worth a word. */
 const QUIET_MS = 2_000;
-const TYPING_EVERY_MS = 3_000;
-const TYPING_PAUSE_MS = 4_000;
 /** How long the server lets a visitor change a message. */
 const EDIT_MS = 60_000;
 /** Places in line are read aloud at most this often. */
@@ -116,6 +115,7 @@ export class Widget {
   readonly #options: WidgetOptions;
   readonly #live: LiveSettings;
   readonly #beginning: Beginning;
+  readonly #typing: Typing;
   readonly answers = signal<Answers>({});
   readonly #gone = signal(false);
   readonly #reconnecting = signal(false);
@@ -128,8 +128,6 @@ export class Widget {
   #contact: Contact = {};
   /** The newest token of the site, believed or not. */
   #proof = '';
-  #typingUntil = 0;
-  #typingPause: Cancel | null = null;
   #saving: Cancel | null = null;
   #placing: Cancel | null = null;
   #announcing: Cancel | null = null;
@@ -171,6 +169,7 @@ export class Widget {
       create: (key) => this.#create(key),
       onRefused: (code) => options.onEvent('error', { code }),
     });
+    this.#typing = new Typing(ports.clock, (on, text) => this.#tellTyping(on, text));
     this.card = computed(() => this.conversation.value?.card.value ?? null);
     this.online = computed(() => {
       const settings = this.settings.value;
@@ -222,7 +221,7 @@ export class Widget {
       const { store } = this.#options.ports;
       void (text === '' ? store.remove(UNSENT) : store.set(UNSENT, text));
     });
-    this.#typed(text !== '', text);
+    if (this.conversation.peek() !== null) this.#typing.typed(text);
   }
 
   /** The visitor reads at another place, where the next page will go on; `null` is the end. */
@@ -589,19 +588,11 @@ export class Widget {
     }
   }
 
-  /** Says that the visitor types, seldom enough, and that it is over after a pause. */
-  #typed(on: boolean, text = ''): void {
-    const conversation = this.conversation.peek();
-    if (conversation === null) return;
-    const { clock } = this.#options.ports;
-    this.#typingPause?.();
-    this.#typingPause = null;
-    if (on) this.#typingPause = clock.after(TYPING_PAUSE_MS, () => this.#typed(false));
-    const now = clock.now();
-    if (on ? now < this.#typingUntil : this.#typingUntil === 0) return;
-    this.#typingUntil = on ? now + TYPING_EVERY_MS : 0;
+  #tellTyping(on: boolean, text: string): void {
+    const id = this.conversation.peek()?.id;
+    if (id === undefined) return;
     const preview = this.settings.peek()?.preview_typing ? text.slice(-PREVIEW_MAX) : '';
-    this.client.typing(conversation.id, on, preview);
+    this.client.typing(id, on, preview);
   }
 
   #place(): string {
