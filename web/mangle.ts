@@ -20,7 +20,7 @@ const OURS = `
   trouble typed unfollow verified visit watching stage notice applied queued behind learn fold
   reading opened others oldest answers author card conversations follow forget keep mine onClose
   own picture reader refused run settings stored tell who words
-  wake rename refuse deadline heard hear onPlace
+  wake rename refuse deadline heard hear onPlace whole
 `;
 
 export const names = `${PREACT} ${OURS}`.split(/\s+/).filter((name) => name !== '');

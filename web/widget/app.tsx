@@ -47,6 +47,7 @@ function Transcript({ widget }: { widget: Widget }): JSX.Element {
       own={items.findLast((item) => item.kind === 'said' && item.entry !== null)?.key ?? ''}
       others={items.flatMap((item) => (item.kind === 'said' && !item.own ? [item.key] : []))}
       place={widget.place}
+      whole={widget.whole}
       older={widget.hasOlder.value ? () => widget.older() : null}
       onPlace={(place) => widget.stay(place)}
       news={(n) => say('news', { n })}

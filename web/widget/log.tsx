@@ -13,6 +13,8 @@ interface LogProps {
   others: readonly string[];
   /** Where an earlier page was left. */
   place: Place | null;
+  /** Whether the newest part is there, so that what is missing is older or gone. */
+  whole: boolean;
   /** Asks for what is before; `null` when there is nothing. */
   older: (() => void) | null;
   /** The reader stays at a place from now on; `null` is the end. */
@@ -59,7 +61,7 @@ export class Log extends Component<LogProps> {
   override componentDidUpdate(before: LogProps): void {
     const box = this.#box.current;
     if (box === null) return;
-    if (before.own !== this.props.own) {
+    if (this.props.own !== '' && before.own !== this.props.own) {
       this.#wanted = null;
       this.#atEnd = true;
     }
@@ -85,7 +87,7 @@ export class Log extends Component<LogProps> {
         >
           <ol>{children}</ol>
         </div>
-        {!this.#atEnd && fresh > 0 && (
+        {!this.#atEnd && this.#wanted === null && fresh > 0 && (
           <button type="button" class="news" onClick={() => this.#end()}>
             {news(fresh)}
           </button>
@@ -102,13 +104,18 @@ export class Log extends Component<LogProps> {
     if (this.#atEnd) box.scrollTop = box.scrollHeight;
   }
 
-  /** To where an earlier page was left, which may be long ago. What is gone leads to the end. */
+  /**
+   * To where an earlier page was left, which may be long ago. What is gone leads to the end. The
+   * transcript comes in parts, and only over all that is below can the box be scrolled so far.
+   */
   #goBack(box: HTMLElement, [key, below]: Place): void {
-    const { oldest, older } = this.props;
+    const { oldest, older, whole } = this.props;
+    if (!whole) return;
     const item = document.getElementById(key);
     if (item !== null) {
       this.#wanted = null;
       box.scrollTop = item.offsetTop - below;
+      this.setState({});
     } else if (oldest !== this.#asked) {
       this.#asked = oldest;
       if (older !== null && this.#tries++ < TRIES_MAX) {

@@ -269,6 +269,12 @@ export class Widget {
     this.client.outbox.discard(this.#place(), entry.id);
   }
 
+  /** Whether the newest part of the chat is there. */
+  get whole(): boolean {
+    const conversation = this.conversation.value;
+    return conversation?.loaded.value === true && !conversation.log('public')?.behind;
+  }
+
   /** Shows what was before, also in earlier chats. */
   older(): void {
     const first = this.#past.peek()[0] ?? this.conversation.peek();
