@@ -8,6 +8,7 @@
 pub mod caller;
 pub mod cors;
 pub mod history;
+pub mod people;
 pub mod request;
 pub mod socket_io;
 pub mod phase5;
@@ -15,10 +16,11 @@ pub mod phase5;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 
 use self::cors::{Manner, Origins};
-use self::socket_io::SocketIo;
+use self::socket_io::{Dialect, SocketIo};
 use super::doors::Doors;
 
 /// The section `[dialects]`: foreign APIs that are spoken beside our own.
@@ -58,17 +60,50 @@ impl Config {
 
 /// The routes of every dialect that the settings ask for, to stand beside our own.
 pub fn router(config: &Config, doors: &Arc<Doors>) -> Router {
+    let origins = |own: &[String]| Arc::new(Origins::new(Arc::clone(doors), own));
     let mut router = Router::new();
+    let mut socket_io = Mount::new(doors, config);
     if config.phase5 {
-        let origins = Arc::new(Origins::new(Arc::clone(doors), &config.phase5_origins));
-        let socket_io = SocketIo::new(doors, config.connections_max);
-        socket_io.namespace::<phase5::Live>("/", &origins);
-        let routes = phase5::routes(doors).merge(socket_io.routes());
-        router = router.merge(cors::around(
-            routes,
-            &origins,
-            Manner(request::refused::<phase5::Phase5>),
-        ));
+        let origins = origins(&config.phase5_origins);
+        socket_io.serve::<phase5::Live>("/", &origins, &config.phase5_origins, ());
+        let manner = Manner(request::refused::<phase5::Phase5>);
+        router = router.merge(cors::around(phase5::routes(doors), &origins, manner));
+    }
+    if let Some((routes, own)) = socket_io.done() {
+        let manner = Manner(|problem| problem.clone().into_response());
+        router = router.merge(cors::around(routes, &origins(&own), manner));
     }
     router
+}
+
+/// Socket.IO, once a dialect speaks it. Its transports are open to the pages of each of those
+/// dialects, and refuse as our own API does; which namespace a page may enter is asked then.
+struct Mount<'a> {
+    doors: &'a Arc<Doors>,
+    connections_max: usize,
+    socket_io: Option<SocketIo>,
+    origins: Vec<String>,
+}
+
+impl<'a> Mount<'a> {
+    const fn new(doors: &'a Arc<Doors>, config: &Config) -> Self {
+        let connections_max = config.connections_max;
+        Self { doors, connections_max, socket_io: None, origins: Vec::new() }
+    }
+
+    fn serve<D: Dialect>(
+        &mut self,
+        namespace: &'static str,
+        origins: &Arc<Origins>,
+        own: &[String],
+        profile: D::Profile,
+    ) {
+        let new = || SocketIo::new(self.doors, self.connections_max);
+        self.socket_io.get_or_insert_with(new).namespace::<D>(namespace, origins, profile);
+        self.origins.extend_from_slice(own);
+    }
+
+    fn done(self) -> Option<(Router, Vec<String>)> {
+        self.socket_io.map(|socket_io| (socket_io.routes(), self.origins))
+    }
 }

@@ -6,11 +6,11 @@ use switchboard_actors::{Done, Refusal};
 use switchboard_domain::conversation::{
     Command, Contact, Conversation, Created, Priority, Rejection, Request, Start,
 };
-use switchboard_domain::ids::{ConversationId, DepartmentId, LogId, TenantId, WidgetId};
+use switchboard_domain::ids::{ConversationId, DepartmentId, LogId, TenantId, VisitorId, WidgetId};
 use switchboard_domain::person::Caller;
 
 use super::doors::Doors;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 
 /// What a visitor begins with.
 #[derive(Debug)]
@@ -39,6 +39,29 @@ pub struct Opening {
     pub welcome: Option<Arc<str>>,
     /// What the visitor says first.
     pub message: Option<Arc<str>>,
+}
+
+/// A visitor as their conversation will know them. From here on it is found by their mail address.
+///
+/// # Errors
+///
+/// [`Code::Forbidden`] for somebody who is nobody's visitor.
+pub async fn contact(
+    doors: &Doors,
+    tenant: &TenantId,
+    visitor: VisitorId,
+) -> Result<Contact, Problem> {
+    let known = doors.directory.known_visitor(tenant, visitor).await?.ok_or(Code::Forbidden)?;
+    if let Some(email) = known.contact.email.as_deref() {
+        doors.directory.note_address(tenant, email, visitor).await?;
+    }
+    Ok(Contact {
+        id: visitor,
+        name: known.contact.name,
+        email: known.contact.email,
+        phone: known.contact.phone,
+        verified: known.verified,
+    })
 }
 
 /// Begins a conversation; it waits, as an offline message while nobody is there.

@@ -49,6 +49,23 @@ pub async fn read(
     identity: &Identity,
     conversation: ConversationId,
 ) -> Result<Vec<Line>, Problem> {
+    let (lines, head) = look(doors, identity, conversation).await?;
+    let key = doors.key(&identity.tenant, conversation);
+    doors.conversations.receipt(&key, &identity.caller, None, Some(head));
+    Ok(lines)
+}
+
+/// The messages of a conversation, oldest first, and where its public stream ends. That the caller
+/// has read them is not said.
+///
+/// # Errors
+///
+/// What the caller may not see is not found.
+pub async fn look(
+    doors: &Doors,
+    identity: &Identity,
+    conversation: ConversationId,
+) -> Result<(Vec<Line>, Seq), Problem> {
     let key = doors.key(&identity.tenant, conversation);
     let caller = &identity.caller;
     let mut lines: BTreeMap<Seq, Line> = BTreeMap::new();
@@ -81,6 +98,5 @@ pub async fn read(
             line.text = text;
         }
     }
-    doors.conversations.receipt(&key, caller, None, Some(head));
-    Ok(lines.into_values().collect())
+    Ok((lines.into_values().collect(), head))
 }

@@ -69,6 +69,11 @@ pub fn in_words(problem: &Problem) -> String {
 
 /// What is refused until it is spoken.
 pub async fn not_spoken<S: Shape>(_: Caller<S>) -> Response {
+    not_served::<S>().await
+}
+
+/// The same where clients say no token.
+pub async fn not_served<S: Shape>() -> Response {
     let status = StatusCode::NOT_IMPLEMENTED;
     (status, Json(S::body(status, "this part of the API is not served yet"))).into_response()
 }

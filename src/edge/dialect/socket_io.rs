@@ -85,8 +85,24 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// One side of a connection: what a dialect makes of emitted events and of deliveries.
 pub trait Dialect: Sized + Send + 'static {
+    /// What its settings say.
+    type Profile: Clone + Send + Sync + 'static;
+
+    /// Whether somebody with a good credential may enter the namespace.
+    ///
+    /// # Errors
+    ///
+    /// Why not; the client is told in [`Dialect::words`].
+    fn admits(profile: &Self::Profile, identity: &Identity) -> Result<(), Problem> {
+        let _ = (profile, identity);
+        Ok(())
+    }
+
     /// Begins a connection whose namespace the client has entered.
-    fn enter(link: &mut Link) -> impl Future<Output = Result<Self, Close>> + Send;
+    fn enter(
+        link: &mut Link,
+        profile: Self::Profile,
+    ) -> impl Future<Output = Result<Self, Close>> + Send;
 
     /// The client emitted an event. Every event gets an answer if it asked for one.
     fn heard(
@@ -159,6 +175,12 @@ impl FromMessageParts<LocalAdapter> for Ack {
 }
 
 impl Ack {
+    /// Whether the client asked for an answer.
+    #[must_use]
+    pub const fn is_wanted(&self) -> bool {
+        self.number.is_some()
+    }
+
     fn send<T: Serialize + ?Sized>(&self, data: &T) -> Result<(), SendError> {
         let mut nothing = Packet::Bytes(Bytes::new());
         let Ok(sender) = AckSender::from_message_parts(&self.socket, &mut nothing, &self.number);
@@ -448,27 +470,35 @@ impl SocketIo {
     }
 
     /// Serves a namespace.
-    pub fn namespace<D: Dialect>(&self, path: &'static str, origins: &Arc<Origins>) {
+    pub fn namespace<D: Dialect>(
+        &self,
+        path: &'static str,
+        origins: &Arc<Origins>,
+        profile: D::Profile,
+    ) {
         let doors = Arc::clone(&self.doors);
         let places = Arc::clone(&self.places);
         let origins = Arc::clone(origins);
+        let of_admit = profile.clone();
         let admit = move |socket: SocketRef, TryData(auth): TryData<Value>| {
             let doors = Arc::clone(&doors);
             let (places, origins) = (Arc::clone(&places), Arc::clone(&origins));
+            let profile = of_admit.clone();
             async move {
                 let auth = auth.unwrap_or_default();
-                let admitted = admit(&doors, &origins, &places, &socket, &auth).await;
+                let admits = |identity: &Identity| D::admits(&profile, identity);
+                let admitted = admit(&doors, &origins, &places, &socket, &auth, admits).await;
                 admitted.map_err(|problem| D::words(&problem))
             }
         };
         let doors = Arc::clone(&self.doors);
         let serve = move |socket: SocketRef| {
-            let doors = Arc::clone(&doors);
+            let (doors, profile) = (Arc::clone(&doors), profile.clone());
             Box::pin(async move {
                 let beginning = socket.extensions.remove::<Begun>();
                 let beginning = beginning.and_then(|begun| begun.lock().take());
                 if let Some(beginning) = beginning {
-                    Box::pin(serve::<D>(doors, socket, beginning)).await;
+                    Box::pin(serve::<D>(doors, socket, beginning, profile)).await;
                 }
             })
         };
@@ -515,6 +545,7 @@ async fn admit(
     places: &Arc<Semaphore>,
     socket: &SocketRef,
     auth: &Value,
+    admits: impl FnOnce(&Identity) -> Result<(), Problem> + Send,
 ) -> Result<(), Problem> {
     if doors.is_draining() {
         return Err(Code::Draining.into());
@@ -527,6 +558,7 @@ async fn admit(
     let identity = caller::authenticate(doors, token, address).await?;
     caller::require_scope(&identity, Scope::ConversationsRead)?;
     origins.check(&identity.tenant, &parts.headers)?;
+    admits(&identity)?;
     let place = Arc::clone(places).try_acquire_owned();
     let place = place.map_err(|_full| Problem::with(Code::Busy, "too many connections"))?;
     let (outlet, deliveries) = subscriber::queue();
@@ -563,7 +595,12 @@ async fn admit(
     Ok(())
 }
 
-async fn serve<D: Dialect>(doors: Arc<Doors>, socket: SocketRef, beginning: Beginning) {
+async fn serve<D: Dialect>(
+    doors: Arc<Doors>,
+    socket: SocketRef,
+    beginning: Beginning,
+    profile: D::Profile,
+) {
     let Beginning {
         identity, address, began_at, outlet, mut deliveries, mut heard, waiting, ..
     } = beginning;
@@ -580,7 +617,7 @@ async fn serve<D: Dialect>(doors: Arc<Doors>, socket: SocketRef, beginning: Begi
     };
     link.enter().await;
     let close = tokio::select! {
-        close = run::<D>(&mut link, &mut deliveries, &mut heard, &waiting) => close,
+        close = run::<D>(&mut link, profile, &mut deliveries, &mut heard, &waiting) => close,
         close = waiting.over() => close,
     };
     tracing::debug!(tenant = %link.identity.tenant, ?close, "a socket.io connection ends");
@@ -591,11 +628,12 @@ async fn serve<D: Dialect>(doors: Arc<Doors>, socket: SocketRef, beginning: Begi
 /// Takes what comes until the connection ends; says why it did.
 async fn run<D: Dialect>(
     link: &mut Link,
+    profile: D::Profile,
     deliveries: &mut Receiver<Delivery>,
     heard: &mut mpsc::Receiver<Heard>,
     waiting: &Waiting,
 ) -> Close {
-    let mut dialect = match D::enter(link).await {
+    let mut dialect = match D::enter(link, profile).await {
         Ok(dialect) => dialect,
         Err(close) => return close,
     };

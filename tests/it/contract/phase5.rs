@@ -22,7 +22,7 @@ fn every_line_of_phase5_is_proven_or_comes_later() {
 
 async fn connect(node: &TestNode, subject: &str, role: &str) -> Socket {
     let token = token(subject, role);
-    Socket::connect(node.address, Some(&token), Says::Auth, None).await.unwrap()
+    Socket::connect(node.address, "/", Some(&token), Says::Auth, None).await.unwrap()
 }
 
 /// A chat of a customer, by its number.
@@ -144,7 +144,7 @@ async fn whoever_is_disabled_is_out_at_once() {
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert!(agent.end().await);
     let token = token("3", "agent");
-    let refused = Socket::connect(node.address, Some(&token), Says::Auth, None).await;
+    let refused = Socket::connect(node.address, "/", Some(&token), Says::Auth, None).await;
     assert_eq!(refused.unwrap_err(), json!({ "message": "A valid token is needed" }));
     node.stop().await;
 }

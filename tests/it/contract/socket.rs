@@ -27,9 +27,11 @@ pub(super) enum Says {
     Query,
 }
 
-/// A connection in the namespace `/`.
+/// A connection in a namespace.
 #[derive(Debug)]
 pub(super) struct Socket {
+    /// What stands before each packet's content: nothing for `/`, else `/name,`.
+    prefix: String,
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     heard: VecDeque<(String, Value)>,
     acked: Vec<(u64, Value)>,
@@ -41,6 +43,7 @@ impl Socket {
     /// Opens a transport and asks for the namespace; the error is what the server says then.
     pub(super) async fn connect(
         address: SocketAddr,
+        namespace: &str,
         token: Option<&str>,
         says: Says,
         origin: Option<&str>,
@@ -62,34 +65,32 @@ impl Socket {
         let connecting = tokio_tungstenite::connect_async(request);
         let connected = timeout(PATIENCE, connecting).await.expect("a socket in time");
         let (stream, _) = connected.map_err(|error| Value::String(error.to_string()))?;
-        Self::enter(stream, token, says).await
+        Self::enter(stream, namespace, token, says).await
     }
 
     /// Asks for the namespace on an open transport.
     pub(super) async fn enter(
         stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+        namespace: &str,
         token: &str,
         says: Says,
     ) -> Result<Self, Value> {
-        let mut socket = Self {
-            stream,
-            heard: VecDeque::new(),
-            acked: Vec::new(),
-            next_ack: 0,
-            has_left: false,
-        };
+        let mut socket = Self::new(stream, namespace);
         let open = socket.packet().await.expect("an open packet");
         assert!(open.starts_with('0'), "{open}");
         match says {
-            Says::Auth => socket.write(format!("40{}", json!({ "token": token }))).await,
-            Says::Header | Says::Query => socket.write("40".to_owned()).await,
+            Says::Auth => {
+                let auth = json!({ "token": token });
+                socket.write(format!("40{}{auth}", socket.prefix)).await;
+            }
+            Says::Header | Says::Query => socket.write(format!("40{}", socket.prefix)).await,
         }
         loop {
             let packet = socket.packet().await.expect("an answer to the connect packet");
-            if let Some(refused) = packet.strip_prefix("44") {
+            if let Some(refused) = socket.of_kind(&packet, "44") {
                 return Err(serde_json::from_str(refused).unwrap());
             }
-            if packet.starts_with("40") {
+            if socket.of_kind(&packet, "40").is_some() {
                 return Ok(socket);
             }
         }
@@ -97,12 +98,22 @@ impl Socket {
 
     /// Goes on with a session that polled until now.
     pub(super) async fn upgraded(stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
-        let (heard, acked) = (VecDeque::new(), Vec::new());
-        let mut socket = Self { stream, heard, acked, next_ack: 0, has_left: false };
+        let mut socket = Self::new(stream, "/");
         socket.write("2probe".to_owned()).await;
         assert_eq!(socket.packet().await.as_deref(), Some("3probe"));
         socket.write("5".to_owned()).await;
         socket
+    }
+
+    fn new(stream: WebSocketStream<MaybeTlsStream<TcpStream>>, namespace: &str) -> Self {
+        let prefix = if namespace == "/" { String::new() } else { format!("{namespace},") };
+        let (heard, acked) = (VecDeque::new(), Vec::new());
+        Self { prefix, stream, heard, acked, next_ack: 0, has_left: false }
+    }
+
+    /// The content of a packet of that kind in this namespace.
+    fn of_kind<'a>(&self, packet: &'a str, kind: &str) -> Option<&'a str> {
+        packet.strip_prefix(kind)?.strip_prefix(&self.prefix)
     }
 
     async fn write(&mut self, packet: String) {
@@ -128,15 +139,15 @@ impl Socket {
     /// Takes one packet in; `false` at the end.
     async fn take(&mut self) -> bool {
         let Some(packet) = self.packet().await else { return false };
-        if let Some(event) = packet.strip_prefix("42") {
+        if let Some(event) = self.of_kind(&packet, "42") {
             let mut parts: Vec<Value> = serde_json::from_str(event).unwrap();
             let data = if parts.len() > 1 { parts.swap_remove(1) } else { Value::Null };
             self.heard.push_back((parts[0].as_str().unwrap().to_owned(), data));
-        } else if let Some(ack) = packet.strip_prefix("43") {
+        } else if let Some(ack) = self.of_kind(&packet, "43") {
             let start = ack.find('[').unwrap();
             let mut parts: Vec<Value> = serde_json::from_str(&ack[start..]).unwrap();
             self.acked.push((ack[..start].parse().unwrap(), parts.remove(0)));
-        } else if packet.starts_with("41") {
+        } else if self.of_kind(&packet, "41").is_some() {
             self.has_left = true;
         }
         true
@@ -147,7 +158,7 @@ impl Socket {
         let ack = self.next_ack;
         self.next_ack += 1;
         let arguments = if data.is_null() { json!([event]) } else { json!([event, data]) };
-        self.write(format!("42{ack}{arguments}")).await;
+        self.write(format!("42{}{ack}{arguments}", self.prefix)).await;
         ack
     }
 

@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Transcript {
+    /// Where its sockets are.
+    #[serde(default = "root")]
+    namespace: String,
     /// What their tokens claim, by name.
     people: BTreeMap<String, Value>,
     pub(super) steps: Vec<Step>,
@@ -76,6 +79,10 @@ pub(super) struct Step {
     hears_no: Vec<String>,
 }
 
+fn root() -> String {
+    "/".to_owned()
+}
+
 /// Every transcript of a dialect by the name of its file.
 pub(super) fn all(dialect: &str) -> BTreeMap<String, Transcript> {
     let folder = folder("transcripts").join(dialect);
@@ -102,6 +109,7 @@ pub(super) async fn speak(dialect: &str) {
         let node = TestNode::start().await;
         let mut conversation = Speaking {
             node: &node,
+            namespace: transcript.namespace,
             people: transcript.people,
             sockets: BTreeMap::new(),
             kept: Kept::new(),
@@ -120,6 +128,7 @@ pub(super) async fn speak(dialect: &str) {
 
 struct Speaking<'a> {
     node: &'a TestNode,
+    namespace: String,
     people: BTreeMap<String, Value>,
     sockets: BTreeMap<String, Socket>,
     kept: Kept,
@@ -217,7 +226,8 @@ impl Speaking<'_> {
         };
         let token = self.token(step.who.as_deref());
         let origin = step.origin.as_deref();
-        let connected = Socket::connect(self.node.address, token.as_deref(), says, origin).await;
+        let (address, token) = (self.node.address, token.as_deref());
+        let connected = Socket::connect(address, &self.namespace, token, says, origin).await;
         match (connected, &step.refused) {
             (Ok(socket), None) => {
                 let who = step.who.clone().expect("somebody connects");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use switchboard_domain::conversation::{Command, Contact, Conversation, Resolution, Status};
+use switchboard_domain::conversation::{Command, Conversation, Resolution, Status};
 use switchboard_domain::ids::{ConversationId, Number};
 use switchboard_domain::limit::{CAPACITY_MAX, CAPACITY_MIN};
 use switchboard_domain::permission::{self, Subject};
@@ -114,11 +114,7 @@ impl Desk<'_> {
         let priority = words::priority_named(priority)
             .ok_or_else(|| Problem::with(Code::Invalid, "there is no such priority"))?;
         let tenant = &self.identity.tenant;
-        let known = self.doors.directory.known_visitor(tenant, visitor).await?;
-        let known = known.ok_or(Code::Forbidden)?;
-        if let Some(email) = known.contact.email.as_deref() {
-            self.doors.directory.note_address(tenant, email, visitor).await?;
-        }
+        let contact = opening::contact(self.doors, tenant, visitor).await?;
         let mut context = BTreeMap::new();
         if let Some(page) = start.metadata.get("page_url").and_then(Value::as_str) {
             context.insert("page".to_owned(), page.to_owned());
@@ -130,13 +126,7 @@ impl Desk<'_> {
         let opening = Opening {
             id: ConversationId::new(self.doors.clock.fresh_id()),
             resumed: false,
-            visitor: Contact {
-                id: visitor,
-                name: known.contact.name,
-                email: known.contact.email,
-                phone: known.contact.phone,
-                verified: known.verified,
-            },
+            visitor: contact,
             widget: None,
             subject: start.subject.map(Arc::from),
             department: None,

@@ -89,7 +89,9 @@ impl Told {
 type Answer = Result<Value, Problem>;
 
 impl Dialect for Live {
-    async fn enter(link: &mut Link) -> Result<Self, Close> {
+    type Profile = ();
+
+    async fn enter(link: &mut Link, (): ()) -> Result<Self, Close> {
         let mut live = Self {
             waiting: None,
             own: None,

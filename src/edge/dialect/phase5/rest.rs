@@ -16,7 +16,9 @@ use super::Phase5;
 use super::desk::{Desk, Named, Start};
 use super::wire::{Availability, Workload};
 use crate::edge::caller::require;
-use crate::edge::dialect::request::{self, Asked, BODY_BYTES_MAX, Doorway, Part, Said, not_spoken};
+use crate::edge::dialect::request::{
+    self, Asked, BODY_BYTES_MAX, Doorway, Part, Said, not_served, not_spoken,
+};
 use crate::edge::doors::Doors;
 
 type Answer<T> = request::Answer<Phase5, T>;
@@ -40,6 +42,8 @@ pub(super) fn router() -> Router<Arc<Doors>> {
         .route("/api/live-chat/{session}/customer-context", get(customer_context))
         .route("/api/live-chat/{session}/convert-to-ticket", post(not_spoken::<Phase5>))
         .route("/api/chat-upload/upload", post(not_spoken::<Phase5>))
+        // Pages load files without a token: the name is what opens them.
+        .route("/uploads/chat/{filename}", get(not_served::<Phase5>))
         .route("/api/canned-responses", get(not_spoken::<Phase5>).post(not_spoken::<Phase5>))
         .route("/api/canned-responses/shortcut/{shortcut}", get(not_spoken::<Phase5>))
         .route("/api/canned-responses/{id}/use", post(not_spoken::<Phase5>))
