@@ -40,6 +40,8 @@ pub(crate) enum Message {
     Write,
 }
 
+impl ractor::Message for Message {}
+
 /// The behavior of the writer.
 pub(crate) struct Behavior;
 

@@ -73,6 +73,8 @@ pub(crate) struct Parcel {
     _permit: Option<Permit>,
 }
 
+impl ractor::Message for Parcel {}
+
 impl Parcel {
     pub(crate) const fn new(message: Message, permit: Permit) -> Self {
         Self { message, _permit: Some(permit) }

@@ -129,6 +129,8 @@ pub(crate) enum Message {
     Observe(Reply<observe::Inbox>),
 }
 
+impl ractor::Message for Message {}
+
 /// The behavior of the inbox.
 #[derive(Clone, Copy)]
 pub(crate) struct Behavior;

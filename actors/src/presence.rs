@@ -119,6 +119,8 @@ pub(crate) enum Message {
     Observe(Reply<observe::Presence>),
 }
 
+impl ractor::Message for Message {}
+
 /// Something an agent chose.
 #[derive(Clone, Debug)]
 pub(crate) enum Setting {

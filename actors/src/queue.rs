@@ -80,6 +80,8 @@ pub(crate) enum Message {
     Observe(Reply<observe::Queue>),
 }
 
+impl ractor::Message for Message {}
+
 /// The behavior of the queue.
 #[derive(Clone, Copy)]
 pub(crate) struct Behavior;

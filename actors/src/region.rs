@@ -58,6 +58,8 @@ pub(crate) enum Message {
     Observe(Reply<observe::Region>),
 }
 
+impl ractor::Message for Message {}
+
 /// What outlives a region: where it can be reached, who listens there, and the ways past it.
 #[derive(Clone)]
 pub(crate) struct Place {
@@ -175,7 +177,9 @@ impl Actor for Behavior {
                 state.failed(&key, &error);
                 state.gone(key).await
             }
-            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+            SupervisionEvent::ActorStarted(_)
+            | SupervisionEvent::ProcessGroupChanged(_)
+            | SupervisionEvent::PidLifecycleEvent(_) => Ok(()),
         }
     }
 }

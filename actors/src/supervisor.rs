@@ -102,6 +102,8 @@ pub(crate) enum Message {
     Start(usize),
 }
 
+impl ractor::Message for Message {}
+
 /// What a supervisor begins with.
 pub(crate) struct Begin {
     pub(crate) children: Vec<Child>,
@@ -188,7 +190,9 @@ impl Actor for Behavior {
                     None => Ok(()),
                 }
             }
-            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+            SupervisionEvent::ActorStarted(_)
+            | SupervisionEvent::ProcessGroupChanged(_)
+            | SupervisionEvent::PidLifecycleEvent(_) => Ok(()),
         }
     }
 }

@@ -14,5 +14,6 @@ pub mod placement;
 pub mod claims;
 pub mod log;
 pub mod rules;
+pub mod transport;
 #[cfg(any(test, feature = "model"))]
 pub mod model;
