@@ -7,7 +7,7 @@ const PREACT = `
   componentDidCatch componentDidMount componentDidUpdate componentWillMount
   componentWillReceiveProps componentWillUnmount componentWillUpdate contextType debounceRendering
   forceUpdate getChildContext getDerivedStateFromError getDerivedStateFromProps
-  getSnapshotBeforeUpdate setState shouldComponentUpdate
+  getSnapshotBeforeUpdate setState shouldComponentUpdate props current
 `;
 
 const OURS = `
@@ -20,7 +20,8 @@ const OURS = `
   trouble typed unfollow verified visit watching stage notice applied queued behind learn fold
   reading opened others oldest answers author card conversations follow forget keep mine onClose
   own picture reader refused run settings stored tell who words
-  wake rename refuse deadline heard hear onPlace whole
+  wake rename refuse deadline heard hear onPlace whole chats forgotten drafted begun goOn catchUp lookBack
+  onStart answered listed saved shown passing subscribed merge stay
 `;
 
 export const names = `${PREACT} ${OURS}`.split(/\s+/).filter((name) => name !== '');

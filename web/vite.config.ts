@@ -64,7 +64,11 @@ export default defineConfig({
     assetsInlineLimit: 0,
     rolldownOptions: {
       input: `${page}.html`,
-      ...(small && { optimization: { inlineConst: { mode: 'all', pass: 3 } } }),
+      ...(small && {
+        optimization: { inlineConst: { mode: 'all', pass: 3 } },
+        // A `var` for a constant would keep the minifier from writing its value where it is used.
+        output: { topLevelVar: false },
+      }),
     },
   },
 });

@@ -49,7 +49,7 @@ export interface Entry {
 
 interface Box {
   next: number;
-  rows: Signal<readonly Entry[]>;
+  listed: Signal<readonly Entry[]>;
   /** What the server was heard to expect; the highest word counts. */
   expect: number | null;
   /** Numbers stored with other content than ours. */
@@ -105,30 +105,30 @@ export class Outbox {
     )) {
       const box = this.#box(conversation);
       box.next = stored.next;
-      box.rows.value = stored.entries.map((entry) => ({
+      box.listed.value = stored.entries.map((entry) => ({
         ...entry,
         state: entry.n === null ? 'failed' : 'waiting',
         late: false,
         seq: null,
       }));
-      for (const entry of box.rows.peek()) this.#watchFor(conversation, entry);
+      for (const entry of box.listed.peek()) this.#watchFor(conversation, entry);
     }
   }
 
   /** Every entry of a conversation, oldest first. */
   rows(conversation: string): ReadonlySignal<readonly Entry[]> {
-    return this.#box(conversation).rows;
+    return this.#box(conversation).listed;
   }
 
   /** Conversations that have entries. */
   conversations(): string[] {
-    return [...this.#boxes].filter(([, box]) => box.rows.peek().length > 0).map(([id]) => id);
+    return [...this.#boxes].filter(([, box]) => box.listed.peek().length > 0).map(([id]) => id);
   }
 
   /** Whether nothing is left that the server has to answer. */
   get settled(): boolean {
     return [...this.#boxes.values()].every((box) =>
-      box.rows.peek().every((entry) => !pending(entry)),
+      box.listed.peek().every((entry) => !pending(entry)),
     );
   }
 
@@ -159,7 +159,7 @@ export class Outbox {
     const box = this.#box(conversation);
     if (entry.n !== null) {
       const left = entry.n;
-      box.rows.value = box.rows
+      box.listed.value = box.listed
         .peek()
         .map((row) => (row.n !== null && row.n > left ? { ...row, n: row.n - 1 } : row));
       box.next -= 1;
@@ -170,8 +170,8 @@ export class Outbox {
   /** Moves entries written before their conversation existed to the conversation. */
   rename(from: string, to: string): void {
     const box = this.#box(from);
-    const entries = box.rows.peek();
-    box.rows.value = [];
+    const entries = box.listed.peek();
+    box.listed.value = [];
     box.next = 1;
     for (const entry of entries) this.#append(to, entry);
   }
@@ -179,7 +179,7 @@ export class Outbox {
   /** Takes over a refused entry of another outbox. */
   adopt(conversation: string, entry: Entry): void {
     const box = this.#box(conversation);
-    box.rows.value = [...box.rows.peek(), { ...entry, n: null, state: 'failed' }];
+    box.listed.value = [...box.listed.peek(), { ...entry, n: null, state: 'failed' }];
     this.#save();
   }
 
@@ -191,7 +191,7 @@ export class Outbox {
       box.pause?.();
       box.pause = null;
       box.pauseMs = 0;
-      for (const row of box.rows.peek()) {
+      for (const row of box.listed.peek()) {
         if (!row.late) continue;
         this.#change(conversation, row.id, { late: false });
         this.#watchFor(conversation, row);
@@ -204,7 +204,7 @@ export class Outbox {
   lost(): void {
     this.#connected = false;
     for (const box of this.#boxes.values()) {
-      box.rows.value = box.rows.peek().map(landed);
+      box.listed.value = box.listed.peek().map(landed);
       // Half an answer proves nothing; asking again as it is is always safe.
       box.expect = null;
       box.conflicts.clear();
@@ -219,7 +219,7 @@ export class Outbox {
   /** Number `n` is stored at `seq`: an ack said so, or our own event did, which is as good. */
   stored(conversation: string, n: number, seq: number): void {
     const box = this.#boxes.get(conversation);
-    const entry = box?.rows.peek().find((row) => row.n === n && pending(row));
+    const entry = box?.listed.peek().find((row) => row.n === n && pending(row));
     if (box === undefined || entry === undefined || !entry.tried) return;
     this.#change(conversation, entry.id, { state: 'stored', seq, late: false });
     box.expect = Math.max(box.expect ?? 0, n + 1);
@@ -230,7 +230,7 @@ export class Outbox {
 
   nack(frame: NackFrame): void {
     const box = this.#boxes.get(frame.conversation);
-    const entry = box?.rows.peek().find((row) => row.n === frame.n && row.state === 'flying');
+    const entry = box?.listed.peek().find((row) => row.n === frame.n && row.state === 'flying');
     if (box === undefined || entry === undefined) return;
     box.holding = true;
     let change: Partial<Entry> = { state: 'waiting' };
@@ -263,12 +263,12 @@ export class Outbox {
   shown(conversation: string, stream: 'public' | 'internal', last: number): void {
     const box = this.#boxes.get(conversation);
     if (box === undefined) return;
-    const kept = box.rows
+    const kept = box.listed
       .peek()
       .filter(
         (row) => row.state !== 'stored' || STREAM_OF[row.kind] !== stream || (row.seq ?? 0) > last,
       );
-    if (kept.length < box.rows.peek().length) box.rows.value = kept;
+    if (kept.length < box.listed.peek().length) box.listed.value = kept;
   }
 
   /** Resolves when everything up to now is written down. */
@@ -278,12 +278,12 @@ export class Outbox {
 
   /** When nothing of a conversation is in flight: gives numbers that the server can take. */
   #settle(box: Box): void {
-    if (box.rows.peek().some((row) => row.state === 'flying')) return;
+    if (box.listed.peek().some((row) => row.state === 'flying')) return;
     box.holding = false;
     const expect = box.expect;
     if (expect !== null) {
       let next = expect;
-      box.rows.value = box.rows.peek().map((row) => {
+      box.listed.value = box.listed.peek().map((row) => {
         if (row.state !== 'waiting' || row.n === null) return row;
         // Below what is expected and not known to be another's: it may be stored; ask as it is.
         if (row.n < expect && !box.conflicts.has(row.n)) return row;
@@ -337,11 +337,11 @@ export class Outbox {
     const out: { conversation: string; row: Entry }[] = [];
     let free = this.#unackedMax;
     for (const box of this.#boxes.values()) {
-      free -= box.rows.peek().filter((row) => row.state === 'flying').length;
+      free -= box.listed.peek().filter((row) => row.state === 'flying').length;
     }
     for (const [conversation, box] of this.#boxes) {
       if (box.holding || box.pause !== null || isDraft(conversation)) continue;
-      for (const row of box.rows.peek()) {
+      for (const row of box.listed.peek()) {
         if (row.state !== 'waiting') continue;
         if (free <= 0) return out;
         free -= 1;
@@ -357,12 +357,8 @@ export class Outbox {
   ): void {
     const box = this.#box(conversation);
     const row: Entry = {
-      id: entry.id,
+      ...entry,
       n: box.next,
-      kind: entry.kind,
-      text: entry.text,
-      ifHead: entry.ifHead,
-      at: entry.at,
       state: 'waiting',
       tried: false,
       late: false,
@@ -370,7 +366,7 @@ export class Outbox {
       seq: null,
     };
     box.next += 1;
-    box.rows.value = [...box.rows.peek(), row];
+    box.listed.value = [...box.listed.peek(), row];
     this.#watchFor(conversation, row);
     this.#save();
     this.#pump();
@@ -390,7 +386,7 @@ export class Outbox {
     if (box === undefined) {
       box = {
         next: 1,
-        rows: signal<readonly Entry[]>([]),
+        listed: signal<readonly Entry[]>([]),
         expect: null,
         conflicts: new Set(),
         holding: false,
@@ -405,18 +401,20 @@ export class Outbox {
   #find(conversation: string, id: string): Entry | undefined {
     return this.#boxes
       .get(conversation)
-      ?.rows.peek()
+      ?.listed.peek()
       .find((row) => row.id === id);
   }
 
   #change(conversation: string, id: string, change: Partial<Entry>): void {
     const box = this.#box(conversation);
-    box.rows.value = box.rows.peek().map((row) => (row.id === id ? { ...row, ...change } : row));
+    box.listed.value = box.listed
+      .peek()
+      .map((row) => (row.id === id ? { ...row, ...change } : row));
   }
 
   #drop(conversation: string, id: string): void {
     const box = this.#box(conversation);
-    box.rows.value = box.rows.peek().filter((row) => row.id !== id);
+    box.listed.value = box.listed.peek().filter((row) => row.id !== id);
   }
 
   #save(): void {
@@ -439,19 +437,10 @@ export class Outbox {
       conversation,
       {
         next: box.next,
-        entries: box.rows
+        entries: box.listed
           .peek()
           .filter((row) => row.state !== 'stored')
-          .map(({ id, n, kind, text, ifHead, at, tried, code }) => ({
-            id,
-            n,
-            kind,
-            text,
-            ifHead,
-            at,
-            tried,
-            code,
-          })),
+          .map(({ state: _state, late: _late, seq: _seq, ...kept }) => kept),
       },
     ]);
     return JSON.stringify(boxes);

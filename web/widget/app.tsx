@@ -20,7 +20,7 @@ export const opened = signal(0);
 
 export function App({ widget, onClose }: { widget: Widget; onClose: (() => void) | null }) {
   const trouble = widget.trouble.value;
-  const place = widget.announced.value;
+  const place = widget.news.announced.value;
   return (
     <>
       <Head widget={widget} onClose={onClose} />
@@ -39,22 +39,22 @@ function Transcript({ widget }: { widget: Widget }): JSX.Element {
   const agent = widget.card.value?.agent;
   const typing = widget.typing.value;
   const welcome = widget.conversation.value === null ? settings?.welcome : '';
-  const items = withWelcome(widget.items.value, welcome ?? '');
+  const items = withWelcome(widget.chats.items.value, welcome ?? '');
   return (
     <Log
       label={say('conversation')}
       oldest={items.find(({ kind }) => kind !== 'day')?.key ?? ''}
       own={items.findLast((item) => item.kind === 'said' && item.entry !== null)?.key ?? ''}
       others={items.flatMap((item) => (item.kind === 'said' && !item.own ? [item.key] : []))}
-      place={widget.place}
-      whole={widget.whole}
-      older={widget.hasOlder.value ? () => widget.older() : null}
-      onPlace={(place) => widget.stay(place)}
+      place={widget.stored.place}
+      whole={widget.chats.whole}
+      older={widget.chats.hasOlder.value ? () => widget.chats.older() : null}
+      onPlace={(place) => widget.stored.stay(place)}
       news={(n) => say('news', { n })}
     >
-      {widget.hasOlder.value && (
+      {widget.chats.hasOlder.value && (
         <li class="line">
-          <button type="button" class="link" onClick={() => widget.older()}>
+          <button type="button" class="link" onClick={() => widget.chats.older()}>
             {say('older')}
           </button>
         </li>
@@ -85,12 +85,13 @@ function Transcript({ widget }: { widget: Widget }): JSX.Element {
 
 function Foot({ widget }: { widget: Widget }): JSX.Element | null {
   const settings = widget.settings.value;
-  switch (widget.stage.value) {
+  const stage = widget.stage.value;
+  switch (stage) {
     case 'loading':
       return null;
     case 'gone':
     case 'identity_required':
-      return <p class="ended">{say(widget.stage.value)}</p>;
+      return <p class="ended">{say(stage)}</p>;
     case 'redirect':
       return (
         <p class="ended">
@@ -100,9 +101,8 @@ function Foot({ widget }: { widget: Widget }): JSX.Element | null {
         </p>
       );
     case 'leave':
-      return <Before widget={widget} leave />;
     case 'prechat':
-      return <Before widget={widget} leave={false} />;
+      return <Before widget={widget} leave={stage === 'leave'} />;
     case 'ended':
       return <Ended widget={widget} />;
     case 'write':
@@ -111,7 +111,7 @@ function Foot({ widget }: { widget: Widget }): JSX.Element | null {
           <Topics widget={widget} />
           <Write
             widget={widget}
-            text={widget.draft.value}
+            text={widget.stored.draft.value}
             editing={widget.editing.value !== null}
             bytesMax={widget.client.textBytes.value}
             opened={opened.value}

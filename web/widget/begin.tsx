@@ -7,9 +7,10 @@ import { fetchApi, fetchTagged, type TaggedAnswer } from '../client/http.ts';
 import { App, opened } from './app.tsx';
 import type { Bridge, FromLoader, Site } from './bridge.ts';
 import { chime } from './chime.ts';
-import { type Trouble, Widget } from './model.ts';
+import { Widget } from './model.ts';
 import { paint } from './paint.ts';
 import type { Settings } from './settings.ts';
+import type { Trouble } from './stage.ts';
 import { dress } from './theme.ts';
 import { language, speak } from './words.ts';
 

@@ -18,7 +18,7 @@ export function Ended({ widget }: { widget: Widget }): JSX.Element {
       <button
         type="button"
         class={asks ? 'second' : 'primary'}
-        onClick={() => void widget.startAgain()}
+        onClick={() => void widget.chats.startAgain()}
       >
         {say('again')}
       </button>

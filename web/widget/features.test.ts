@@ -92,7 +92,7 @@ test('answers begin the chat: the contact, fields of the conversation, a departm
   const widget = await open();
   await clock.pass(100);
   expect(widget.stage.peek()).toBe('prechat');
-  widget.choose('sales');
+  widget.stored.answer({ department: 'sales' });
   expect(widget.stage.peek()).toBe('prechat');
   widget.answer([
     ['email', 'v@shop.example'],
@@ -179,7 +179,9 @@ test('who signs in finds the chat that is open elsewhere, and not the anonymous 
   await widget.identify(token({ sub: 'vera' }));
   await clock.pass(2_000);
   expect(widget.conversation.peek()?.id).toBe('chat-9');
-  const texts = widget.items.peek().flatMap((item) => (item.kind === 'said' ? [item.text] : []));
+  const texts = widget.chats.items
+    .peek()
+    .flatMap((item) => (item.kind === 'said' ? [item.text] : []));
   expect(texts).toEqual(['from another device']);
 });
 
@@ -190,7 +192,7 @@ test('a place in line is told to the site each time, and read aloud every half m
   await clock.pass(1_000);
   const aloud: (number | null)[] = [];
   const note = () => {
-    if (aloud.at(-1) !== widget.announced.peek()) aloud.push(widget.announced.peek());
+    if (aloud.at(-1) !== widget.news.announced.peek()) aloud.push(widget.news.announced.peek());
   };
   for (const position of [5, 4, 3, 2]) {
     server.say({ type: 'queue', conversation: 'chat-1', position });
@@ -261,20 +263,20 @@ test('news sound only when that is wanted and nobody looks, and history never', 
   before.client.stop();
   const widget = await open();
   await clock.pass(2_000);
-  expect(widget.sound.peek()).toBe(true);
+  expect(widget.stored.sound.peek()).toBe(true);
   expect(world.chimes).toBe(2);
 });
 
 test('the next page goes on where this one was left, and at the end after that', async () => {
   const { open, clock, store } = makeWorld();
   const first = await open();
-  expect(first.place).toBeNull();
-  first.stay(['event-7', -3, 'event-9']);
-  first.stay(['event-8', 12, 'event-9']);
+  expect(first.stored.place).toBeNull();
+  first.stored.stay(['event-7', -3, 'event-9']);
+  first.stored.stay(['event-8', 12, 'event-9']);
   await clock.pass(1_000);
   const second = await open();
-  expect(second.place).toEqual(['event-8', 12, 'event-9']);
-  second.stay(null);
+  expect(second.stored.place).toEqual(['event-8', 12, 'event-9']);
+  second.stored.stay(null);
   await clock.pass(1_000);
   expect(await store.get('place')).toBeNull();
 });

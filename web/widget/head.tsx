@@ -72,7 +72,7 @@ function Menu({ widget }: { widget: Widget }): JSX.Element {
   const close = (event: Event) =>
     (event.currentTarget as Element).closest('details')?.removeAttribute('open');
   const running = widget.conversation.value !== null && widget.stage.value === 'write';
-  const sound = widget.sound.value;
+  const sound = widget.stored.sound.value;
   return (
     <details
       class="menu"

@@ -4,7 +4,7 @@ import { localStore, webLocks } from '../client/browser.ts';
 import { type Api, Problem } from '../client/http.ts';
 import type { KeyStore } from '../client/ports.ts';
 import type { Bridge, FromLoader } from './bridge.ts';
-import type { Trouble } from './model.ts';
+import type { Trouble } from './stage.ts';
 import { VISITOR, type Visitor } from './visitor.ts';
 
 export function ownPage(): Bridge {

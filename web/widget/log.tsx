@@ -1,7 +1,7 @@
 /** A list that grows at the end and is read aloud as it does. */
 
 import { Component, type ComponentChildren, createRef, type JSX } from 'preact';
-import type { Place } from './model.ts';
+import type { Place } from './stored.ts';
 
 interface LogProps {
   label: string;

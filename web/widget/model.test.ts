@@ -64,7 +64,7 @@ function makeWorld() {
 }
 
 function shown(widget: Widget): string[] {
-  return widget.items.peek().flatMap((item) => (item.kind === 'said' ? [item.text] : []));
+  return widget.chats.items.peek().flatMap((item) => (item.kind === 'said' ? [item.text] : []));
 }
 
 test('nothing is asked of the server before the visitor writes, besides the settings', async () => {
@@ -132,7 +132,7 @@ test('after a reload the chat goes on, and a new one keeps the visitor', async (
   const widget = await open('b');
   await clock.pass(1_000);
   expect(shown(widget)).toEqual(['hello']);
-  await widget.startAgain();
+  await widget.chats.startAgain();
   widget.send('again');
   await clock.pass(1_000);
   expect(shown(widget)).toEqual(['hello', 'again']);
@@ -151,7 +151,7 @@ test('a visitor that the server does not know can begin anew', async () => {
   expect(before.trouble.peek()).toBe('gone');
   expect(before.stage.peek()).toBe('ended');
   server.refuseHello = null;
-  await before.startAgain();
+  await before.chats.startAgain();
   expect(before.trouble.peek()).toBe(null);
   before.send('new');
   await clock.pass(2_000);

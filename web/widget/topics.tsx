@@ -8,7 +8,7 @@ import { say } from './words.ts';
 export function Topics({ widget }: { widget: Widget }): JSX.Element | null {
   const { departments = [], department_required = false } = widget.settings.value ?? {};
   if (widget.conversation.value !== null || departments.length === 0) return null;
-  const chosen = widget.answers.value.department;
+  const chosen = widget.stored.answers.value.department;
   return (
     <fieldset class="topics">
       <legend>{say('department')}</legend>
@@ -19,7 +19,7 @@ export function Topics({ widget }: { widget: Widget }): JSX.Element | null {
             name="department"
             required={department_required}
             checked={id === chosen}
-            onChange={() => widget.choose(id)}
+            onChange={() => widget.stored.answer({ department: id })}
           />
           {name}
         </label>

@@ -1,0 +1,86 @@
+/** What the site and the visitor are told when something happens. */
+
+import { effect, signal } from '@preact/signals-core';
+import type { Conversation } from '../client/conversation.ts';
+import type { Event } from '../client/frames.ts';
+import type { Cancel, Clock } from '../client/ports.ts';
+import type { Chats } from './chats.ts';
+import { say } from './words.ts';
+
+/** Where it is told. */
+export interface Ears {
+  /** `newest` is the line of somebody else that was not seen yet. */
+  onUnread(count: number, newest: string | null): void;
+  /** For the site: what happened, and what may be said of it. */
+  onEvent(name: string, detail?: object): void;
+  /** An agent wrote while nobody looked. */
+  onChime(): void;
+}
+
+/** Places in line are read aloud at most this often. */
+const ANNOUNCE_MS = 30_000;
+
+export class News {
+  /** The place in line as it is read aloud; `null` when there is nothing to say. */
+  readonly announced = signal<number | null>(null);
+
+  readonly #clock: Clock;
+  readonly #ears: Ears;
+  /** Up to where a conversation was there before this page, by its id. */
+  readonly #history = new Map<string, number>();
+  #announcing: Cancel | null = null;
+
+  constructor(clock: Clock, ears: Ears) {
+    this.#clock = clock;
+    this.#ears = ears;
+  }
+
+  /** Tells of unread messages and of the place in line from now on. */
+  follow(chats: Chats, watching: () => boolean): void {
+    const { onUnread, onEvent } = this.#ears;
+    effect(() => {
+      const card = chats.card.value;
+      const unread = watching() ? 0 : (card?.unread ?? 0);
+      const last = card?.last ?? null;
+      const foreign = unread > 0 && last !== null && last.from.kind !== 'visitor';
+      onUnread(unread, foreign ? `${last.from.name ?? say('support')}: ${last.text}` : null);
+    });
+    let place: number | null = null;
+    effect(() => {
+      const now = chats.current.value?.queue.value?.position ?? null;
+      if (now !== null && now !== place) onEvent('queue', { position: now });
+      place = now;
+      if (now === null) this.announced.value = null;
+      else if (this.#announcing === null) announce();
+    });
+    const announce = () => {
+      this.announced.value = place;
+      this.#announcing = this.#clock.after(ANNOUNCE_MS, () => {
+        this.#announcing = null;
+        if (place !== null && place !== this.announced.peek()) announce();
+      });
+    };
+  }
+
+  /** Events were applied; those from before this page are no news. `aloud` says them by a sound. */
+  applied(conversation: Conversation, events: readonly Event[], aloud: boolean): void {
+    const { id } = conversation;
+    let history = this.#history.get(id);
+    if (history === undefined) {
+      history = conversation.log('public')?.head ?? 0;
+      this.#history.set(id, history);
+    }
+    const { onEvent, onChime } = this.#ears;
+    for (const event of events) {
+      if (event.seq <= history) continue;
+      if (event.kind === 'message' && event.from.kind !== 'visitor') {
+        onEvent('message:received', { id });
+        if (aloud) onChime();
+      } else if (event.kind === 'assigned') {
+        onEvent('agent:joined', { name: event.body.agent.name });
+      } else if (event.kind === 'closed') {
+        onEvent('conversation:end', { id });
+      }
+    }
+  }
+}
