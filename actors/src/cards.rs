@@ -272,8 +272,8 @@ const fn n_events(heads: Heads) -> u64 {
 }
 
 fn waits_otherwise(old: &Card, new: &Card) -> bool {
-    (old.status, old.waiting_since, old.priority, old.department(), old.agent)
-        != (new.status, new.waiting_since, new.priority, new.department(), new.agent)
+    (old.status, old.waiting_since, old.offline, old.priority, old.department(), old.agent)
+        != (new.status, new.waiting_since, new.offline, new.priority, new.department(), new.agent)
 }
 
 #[cfg(test)]

@@ -63,6 +63,9 @@ pub struct AgentPresence {
     pub skills: Arc<[Arc<str>]>,
     /// For whom the agent works; empty means for every department.
     pub departments: Arc<[DepartmentId]>,
+    /// The department that the agent says to sit in now: colleagues read it, nothing is routed by
+    /// it.
+    pub desk: Option<DepartmentId>,
 }
 
 /// What a watcher of presence is told.
@@ -94,6 +97,8 @@ pub(crate) enum Message {
     Get { agent: AgentId, _permit: Permit, reply: Reply<Option<AgentPresence>> },
     /// Show all agents.
     All { _permit: Permit, reply: Reply<Arc<[AgentPresence]>> },
+    /// When each agent was last heard of.
+    Seen { _permit: Permit, reply: Reply<HashMap<AgentId, Timestamp>> },
     /// Show all agents as routing sees them.
     Candidates { _permit: Permit, reply: Reply<Vec<Candidate>> },
     /// Keep a slot for a conversation for a while; answers the agent's name.
@@ -127,6 +132,7 @@ pub(crate) enum Setting {
     Status(Status),
     Capacity(usize),
     Skills(Vec<Arc<str>>),
+    Desk(Option<DepartmentId>),
 }
 
 /// The behavior of presence.
@@ -198,6 +204,11 @@ impl State {
                 answer(reply, Ok(self.agents.get(&agent).map(|it| it.show(agent, now))));
             }
             Message::All { reply, .. } => answer(reply, Ok(self.show_all(now))),
+            Message::Seen { reply, .. } => {
+                let seen = self.agents.iter();
+                let seen = seen.filter_map(|(id, it)| Some((*id, it.presence.seen_at(now)?)));
+                answer(reply, Ok(seen.collect()));
+            }
             Message::Candidates { reply, .. } => {
                 let candidates = self.agents.iter().map(|(id, it)| it.candidate(*id, now));
                 answer(reply, Ok(candidates.collect()));
@@ -261,8 +272,11 @@ impl State {
             }
             Setting::Capacity(max) => found.capacity.set_max(max)?,
             Setting::Skills(skills) => found.set_skills(skills)?,
+            Setting::Desk(desk) => found.desk = desk,
         }
-        if let Err(refusal) = self.store(agent.id).await {
+        // Heartbeats say the same again and again.
+        let is_new = !stored::is_same(found, &before);
+        if is_new && let Err(refusal) = self.store(agent.id).await {
             self.agents.insert(agent.id, before);
             return Err(refusal);
         }

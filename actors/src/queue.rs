@@ -4,9 +4,10 @@
 //! supervisor. Ends: with the node. It begins again from the cards of the open conversations.
 //!
 //! What it offers it carries out one after another: reserve at presence, route the conversation,
-//! and the log says what came of it. It never stands still for that: an offer runs beside it.
+//! and the log says what came of it. It never stands still for that: an offer runs beside it, and
+//! so does the telling of those who wrote while nobody was there that somebody is there now.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ use crate::world::World;
 
 /// How often visitors are told their places at most. A place is not a stop-watch.
 const PLACES_EVERY: Duration = Duration::from_secs(5);
+/// What those read who wrote while nobody was there, once somebody is.
+const AVAILABLE: &str = "An agent is now available";
 
 /// Talks to the queues of any tenant. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -74,6 +77,9 @@ pub(crate) enum Message {
     Agents(Vec<Candidate>),
     /// An offer came to an end; at most one runs.
     Offered { conversation: ConversationId, is_taken: bool },
+    /// The telling that somebody is there came to an end; at most one runs. Those are left that
+    /// were not told.
+    Announced { left: HashSet<ConversationId> },
     /// Tell visitors their places.
     TellPlaces,
     /// Say how it stands.
@@ -97,6 +103,10 @@ pub(crate) struct State {
     is_busy: bool,
     /// Whether something changed meanwhile that makes another look worthwhile.
     looks_again: bool,
+    /// What waits as an offline message.
+    offline: HashSet<ConversationId>,
+    /// Whether offline messages are being told that somebody is there.
+    is_announcing: bool,
     /// The places that visitors were told last.
     told: HashMap<ConversationId, Told>,
     tells_places: bool,
@@ -133,6 +143,8 @@ impl Actor for Behavior {
             queue: Queue::new(Policy::Manual),
             is_busy: false,
             looks_again: false,
+            offline: HashSet::new(),
+            is_announcing: false,
             told: HashMap::new(),
             tells_places: false,
             told_at: None,
@@ -163,9 +175,13 @@ impl Actor for Behavior {
                 state.told.remove(&conversation);
                 state.tell_places_soon();
             }
-            Message::AgentsChanged => state.look(),
+            Message::AgentsChanged => {
+                state.announce();
+                state.look();
+            }
             Message::Agents(agents) => state.offer(&agents),
             Message::Offered { conversation, is_taken } => state.offered(conversation, is_taken),
+            Message::Announced { left } => state.announced(left),
             Message::TellPlaces => state.tell_places(),
             Message::Observe(reply) => drop(reply.send(Ok(state.observe()))),
         }
@@ -194,11 +210,17 @@ impl State {
             self.take_in(conversation, card.as_deref());
         }
         self.world.meter.queue_depth(self.queue.len());
+        self.announce();
         self.look();
         self.tell_places_soon();
     }
 
     fn take_in(&mut self, conversation: ConversationId, card: Option<&Card>) {
+        if card.is_some_and(|card| card.status == Status::Waiting && card.offline) {
+            self.offline.insert(conversation);
+        } else {
+            self.offline.remove(&conversation);
+        }
         match card {
             Some(card) if card.status == Status::Waiting => self.queue.enter(Waiting {
                 conversation,
@@ -209,6 +231,49 @@ impl State {
             }),
             Some(_) => self.queue.served(conversation, self.world.clock.now()),
             None => self.queue.leave(conversation),
+        }
+    }
+
+    /// Tells what waits as an offline message that somebody is there, if somebody is.
+    fn announce(&mut self) {
+        if self.is_announcing || self.offline.is_empty() || !self.tenant.anybody_online() {
+            return;
+        }
+        let Some(conversations) = self.world.conversations.get().cloned() else { return };
+        self.is_announcing = true;
+        let mut left = std::mem::take(&mut self.offline);
+        let tenant = Arc::clone(&self.tenant);
+        let myself = self.myself.clone();
+        ractor::concurrency::spawn(async move {
+            let all: Vec<_> = left.iter().copied().collect();
+            for conversation in all {
+                // Whoever came may have gone again.
+                if !tenant.anybody_online() {
+                    break;
+                }
+                let key = ConversationKey { tenant: tenant.id.clone(), conversation };
+                let command = Command::AnnounceAgent { text: AVAILABLE.into() };
+                let request = Request { caller: Caller::SYSTEM, key: None, command };
+                match conversations.ask(&key, request).await {
+                    // What was taken or ended meanwhile has nothing to be told.
+                    Ok(_) | Err(Refusal::Rejected(_)) => drop(left.remove(&conversation)),
+                    Err(refusal) => tracing::debug!(
+                        tenant = %key.tenant, %conversation, error = %refusal,
+                        "nobody was announced"
+                    ),
+                }
+            }
+            drop(myself.cast(Message::Announced { left }));
+        });
+    }
+
+    /// What was not told is told when somebody comes next, or when something else is to be.
+    fn announced(&mut self, left: HashSet<ConversationId>) {
+        self.is_announcing = false;
+        let is_more = !self.offline.is_empty();
+        self.offline.extend(left);
+        if is_more {
+            self.announce();
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Presence {
     chosen: Option<Status>,
     connections: BTreeSet<u64>,
     alive_until: Option<Timestamp>,
+    /// When the last connection closed or a lease was renewed.
+    seen_at: Option<Timestamp>,
 }
 
 impl Presence {
@@ -57,12 +59,14 @@ impl Presence {
     /// A socket closed; the last one leaves the grace behind. An unknown one says nothing.
     pub fn disconnected(&mut self, connection: u64, now: Timestamp) {
         if self.connections.remove(&connection) && self.connections.is_empty() {
+            self.seen_at = self.seen_at.max(Some(now));
             self.keep_alive_until(now.plus_ms(PRESENCE_GRACE_MS));
         }
     }
 
     /// A heartbeat, an activity ping or any authenticated call: renews the lease.
     pub fn renewed(&mut self, now: Timestamp) {
+        self.seen_at = self.seen_at.max(Some(now));
         self.keep_alive_until(now.plus_ms(PRESENCE_LEASE_MS));
     }
 
@@ -89,6 +93,13 @@ impl Presence {
         if self.is_alive(now) { self.chosen() } else { Status::Offline }
     }
 
+    /// When anything of the agent was last alive: now while a socket is open; `None` for an agent
+    /// of whom nothing was heard.
+    #[must_use]
+    pub fn seen_at(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.connections.is_empty() { self.seen_at } else { Some(now) }
+    }
+
     /// When to look again, because the status falls by time alone; `None` while it cannot.
     #[must_use]
     pub fn falls_at(&self, now: Timestamp) -> Option<Timestamp> {
@@ -113,9 +124,10 @@ mod tests {
         Choose(Status),
         Expect(Status),
         ExpectFall(Option<i64>),
+        ExpectSeen(Option<i64>),
     }
     use Status::{Away, Busy, Offline, Online};
-    use Step::{Choose, Connect, Disconnect, Expect, ExpectFall, Renew};
+    use Step::{Choose, Connect, Disconnect, Expect, ExpectFall, ExpectSeen, Renew};
 
     fn check(name: &str, chosen: Option<Status>, steps: &[(i64, Step)]) {
         let mut presence = Presence::new(chosen);
@@ -130,6 +142,10 @@ mod tests {
                 ExpectFall(at) => {
                     let at = at.map(|second| Timestamp(second * 1_000));
                     assert_eq!(presence.falls_at(now), at, "{name}: {second} s");
+                }
+                ExpectSeen(at) => {
+                    let at = at.map(|second| Timestamp(second * 1_000));
+                    assert_eq!(presence.seen_at(now), at, "{name}: {second} s");
                 }
             }
         }
@@ -159,6 +175,19 @@ mod tests {
                 (12, Expect(Offline)),
                 (13, Connect(2)),
                 (13, Expect(Busy)),
+            ],
+        );
+        check(
+            "who was here is known by when",
+            Some(Online),
+            &[
+                (0, ExpectSeen(None)),
+                (1, Renew),
+                (9, ExpectSeen(Some(1))),
+                (9, Connect(1)),
+                (10, ExpectSeen(Some(10))),
+                (20, Disconnect(1)),
+                (90, ExpectSeen(Some(20))),
             ],
         );
         check(

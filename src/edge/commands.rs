@@ -3,9 +3,9 @@
 
 use sha2::{Digest, Sha256};
 use switchboard_actors::{Done, Refusal};
-use switchboard_domain::conversation::{Command, Request, SendKey};
+use switchboard_domain::conversation::{Command, Request, SendKey, Status};
 use switchboard_domain::ids::DeviceId;
-use switchboard_domain::person::{AgentRef, Role};
+use switchboard_domain::person::{AgentRef, Caller, Role, Side};
 use switchboard_store::ConversationKey;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -75,11 +75,30 @@ pub async fn ask(
     command: Command,
 ) -> Result<Done, Refusal> {
     let takes_a_slot = matches!(command, Command::Accept { .. });
+    let is_message = matches!(command, Command::Send { .. });
     let request = Request { caller: identity.caller.clone(), key, command };
     if takes_a_slot {
-        doors.presence.accept(conversation, request).await
-    } else {
-        doors.conversations.ask(conversation, request).await
+        return doors.presence.accept(conversation, request).await;
+    }
+    let mut done = doors.conversations.ask(conversation, request).await?;
+    let by_visitor = identity.caller.author.principal.side() == Side::Visitor;
+    if is_message && by_visitor && !done.duplicate {
+        note_absence(doors, conversation, &mut done).await;
+    }
+    Ok(done)
+}
+
+/// Whoever writes while nobody is there leaves an offline message.
+async fn note_absence(doors: &Doors, conversation: &ConversationKey, done: &mut Done) {
+    let waits = done.state.status == Status::Waiting && !done.state.offline;
+    if !waits || doors.presence.anybody_online(&conversation.tenant) {
+        return;
+    }
+    let request = Request { caller: Caller::SYSTEM, key: None, command: Command::GoOffline };
+    match doors.conversations.ask(conversation, request).await {
+        Ok(noted) => done.state = noted.state,
+        // The message itself is stored, and the next one notes it again.
+        Err(refusal) => tracing::debug!(%refusal, "an absence was not noted"),
     }
 }
 

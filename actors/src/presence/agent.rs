@@ -20,6 +20,7 @@ pub(super) struct Agent {
     pub(super) capacity: Capacity,
     pub(super) skills: Arc<[Arc<str>]>,
     pub(super) departments: Arc<[DepartmentId]>,
+    pub(super) desk: Option<DepartmentId>,
     /// What the watchers were told last.
     pub(super) told: Option<AgentPresence>,
 }
@@ -80,6 +81,7 @@ impl Agent {
             active: self.capacity.n_owned(),
             skills: Arc::clone(&self.skills),
             departments: Arc::clone(&self.departments),
+            desk: self.desk.clone(),
         }
     }
 

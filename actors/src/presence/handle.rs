@@ -1,9 +1,10 @@
 //! What the doors and the queue may ask of presence.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use switchboard_domain::conversation::{Command, Rejection, Request};
-use switchboard_domain::ids::{AgentId, ConversationId, TenantId};
+use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId, Timestamp};
 use switchboard_domain::person::AgentRef;
 use switchboard_domain::presence::Status;
 use switchboard_store::ConversationKey;
@@ -111,6 +112,30 @@ impl Handle {
         skills: Vec<Arc<str>>,
     ) -> Result<AgentPresence, Refusal> {
         self.set(tenant, agent, Setting::Skills(skills)).await
+    }
+
+    /// Says in which department the agent sits now; `None` for none.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed, or the outcome is unknown.
+    pub async fn set_desk(
+        &self,
+        tenant: &TenantId,
+        agent: &AgentRef,
+        desk: Option<DepartmentId>,
+    ) -> Result<AgentPresence, Refusal> {
+        self.set(tenant, agent, Setting::Desk(desk)).await
+    }
+
+    /// When each agent was last heard of: now for those with a connection, else when they last
+    /// called or left. Those of whom this start of the node has heard nothing are not in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when presence does not answer.
+    pub async fn seen(&self, tenant: &TenantId) -> Result<HashMap<AgentId, Timestamp>, Refusal> {
+        self.ask(tenant, |_permit, reply| Message::Seen { _permit, reply }).await
     }
 
     /// One agent; `None` for one who was never there.

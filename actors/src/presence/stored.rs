@@ -14,7 +14,9 @@ use super::agent::Agent;
 /// The kind of these documents.
 const KIND: &str = "presence";
 /// The first line of this form. A newer form gets another line and reads this one too.
-const VERSION: &str = "presence 1";
+const VERSION: &str = "presence 2";
+/// The form before: it knows no desk.
+const VERSION_1: &str = "presence 1";
 /// Documents read at once.
 const PAGE: usize = 500;
 
@@ -28,6 +30,11 @@ pub(super) async fn write(
     let id = id.to_string().into();
     let key = DocumentKey { tenant: tenant.clone(), kind: KIND, id };
     store.put_document(key, Expect::Any, encode(agent).into_bytes()).await.map(|_| ())
+}
+
+/// Whether two are stored alike.
+pub(super) fn is_same(agent: &Agent, other: &Agent) -> bool {
+    encode(agent) == encode(other)
 }
 
 /// Reads what all agents of a tenant chose.
@@ -62,6 +69,7 @@ fn encode(agent: &Agent) -> String {
     lines.extend(agent.skills.iter().map(|skill| format!("skill {}", one_line(skill))));
     let departments = agent.departments.iter();
     lines.extend(departments.map(|department| format!("department {}", one_line(&department.0))));
+    lines.extend(agent.desk.iter().map(|desk| format!("desk {}", one_line(&desk.0))));
     lines.join("\n")
 }
 
@@ -73,7 +81,7 @@ fn one_line(text: &str) -> String {
 fn decode(document: &Document) -> Option<(AgentId, Agent)> {
     let id = document.id.parse().ok()?;
     let mut lines = std::str::from_utf8(&document.bytes).ok()?.lines();
-    if lines.next()? != VERSION {
+    if ![VERSION, VERSION_1].contains(&lines.next()?) {
         return None;
     }
     let mut agent = Agent::default();
@@ -86,6 +94,7 @@ fn decode(document: &Document) -> Option<(AgentId, Agent)> {
             ("capacity", max) => agent.capacity = Capacity::rebuilt(max.parse().ok()?, []).ok()?,
             ("skill", skill) => skills.push(skill.into()),
             ("department", department) => departments.push(DepartmentId(department.into())),
+            ("desk", desk) => agent.desk = Some(DepartmentId(desk.into())),
             _ => return None,
         }
     }
@@ -119,6 +128,7 @@ mod tests {
         assert!(agent.capacity.set_max(7).is_ok());
         assert!(agent.set_skills(vec!["sql".into(), "old french".into()]).is_ok());
         agent.departments = Arc::new([DepartmentId("sales".into())]);
+        agent.desk = Some(DepartmentId("sales".into()));
         let id = AgentId::from_u128(9);
         let bytes = encode(&agent).into_bytes();
         let document = Document { id: id.to_string().into(), version: 1, bytes };
@@ -126,7 +136,16 @@ mod tests {
         assert_eq!(read_id, id);
         assert_eq!(encode(&read), encode(&agent));
         assert_eq!(read.presence.chosen(), Status::Busy);
-        assert_eq!(read.capacity.max(), 7);
+        assert_eq!((read.capacity.max(), read.desk), (7, agent.desk));
+    }
+
+    #[test]
+    fn the_form_before_is_read() {
+        let id = AgentId::from_u128(9);
+        let bytes = b"presence 1\nname Ada\nstatus away\ncapacity 3".to_vec();
+        let document = Document { id: id.to_string().into(), version: 1, bytes };
+        let Some((_, read)) = decode(&document) else { panic!("not read") };
+        assert_eq!((read.presence.chosen(), read.desk), (Status::Away, None));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::answer::Done;
+use crate::clock::Clock as _;
 use crate::system::Config;
 use crate::testing::{
     Node, Prank, accept, agent, agent_ref, connection, pass, supervisor, take_all, tenant,
@@ -342,4 +343,30 @@ async fn carry_out(node: &Node, operation: Operation, n_created: u128) {
             pass(Duration::from_secs(11)).await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_desk_is_shown_and_kept_and_a_heartbeat_writes_nothing() {
+    let node = Node::start().await;
+    let presence = node.system.presence();
+    let sales = Some(DepartmentId("sales".into()));
+    let beat = || async {
+        presence.set_status(&tenant(), &agent_ref(1), Status::Online).await.unwrap();
+        presence.set_desk(&tenant(), &agent_ref(1), sales.clone()).await.unwrap()
+    };
+    assert_eq!(beat().await.desk, sales);
+    let stored = || async { node.store.documents(&tenant(), "presence", None, 9).await.unwrap() };
+    let before = stored().await;
+    node.clock.turn_ms(30_000);
+    beat().await;
+    assert_eq!(stored().await, before);
+    let seen = presence.seen(&tenant()).await.unwrap();
+    assert_eq!(seen.get(&agent_ref(1).id), Some(&node.clock.now()));
+    // Two minutes without a beat, and the agent is gone.
+    turn(&node, Duration::from_secs(119)).await;
+    assert!(presence.anybody_online(&tenant()));
+    turn(&node, Duration::from_secs(2)).await;
+    assert!(!presence.anybody_online(&tenant()));
+    let cleared = presence.set_desk(&tenant(), &agent_ref(1), None).await.unwrap();
+    assert_eq!((cleared.desk, cleared.effective), (None, Status::Offline));
 }

@@ -1,4 +1,4 @@
-use switchboard_domain::conversation::{Resolution, Stream};
+use switchboard_domain::conversation::{Body, Resolution, Stream};
 use switchboard_domain::person::Role;
 use switchboard_domain::presence::Status as Chosen;
 
@@ -7,7 +7,8 @@ use crate::presence::Profile;
 use crate::subscriber::Receiver;
 use crate::system::Config;
 use crate::testing::{
-    Node, accept, agent, agent_ref, connection, key, pass, supervisor, take_all, tenant, visitor,
+    Node, Prank, accept, agent, agent_ref, connection, key, pass, supervisor, take_all, tenant,
+    visitor,
 };
 
 async fn routed(policy: Policy) -> Node {
@@ -190,4 +191,63 @@ async fn visitors_hear_their_place_when_it_changes_and_not_too_often() {
     pass(Duration::from_secs(6)).await;
     let n_told: usize = clients.iter_mut().map(|client| positions(client).len()).sum();
     assert!(n_told <= 3, "{n_told}");
+}
+
+async fn n_announced(node: &Node, n: u128) -> usize {
+    let history = node.history(&key(n), &visitor(n)).await;
+    let texts = history.iter().filter_map(|event| match &event.body {
+        Body::AgentAvailable { text } => Some(&**text),
+        _ => None,
+    });
+    texts.filter(|text| *text == "An agent is now available").count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wrote_while_nobody_was_there_is_told_once_that_somebody_is() {
+    let node = Node::start().await;
+    for n in 1..=4 {
+        node.create(n).await;
+    }
+    // The first two are offline messages, of which the second is taken by somebody who is away.
+    for n in 1..=2 {
+        node.ask(&key(n), Caller::SYSTEM, None, Command::GoOffline).await.unwrap();
+    }
+    node.ask(&key(2), agent(9), None, accept(9)).await.unwrap();
+    settle().await;
+    come(&node, 1, 5).await;
+    settle().await;
+    let mut told = Vec::new();
+    for n in 1..=3 {
+        told.push(n_announced(&node, n).await);
+    }
+    assert_eq!(told, [1, 0, 0]);
+    // Another one who comes is no news; what goes offline while somebody is there is.
+    come(&node, 2, 5).await;
+    settle().await;
+    assert_eq!(n_announced(&node, 1).await, 1);
+    node.ask(&key(4), Caller::SYSTEM, None, Command::GoOffline).await.unwrap();
+    settle().await;
+    assert_eq!(n_announced(&node, 4).await, 1);
+    let view = node.system.conversations().state(&key(4), &agent(1)).await.unwrap();
+    assert!(!view.state.offline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_could_not_be_told_is_told_when_somebody_comes_next() {
+    let node = Node::start().await;
+    for n in 1..=2 {
+        node.create(n).await;
+        node.ask(&key(n), Caller::SYSTEM, None, Command::GoOffline).await.unwrap();
+    }
+    settle().await;
+    node.store.plan(&key(1), &[Prank::Full]);
+    come(&node, 1, 5).await;
+    settle().await;
+    assert_eq!((n_announced(&node, 1).await, n_announced(&node, 2).await), (0, 1));
+    let presence = node.system.presence();
+    for status in [Chosen::Offline, Chosen::Online] {
+        presence.set_status(&tenant(), &agent_ref(1), status).await.unwrap();
+        settle().await;
+    }
+    assert_eq!((n_announced(&node, 1).await, n_announced(&node, 2).await), (1, 1));
 }
