@@ -44,6 +44,18 @@ impl VisitorToken {
         Self { tenant, visitor, secret }
     }
 
+    /// A credential of which somebody says the secret as text; `None` when that is none.
+    #[must_use]
+    pub fn with_secret(tenant: TenantId, visitor: VisitorId, secret: &str) -> Option<Self> {
+        Some(Self { tenant, visitor, secret: secret_of(secret)? })
+    }
+
+    /// The secret alone, for whoever says the rest in another way.
+    #[must_use]
+    pub fn secret(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.secret)
+    }
+
     /// Whether a token is a visitor's by its look.
     #[must_use]
     pub fn is_visitor_token(token: &str) -> bool {
@@ -110,7 +122,7 @@ impl Token {
         let mut parts = token.strip_prefix(prefix)?.splitn(3, '.');
         let tenant = parts.next().filter(|name| tenant::is_name(name))?;
         let owner = parts.next().and_then(canonical_id)?;
-        let secret = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
+        let secret = secret_of(parts.next()?)?;
         Some(Self { tenant: TenantId(tenant.into()), owner, secret })
     }
 
@@ -142,6 +154,10 @@ impl Token {
 
 fn write(prefix: &str, tenant: &TenantId, owner: Uuid, secret: &[u8; SECRET_BYTES]) -> String {
     format!("{prefix}{tenant}.{owner}.{}", URL_SAFE_NO_PAD.encode(secret))
+}
+
+fn secret_of(text: &str) -> Option<[u8; SECRET_BYTES]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
 /// An id in the one spelling that we give out.

@@ -12,16 +12,20 @@ pub mod people;
 pub mod request;
 pub mod socket_io;
 pub mod phase5;
+pub mod ges;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
+use switchboard_domain::ids::TenantId;
 
 use self::cors::{Manner, Origins};
 use self::socket_io::{Dialect, SocketIo};
 use super::doors::Doors;
+use crate::directory::origin::Pattern;
+use crate::directory::tenant;
 
 /// The section `[dialects]`: foreign APIs that are spoken beside our own.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -32,13 +36,27 @@ pub struct Config {
     pub phase5: bool,
     /// Origins of phase5 pages, besides those that may call everything.
     pub phase5_origins: Vec<String>,
+    /// Whether clients of the GES website chat are served: `/api/v1/chat`, `/api/v1/admin/chat` and
+    /// `/api/v1/admin/presence`. See `docs/dialects/ges.md`.
+    pub ges: bool,
+    /// Origins of GES pages, besides those that may call everything.
+    pub ges_origins: Vec<String>,
+    /// The tenant of visitors who come without a token through a dialect that knows no tenants.
+    pub tenant: String,
     /// Socket.IO connections of all dialects together; more are refused.
     pub connections_max: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { phase5: true, phase5_origins: Vec::new(), connections_max: 20_000 }
+        Self {
+            phase5: true,
+            phase5_origins: Vec::new(),
+            ges: true,
+            ges_origins: Vec::new(),
+            tenant: tenant::DEFAULT.to_owned(),
+            connections_max: 20_000,
+        }
     }
 }
 
@@ -49,10 +67,19 @@ impl Config {
     ///
     /// The setting, and what is wrong with it.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
-        for origin in &self.phase5_origins {
-            origin.parse::<crate::directory::origin::Pattern>().map_err(|why| {
-                ("dialects.phase5_origins", format!("{origin:?} allows no page: {why}"))
-            })?;
+        let lists = [
+            ("dialects.phase5_origins", &self.phase5_origins),
+            ("dialects.ges_origins", &self.ges_origins),
+        ];
+        for (setting, origins) in lists {
+            for origin in origins {
+                origin
+                    .parse::<Pattern>()
+                    .map_err(|why| (setting, format!("{origin:?} allows no page: {why}")))?;
+            }
+        }
+        if !tenant::is_name(&self.tenant) {
+            return Err(("dialects.tenant", "is not a tenant's name".to_owned()));
         }
         Ok(())
     }
@@ -68,6 +95,11 @@ pub fn router(config: &Config, doors: &Arc<Doors>) -> Router {
         socket_io.serve::<phase5::Live>("/", &origins, &config.phase5_origins, ());
         let manner = Manner(request::refused::<phase5::Phase5>);
         router = router.merge(cors::around(phase5::routes(doors), &origins, manner));
+    }
+    if config.ges {
+        let routes = ges::routes(doors, TenantId(config.tenant.as_str().into()));
+        let manner = Manner(request::refused::<ges::Ges>);
+        router = router.merge(cors::around(routes, &origins(&config.ges_origins), manner));
     }
     if let Some((routes, own)) = socket_io.done() {
         let manner = Manner(|problem| problem.clone().into_response());

@@ -7,10 +7,12 @@ use switchboard_domain::conversation::{
     Command, Contact, Conversation, Created, Priority, Rejection, Request, Start,
 };
 use switchboard_domain::ids::{ConversationId, DepartmentId, LogId, TenantId, VisitorId, WidgetId};
-use switchboard_domain::person::Caller;
+use switchboard_domain::person::{Author, Caller, Principal, Role};
 
 use super::doors::Doors;
 use super::problem::{Code, Problem};
+use crate::auth::VisitorToken;
+use crate::directory;
 
 /// What a visitor begins with.
 #[derive(Debug)]
@@ -101,5 +103,39 @@ pub async fn open(
             Ok(doors.conversations.state(&conversation, caller).await?.state)
         }
         Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// A new visitor without an account, as a caller, and the credential that is theirs.
+///
+/// # Errors
+///
+/// When the store fails.
+pub async fn new_visitor(
+    doors: &Doors,
+    tenant: &TenantId,
+    told: directory::Contact,
+) -> Result<(Caller, VisitorToken), Problem> {
+    let (visitor, token) = doors.directory.create_visitor(tenant, told).await?;
+    let visitor = &visitor.value;
+    let author =
+        Author { principal: Principal::Visitor(visitor.id), name: visitor.contact.name.clone() };
+    Ok((Caller { author, role: Role::Visitor }, token))
+}
+
+/// A department that there is.
+///
+/// # Errors
+///
+/// [`Code::Invalid`] when there is none of that name.
+pub async fn known_department(
+    doors: &Doors,
+    tenant: &TenantId,
+    id: String,
+) -> Result<DepartmentId, Problem> {
+    let id = DepartmentId(id.into());
+    match doors.directory.department(tenant, &id).await? {
+        Some(_) => Ok(id),
+        None => Err(Problem::with(Code::Invalid, "there is no such department")),
     }
 }

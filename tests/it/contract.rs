@@ -7,6 +7,7 @@ mod pattern;
 mod transcript;
 mod inventory;
 mod phase5;
+mod ges;
 
 use std::path::PathBuf;
 

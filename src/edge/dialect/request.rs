@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use switchboard_domain::ids::TenantId;
 
 use super::caller::of_request;
 use super::cors::Origins;
@@ -29,6 +30,10 @@ pub type Doorway = State<Arc<Doors>>;
 
 /// How a dialect says that something was refused.
 pub trait Shape: Send + Sync + 'static {
+    /// Whether bodies are JSON whatever they say of themselves: some clients say nothing, which
+    /// browsers send as plain text.
+    const READS_ANY_MEDIA: bool = false;
+
     /// The body of an answer with that status.
     fn body(status: StatusCode, words: &str) -> Value;
 
@@ -119,6 +124,32 @@ impl<S: Shape> FromRequestParts<Arc<Doors>> for Caller<S> {
     }
 }
 
+/// The tenant of those who come without a token, to a dialect that knows no tenants.
+#[derive(Clone, Debug)]
+pub struct Home(pub TenantId);
+
+/// Somebody who comes without a token, to a route that asks for none.
+#[derive(Debug)]
+pub struct Stranger<S> {
+    /// Whose visitor that is.
+    pub tenant: TenantId,
+    /// From where.
+    pub address: IpAddr,
+    shape: PhantomData<fn() -> S>,
+}
+
+impl<S: Shape> FromRequestParts<Arc<Doors>> for Stranger<S> {
+    type Rejection = Refused<S>;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Doors>) -> Result<Self, Refused<S>> {
+        let address = address(parts)?;
+        let origins = parts.extensions.get::<Arc<Origins>>().ok_or(Code::Internal)?;
+        let Home(tenant) = parts.extensions.get::<Home>().cloned().ok_or(Code::Internal)?;
+        origins.check(&tenant, &parts.headers)?;
+        Ok(Self { tenant, address, shape: PhantomData })
+    }
+}
+
 /// Where a request came from.
 ///
 /// # Errors
@@ -179,7 +210,7 @@ impl<S: Shape, T: DeserializeOwned> FromRequest<Arc<Doors>> for Said<S, T> {
             }
         })?;
         let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
-        if !is_json && &*bytes != b"{}" {
+        if !is_json && !S::READS_ANY_MEDIA && &*bytes != b"{}" {
             return Err(Code::UnsupportedMediaType.into());
         }
         let said = serde_json::from_slice(&bytes);

@@ -1,8 +1,9 @@
 //! Inventories: each line of a document, and the step that proves it.
 //!
 //! `tests/inventory/<dialect>.toml` has a table for each kind of line. A value is the proof,
-//! `<transcript>.<step>`, or `part two` for what is not spoken yet. The test fails on anything
-//! else, and on a proof whose step has nothing to do with the line.
+//! `<transcript>.<step>`, or `part two` for what is not spoken yet. A rule about hours or crowds
+//! that no transcript can show has a test as its proof, `test <file> <name>`. The test fails on
+//! anything else, and on a proof whose step has nothing to do with the line.
 
 use std::collections::BTreeMap;
 
@@ -68,6 +69,14 @@ pub(super) fn check(dialect: &str) -> (usize, usize) {
                 n_later += 1;
                 continue;
             }
+            if let Some(test) = proof.strip_prefix("test ").filter(|_| kind == "rule") {
+                if is_test(test) {
+                    n_proven += 1;
+                } else {
+                    failures.push(format!("rule `{line}`: there is no test {test}"));
+                }
+                continue;
+            }
             match steps.get(proof) {
                 Some(step) if proves(line, step) => n_proven += 1,
                 Some(_) => failures.push(format!("{kind} `{line}` is not in {proof}")),
@@ -77,6 +86,14 @@ pub(super) fn check(dialect: &str) -> (usize, usize) {
     }
     assert!(failures.is_empty(), "{dialect}: {failures:#?}");
     (n_proven, n_later)
+}
+
+/// Whether a file of the workspace has that test.
+fn is_test(named: &str) -> bool {
+    let (file, name) = named.split_once(' ').expect("a file and a name");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join(file)).unwrap_or_default();
+    text.contains(&format!("fn {name}()"))
 }
 
 /// Whether a step requests the path; a segment `:name` stands for any.

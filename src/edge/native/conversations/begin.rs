@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use switchboard_domain::card::Card as DomainCard;
 use switchboard_domain::conversation::{Contact as DomainContact, Priority};
-use switchboard_domain::ids::{ConversationId, DepartmentId, TenantId};
+use switchboard_domain::ids::{ConversationId, TenantId};
 use switchboard_domain::intake::Answers;
-use switchboard_domain::person::{Author, Caller as DomainCaller, Principal, Role, Side};
+use switchboard_domain::person::{Caller as DomainCaller, Principal, Side};
 use switchboard_domain::receipt::Receipt;
 use utoipa::ToSchema;
 
@@ -26,7 +26,7 @@ use crate::directory::Contact;
 use crate::directory::widget::{Address as WidgetAddress, Settings};
 use crate::edge::device::note_device;
 use crate::edge::doors::Doors;
-use crate::edge::opening::{self, Opening};
+use crate::edge::opening::{self, Opening, known_department, new_visitor};
 use crate::edge::problem::{Code, Problem};
 
 /// Where the answer holds a new visitor's secret.
@@ -161,7 +161,10 @@ async fn begin_once(
     check_intake(doors, tenant, settings, &answers).await?;
     let (caller, secret) = match identity {
         Some(identity) => (known_visitor(doors, identity, &contact).await?, None),
-        None => new_visitor(doors, tenant, contact.clone()).await?,
+        None => {
+            let (caller, token) = new_visitor(doors, tenant, contact.clone()).await?;
+            (caller, Some(token.reveal()))
+        }
     };
     let Principal::Visitor(visitor) = caller.author.principal else {
         return Err(Problem::with(Code::Forbidden, "conversations are begun by visitors"));
@@ -246,31 +249,6 @@ async fn known_visitor(
         doors.directory.update_contact(&identity.tenant, id, contact).await?;
     }
     Ok(identity.caller.clone())
-}
-
-async fn new_visitor(
-    doors: &Doors,
-    tenant: &TenantId,
-    contact: Contact,
-) -> Result<(DomainCaller, Option<String>), Problem> {
-    let (visitor, token) = doors.directory.create_visitor(tenant, contact).await?;
-    let author = Author {
-        principal: Principal::Visitor(visitor.value.id),
-        name: visitor.value.contact.name.clone(),
-    };
-    Ok((DomainCaller { author, role: Role::Visitor }, Some(token.reveal())))
-}
-
-pub(super) async fn known_department(
-    doors: &Doors,
-    tenant: &TenantId,
-    id: String,
-) -> Result<DepartmentId, Problem> {
-    let id = DepartmentId(id.into());
-    match doors.directory.department(tenant, &id).await? {
-        Some(_) => Ok(id),
-        None => Err(Problem::with(Code::Invalid, "there is no such department")),
-    }
 }
 
 fn pairs(map: BTreeMap<String, String>) -> Vec<(Arc<str>, Arc<str>)> {

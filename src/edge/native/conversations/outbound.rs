@@ -26,12 +26,13 @@ use super::super::extract::{Caller, Json, idempotency_key};
 use super::super::idempotency::{Answer, Repeatable, Try, once};
 use super::super::sealed;
 use super::super::wire::card::Card;
-use super::begin::{BeginMessage, known_department};
+use super::begin::BeginMessage;
 use crate::auth::Identity;
 use crate::directory::Contact;
 use crate::directory::visitor::Known;
 use crate::directory::widget::Address;
 use crate::edge::doors::Doors;
+use crate::edge::opening::known_department;
 use crate::edge::problem::{Code, Problem};
 
 /// Where the answer holds the link.
