@@ -32,13 +32,14 @@ use uuid::Uuid;
 
 use crate::accounts::avatar;
 use cache::Caches;
-use record::{Record, check_version, decode, encode};
+use record::{Record, decode, encode};
 
 pub use department::Department;
 pub use idempotency::{Claim, Claimed, Scope};
 pub use last_change::LastChange;
 pub use person::Person;
 pub use record::Versioned;
+pub(crate) use record::check_version;
 pub use visitor::{Contact, Visitor};
 pub use widget::Widget;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
-use switchboard_actors::Outlet;
 use switchboard_actors::clock::Clock;
+use switchboard_actors::{Delivery, Outlet};
 use switchboard_domain::ids::{AgentId, TenantId, Timestamp, VisitorId, WidgetId};
 use switchboard_domain::person::{Author, Caller, Principal, Role};
 use uuid::Uuid;
@@ -185,6 +185,16 @@ impl Authenticator {
         } else {
             self.authenticate_person(token).await
         }
+    }
+
+    /// Tells every open socket of a visitor something; answers how many hear it.
+    pub fn tell_visitor(
+        &self,
+        tenant: &TenantId,
+        visitor: VisitorId,
+        delivery: &Delivery,
+    ) -> usize {
+        self.0.revocations.tell(tenant, visitor.uuid(), delivery)
     }
 
     /// Enters a connection under its identity, so that it hears

@@ -89,6 +89,12 @@ impl Revocations {
         tell(of_tenant.flat_map(|(_, entries)| entries).filter(|entry| is_ended(&entry.via)))
     }
 
+    /// Tells every open connection of a person something; answers how many hear it.
+    pub(super) fn tell(&self, tenant: &TenantId, person: Uuid, delivery: &Delivery) -> usize {
+        let entries = self.of(tenant, person);
+        entries.iter().filter(|entry| entry.outlet.push(delivery.clone()).is_heard()).count()
+    }
+
     /// Tells every open connection of a person to come again, because what it knows of the person
     /// is of before.
     pub(super) fn renew(&self, tenant: &TenantId, person: Uuid) {
@@ -153,6 +159,14 @@ mod tests {
         assert!(matches!(second_queue.try_next(), Some(Ok(Delivery::Revoked))));
         assert!(third_queue.try_next().is_none());
         assert!(elsewhere_queue.try_next().is_none());
+
+        let ping = Delivery::Drain { reconnect_in_ms: 7 };
+        assert_eq!(revocations.tell(&acme(), ada, &ping), 2);
+        let is_it = |heard| matches!(heard, Some(Ok(Delivery::Drain { reconnect_in_ms: 7 })));
+        assert!(is_it(first_queue.try_next()) && is_it(second_queue.try_next()));
+        assert!(third_queue.try_next().is_none() && elsewhere_queue.try_next().is_none());
+        drop(first_queue);
+        assert_eq!(revocations.tell(&acme(), ada, &ping), 1, "one hears nothing any more");
     }
 
     #[test]

@@ -16,9 +16,10 @@ use switchboard_domain::person::{AgentRef, Role};
 use switchboard_store::{Expect, Fault};
 
 use super::cache::{Cache, Caches};
+use super::last_change::LastChangeForm;
 use super::record::{Record, damaged, parse};
 use super::text::{SHORT_NAME, check_email, is_short_name, line};
-use super::{Directory, Error, TRIES_MAX, Versioned};
+use super::{Directory, Error, LastChange, TRIES_MAX, Versioned};
 use crate::auth::role;
 
 /// The longest id of a person in another system, in bytes.
@@ -69,6 +70,9 @@ pub struct Person {
     pub account_status: Option<Arc<str>>,
     /// When the newest token that was taken over was made; 0 for none.
     pub claims_at: Timestamp,
+    /// The administrator who changed it last. In a box, because most people are visitors, whom
+    /// nobody changes.
+    pub changed: Option<Box<LastChange>>,
 }
 
 /// What a token or an administrator says of a person.
@@ -119,6 +123,8 @@ pub struct Change {
     pub skills: Option<Vec<String>>,
     /// All departments.
     pub departments: Option<Vec<String>>,
+    /// Who asks for it, where that is a person.
+    pub by: Option<LastChange>,
 }
 
 impl Person {
@@ -239,6 +245,7 @@ impl Person {
             let ids = departments.iter().map(|id| DepartmentId(id.as_str().into()));
             self.departments = ids.collect();
         }
+        self.changed = change.by.clone().map(Box::new);
         Ok(())
     }
 }
@@ -262,12 +269,13 @@ pub(crate) struct PersonForm {
     account_created_at: Option<i64>,
     account_status: Option<Arc<str>>,
     claims_at: i64,
+    changed: Option<LastChangeForm>,
 }
 
 impl Record for Person {
     const KIND: &'static str = "person";
-    // 2: a display name, which older forms do not have.
-    const VERSION: u8 = 2;
+    // 2: a display name; 3: who changed it. Older forms do not have them.
+    const VERSION: u8 = 3;
     type Form = PersonForm;
 
     fn form(&self) -> PersonForm {
@@ -289,6 +297,7 @@ impl Record for Person {
             account_created_at: self.account_created_at.map(|at| at.0),
             account_status: self.account_status.clone(),
             claims_at: self.claims_at.0,
+            changed: self.changed.as_deref().map(LastChangeForm::from),
         }
     }
 
@@ -316,7 +325,12 @@ impl Record for Person {
             account_created_at: form.account_created_at.map(Timestamp),
             account_status: form.account_status,
             claims_at: Timestamp(form.claims_at),
+            changed: form.changed.map(|changed| Box::new(changed.into())),
         })
+    }
+
+    fn last_change(&self) -> Option<&LastChange> {
+        self.changed.as_deref()
     }
 
     fn cache(caches: &Caches) -> Option<&Cache<Self>> {
@@ -667,6 +681,7 @@ impl Directory {
             account_created_at: None,
             account_status: None,
             claims_at: Timestamp(0),
+            changed: None,
         }
     }
 }

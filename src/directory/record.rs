@@ -57,7 +57,7 @@ pub(crate) trait Record: Sized + Send + Sync + 'static {
 }
 
 /// Whether a record is of the version that the caller read; `None` for any.
-pub(super) fn check_version<R: Record>(
+pub(crate) fn check_version<R: Record>(
     stored: &Versioned<R>,
     version: Option<u64>,
 ) -> Result<(), Error> {

@@ -1,5 +1,5 @@
-//! Who is connected: so that a drain reaches every socket at once, and an agent who writes to a
-//! visitor those of the visitor.
+//! Who is connected: so that a drain reaches every socket at once, and an agent who writes to an
+//! address whoever is here with it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -59,21 +59,6 @@ impl Connections {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Tells every socket of a visitor; answers how many there were.
-    pub fn tell_visitor(
-        &self,
-        tenant: &TenantId,
-        visitor: VisitorId,
-        delivery: &Delivery,
-    ) -> usize {
-        let principal = Principal::Visitor(visitor);
-        let sockets = self.0.lock();
-        let own = sockets.all.values().filter(|(_, identity)| {
-            identity.tenant == *tenant && identity.caller.author.principal == principal
-        });
-        own.filter(|(outlet, _)| outlet.push(delivery.clone()).is_heard()).count()
     }
 
     /// The visitor who is here and of whom the site says that this is their mail address; `None`

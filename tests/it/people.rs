@@ -271,7 +271,11 @@ async fn skills_capacity_and_another_address_take_effect() {
     assert_eq!(taken.code(), "already_exists");
     let stale = owner.call("PATCH", &format!("/v1/agents/{id}")).header("If-Match", "\"1\"");
     let stale = stale.json(&json!({"email": "late@example.com"}));
-    assert_eq!(owner.send(&stale).await.code(), "changed");
+    let stale = owner.send(&stale).await;
+    assert_eq!((stale.status, stale.code().as_str()), (412, "changed"));
+    let me = owner.get("/v1/agents/me").await.json();
+    assert_eq!(stale.json()["by"], json!({"id": me["id"], "name": me["name"]}));
+    assert!(stale.json()["at"].as_str().unwrap().ends_with('Z'), "{stale:?}");
     assert_eq!(ben.log_in("benny@example.com", PASSWORD).await.status, 200);
     server.stop().await;
 }

@@ -22,7 +22,7 @@ use super::wire::time::Rfc3339;
 use crate::accounts::credential::Credential;
 use crate::auth::{Identity, role};
 use crate::directory::person::Change;
-use crate::directory::{PAGE_MAX, Person, Versioned};
+use crate::directory::{PAGE_MAX, Person, Versioned, check_version};
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
@@ -229,6 +229,7 @@ pub async fn create(
         capacity: create.capacity,
         skills: create.skills,
         departments: create.departments,
+        by: caller::change(&doors, &identity),
     };
     let external_id = create.external_id.as_deref();
     once(&doors, &headers, request, |_| async {
@@ -320,11 +321,10 @@ pub async fn patch(
         capacity: patch.capacity,
         skills: patch.skills,
         departments: patch.departments,
+        by: caller::change(&doors, &identity),
     };
     let tenant = &identity.tenant;
-    if version.is_some_and(|version| version != person.version) {
-        return Err(Code::Changed.into());
-    }
+    check_version(&person, version)?;
     if let Some(email) = change.email.as_deref() {
         doors.directory.move_login(tenant, person.value.id, email).await?;
     }
@@ -396,7 +396,8 @@ pub async fn patch_me(
     Json { value: PatchMe { name, display_name }, .. }: Json<PatchMe>,
 ) -> Result<Response, Problem> {
     let person = caller::agent_person(&identity)?;
-    let change = Change { name, display_name, ..Change::default() };
+    let by = caller::change(&doors, &identity);
+    let change = Change { name, display_name, by, ..Change::default() };
     let tenant = &identity.tenant;
     let changed = doors.auth.change_person(tenant, person.id, None, &change).await?;
     let presence = doors.presence.get(tenant, person.id).await?;

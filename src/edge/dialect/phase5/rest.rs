@@ -110,7 +110,7 @@ async fn start(
     if let Principal::Visitor(visitor) = caller.identity.caller.author.principal {
         // The starter's sockets hear the chat from its beginning.
         let begun = Delivery::Conversation(state.id);
-        doors.connections.tell_visitor(&caller.identity.tenant, visitor, &begun);
+        doors.auth.tell_visitor(&caller.identity.tenant, visitor, &begun);
     }
     let body = json!({
         "success": true,

@@ -189,7 +189,7 @@ async fn answer(
     } else {
         None
     };
-    let told = doors.connections.tell_visitor(tenant, visitor, &Delivery::Conversation(state.id));
+    let told = doors.auth.tell_visitor(tenant, visitor, &Delivery::Conversation(state.id));
     let card = DomainCard::of(state);
     let faces = doors.directory.faces(tenant);
     let card = Card::new(&card, Side::Agent, &Receipt::default()).with_face(&faces);
