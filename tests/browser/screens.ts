@@ -44,6 +44,13 @@ function section(title: string): void {
   sections.push({ title, shots: [] });
 }
 
+/** Notices come and go; a page is shown without. Behind a dialog nothing can be dismissed. */
+async function quiet(page: Page): Promise<void> {
+  for (const dismiss of await page.getByRole('button', { name: 'Dismiss' }).all()) {
+    await dismiss.click({ timeout: 1_000 }).catch(() => {});
+  }
+}
+
 interface Look {
   dark?: boolean;
   rtl?: boolean;
@@ -61,10 +68,7 @@ async function shoot(page: Page, name: string, text: string, look: Look = {}): P
       document.documentElement.dir = value;
     }, dir);
   if (look.rtl) await turn('rtl');
-  // Notices come and go; a page is shown without.
-  for (const dismiss of await page.getByRole('button', { name: 'Dismiss' }).all()) {
-    await dismiss.click({ timeout: 1_000 }).catch(() => {});
-  }
+  await quiet(page);
   const session = await page.context().newCDPSession(page);
   const { data } = await session.send('Page.captureScreenshot', {
     format: 'webp',
@@ -106,6 +110,10 @@ test('visitors and agents', async () => {
   await visitor.say('Lovely. And how long does it take?');
   await shoot(visitor.page, 'widget-talk', 'A conversation, seen by the visitor');
   await shoot(visitor.page, 'widget-phone', 'The same on a phone, dark', { ...PHONE, dark: true });
+  await visitor.chat.getByLabel('More').click();
+  await visitor.chat.getByRole('button', { name: 'Save chat as text' }).waitFor();
+  await shoot(visitor.page, 'widget-menu', 'What a visitor can do, and what is kept');
+  await visitor.chat.getByLabel('More').click();
   for (const text of ['My monstera has yellow leaves.', 'Is the moon cactus back?']) {
     const other = await Profile.open(browser);
     const another = await Visitor.open(other, `${server.address}/demo`);
@@ -133,6 +141,21 @@ test('visitors and agents', async () => {
   await ada.page.goto(`${server.address}/console/settings/preferences`);
   await ada.page.getByRole('heading', { name: 'Preferences' }).waitFor();
   await waiting({}, 'preferences', 'What each agent sets for themselves');
+  const own = ada.page.getByRole('button', { name: 'Change the keys of Reply', exact: true });
+  await own.click();
+  await ada.dialog.waitFor();
+  await waiting({}, 'chosen-keys', 'Every key can be another');
+  await ada.page.keyboard.press('Escape');
+  await ada.page.goto(`${server.address}/console`);
+  await ada.filter('Mine').click();
+  await ada.open('how long does it take');
+  await ada.button('Resolve').click();
+  await visitor.page.bringToFront();
+  await visitor.chat.locator('.star').nth(4).click();
+  await visitor.chat.getByLabel('Anything to add?').fill('Quick, and kind to ferns.');
+  section('After a chat');
+  await shoot(visitor.page, 'widget-rating', 'The visitor is asked once how it was');
+  await ada.page.bringToFront();
   await shop.context.close();
   await desk.context.close();
   await server.stop();
@@ -182,12 +205,20 @@ test('administrators', async () => {
   const wide = { width: 1440, height: 900 };
   await shoot(owner.page, 'designer', 'The widget designer, with the real widget beside it', wide);
   await owner.field('Accent').fill('#ffd000');
+  await owner.field('Background').fill('#ffffff');
+  await owner.field('Text').fill('#999999');
   await owner.page.getByText(/4\.5:1 is needed/).waitFor();
   await shoot(owner.page, 'designer-contrast', 'A color that nobody could read is refused', {
     ...wide,
     dark: true,
   });
-  await owner.field('Accent').fill('#0f766e');
+  for (const [field, color] of [
+    ['Accent', '#0f766e'],
+    ['Background', ''],
+    ['Text', ''],
+  ] as const) {
+    await owner.field(field).fill(color);
+  }
   await owner.tab('Hours');
   await owner.page.getByRole('radio', { name: 'At certain hours' }).check();
   await shoot(owner.page, 'designer-hours', 'Hours by day and time zone', wide);
@@ -198,6 +229,11 @@ test('administrators', async () => {
     rtl: true,
   });
   await owner.save();
+  await quiet(owner.page);
+  await owner.button('Remove widget…').click();
+  await owner.dialog.waitFor();
+  await shoot(owner.page, 'removal', 'A widget goes only when its name is written', wide);
+  await owner.page.keyboard.press('Escape');
   await owner.open('API keys');
   await owner.heading('No keys yet').waitFor();
   await owner.button('Create a key').click();

@@ -1,6 +1,6 @@
 /** The settings, each flow on the real binary. */
 
-import type { FrameLocator } from 'playwright-core';
+import type { FrameLocator, Locator } from 'playwright-core';
 import { beforeEach, expect, test } from 'vitest';
 import { OWNER, Owner, setUpByHand } from './kit/owner.ts';
 import { type Profile, picture, Visitor } from './kit/people.ts';
@@ -52,6 +52,32 @@ test('a department is made, changed, and deleted with a word of what happens', a
   await owner.dialog.getByRole('button', { name: 'Delete' }).click();
   await owner.said('Repairs & Returns is gone.');
   expect(await owner.page.getByRole('link', { name: 'Repairs & Returns' }).count()).toBe(0);
+});
+
+test('what is being changed is not behind the bar that saves it', async () => {
+  await invite('Ben Okri', 'ben@shop.example');
+  await owner.page.getByRole('link', { name: 'Ben Okri' }).click();
+  await owner.field('Skills').fill('returns');
+  const top = (locator: Locator) => locator.evaluate((one) => one.getBoundingClientRect().top);
+  const bar = owner.page.getByRole('region', { name: 'Unsaved changes' });
+  const free = async () => (await top(bar)) - (await top(owner.field('Skills')));
+  // As high as the field is, with the ring around it.
+  await expect.poll(free).toBeGreaterThan(38);
+});
+
+test('the hours of each day are one line of its panel', async () => {
+  await owner.open('Widgets');
+  await owner.button('Make a widget').click();
+  await owner.field('Name').fill('Shop');
+  await owner.button('Make it').click();
+  await owner.tab('Hours');
+  await owner.page.getByRole('radio', { name: 'At certain hours' }).check();
+  const [from, to] = [owner.field('Monday opens'), owner.field('Monday closes')];
+  const add = owner.button('Add hours to Monday');
+  const [begin, end, more] = await Promise.all([from, to, add].map((one) => one.boundingBox()));
+  expect(end?.y).toBe(begin?.y);
+  expect(Math.abs((more?.y ?? 0) - (begin?.y ?? 0))).toBeLessThan(10);
+  expect(more?.x).toBeGreaterThan((end?.x ?? 0) + (end?.width ?? 0));
 });
 
 test('a widget is removed by its name, and not over the change of somebody else', async () => {

@@ -238,11 +238,19 @@ function PageLine({ page, current }: { page: Page; current: boolean }): JSX.Elem
   return (
     <li class={current ? 'current' : undefined}>
       {safe ? (
-        <a href={page.url} target="_blank" rel="noopener noreferrer nofollow" title={page.url}>
+        <a
+          href={page.url}
+          target="_blank"
+          rel="noopener noreferrer nofollow"
+          title={page.url}
+          dir="auto"
+        >
           {text}
         </a>
       ) : (
-        <span title={page.url}>{text}</span>
+        <span title={page.url} dir="auto">
+          {text}
+        </span>
       )}
       {page.at !== undefined && <span class="soft small">{timeOfDay(Date.parse(page.at))}</span>}
     </li>
@@ -276,7 +284,7 @@ function Fact({ icon, name, text }: { icon: FactIcon; name: string; text: string
 
 function when(at: string): string {
   const time = Date.parse(at);
-  return `First seen ${dayName(time, now.value)}`;
+  return `First seen: ${dayName(time, now.value)}`;
 }
 
 function hostOf(url: string): string {

@@ -121,7 +121,7 @@ function Day({ day, spans, onSpans }: DayProps): JSX.Element {
   const change = (at: number, part: Partial<Span>) =>
     onSpans(spans.map((span, idx) => (idx === at ? { ...span, ...part } : span)));
   return (
-    <fieldset class="day">
+    <fieldset class="weekday">
       <legend>{name}</legend>
       <div class="spans">
         {spans.length === 0 && <span class="soft closed">Closed</span>}

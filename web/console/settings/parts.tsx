@@ -161,6 +161,8 @@ export function SaveBar<Thing extends object>(props: SaveBarProps<Thing>): JSX.E
   const leaving = useSignal<string | null>(null);
   useEffect(() => {
     if (!dirty) return undefined;
+    // The bar comes while somebody writes, and must not come over what they write in.
+    document.activeElement?.scrollIntoView({ block: 'nearest' });
     const stay = (event: BeforeUnloadEvent) => event.preventDefault();
     addEventListener('beforeunload', stay);
     shell.router.guard = (to) => {
@@ -371,7 +373,7 @@ export function Copy({ label, text, block }: CopyProps): JSX.Element {
     onFocus: () => box.current?.select(),
   } as const;
   return (
-    <div class="copy">
+    <div class="handed">
       <label for={id} class="copy-label">
         {label}
       </label>

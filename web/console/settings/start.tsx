@@ -129,7 +129,7 @@ export function Start({ shell }: PageProps): JSX.Element {
           <ol>
             {steps.map((step) => (
               <li key={step.title} class={step === next ? 'step next' : 'step'}>
-                <span class={step.done ? 'tick done' : 'tick'} aria-hidden="true">
+                <span class={step.done ? 'step-mark done' : 'step-mark'} aria-hidden="true">
                   {step.done && <Glyph name="check" />}
                 </span>
                 <div class="grow">
