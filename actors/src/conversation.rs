@@ -29,8 +29,9 @@ use crate::answer::{Done, History, Refusal, View};
 use crate::checkpoint;
 use crate::delivery::Outlet;
 use crate::fanout::Fanout;
-use crate::mailbox::{Permit, Reply};
+use crate::mailbox::{BUSY, Permit, Reply};
 use crate::published::Published;
+use crate::region::remote::Asker;
 use crate::tenant::Tenant;
 use crate::world::World;
 
@@ -46,11 +47,19 @@ pub(crate) enum Message {
     /// Show a stretch of a stream.
     Read { caller: Box<Caller>, stream: Stream, range: Range, limit: usize, reply: Reply<Stretch> },
     /// Enter a subscription.
-    Subscribe { caller: Box<Caller>, stream: Stream, ref_id: u64, outlet: Outlet, reply: Reply<()> },
+    Subscribe { caller: Box<Caller>, stream: Stream, hears: Hears, reply: Reply<()> },
     /// Raise the caller's receipt.
     Receipt { caller: Box<Caller>, received: Option<Seq>, read: Option<Seq> },
     /// Hand over what the checkpoint is to hold.
     Flush,
+}
+
+/// Who hears a stream from now on.
+pub(crate) enum Hears {
+    /// A connection of this node.
+    Here { ref_id: u64, outlet: Outlet },
+    /// A node, for one of its connections.
+    There(Asker),
 }
 
 impl Message {
@@ -238,6 +247,10 @@ impl Actor for Behavior {
 
 impl State {
     async fn handle(&mut self, message: Message) -> Result<(), ActorProcessingErr> {
+        if !self.is_vouched_for(&message) {
+            message.refuse(BUSY);
+            return Ok(());
+        }
         match message {
             Message::Ask { request, reply } => self.answer_ask(*request, reply).await,
             Message::Look { caller, reply } => {
@@ -247,8 +260,8 @@ impl State {
             Message::Read { caller, stream, range, limit, reply } => {
                 answer(reply, self.stretch(&caller, stream, range, limit))
             }
-            Message::Subscribe { caller, stream, ref_id, outlet, reply } => {
-                let entered = self.subscribe(&caller, stream, ref_id, outlet).await;
+            Message::Subscribe { caller, stream, hears, reply } => {
+                let entered = self.subscribe(&caller, stream, hears).await;
                 answer(reply, entered)
             }
             Message::Receipt { caller, received, read } => {
@@ -259,6 +272,17 @@ impl State {
                 self.hand_over();
                 Ok(())
             }
+        }
+    }
+
+    /// Whether an answer would still be the owner's. A request is checked after its append; what
+    /// is only read must be checked here, or another owner may know better.
+    fn is_vouched_for(&self, message: &Message) -> bool {
+        match message {
+            Message::Look { .. } | Message::Read { .. } | Message::Subscribe { .. } => {
+                self.world.ownership.holds(self.shard, self.epoch)
+            }
+            Message::Ask { .. } | Message::Receipt { .. } | Message::Flush => true,
         }
     }
 
@@ -287,7 +311,7 @@ impl State {
     async fn tell_unheard(&mut self) -> Result<(), Fault> {
         let Some(state) = self.conversation.clone() else { return Ok(()) };
         self.tenant.put_unheard(&state);
-        let Some(published) = self.fanout.published(&self.key) else { return Ok(()) };
+        let Some(published) = self.fanout.resume(&self.key, self.epoch) else { return Ok(()) };
         for stream in [Stream::Public, Stream::Internal] {
             let (mut after, head) = (published.of(stream), state.heads.of(stream));
             while after < head {
@@ -368,6 +392,10 @@ impl State {
     /// Writes the checkpoint before the conversation leaves memory. If that fails the mark stays,
     /// and the next activation folds the log and writes again.
     async fn settle(&mut self) {
+        if !self.world.ownership.holds(self.shard, self.epoch) {
+            // The next owner's are newer.
+            return;
+        }
         let checkpoint::Message::Put { key, state, receipts } = self.changes() else { return };
         let store = Arc::clone(&self.world.store);
         if let Some(state) = state

@@ -5,13 +5,16 @@
 //! its events, so a subscription begins exactly between two events (P5). Typing is passed on here
 //! and wakes nobody.
 
+mod elsewhere;
+
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use switchboard_cluster::ownership::{Epoch, NodeName};
 use switchboard_domain::conversation::{Event, Heads, Stream};
-use switchboard_domain::person::{Author, Caller, Principal, Role, Side};
+use switchboard_domain::person::{AgentRef, Author, Caller, Principal, Role, Side};
 use switchboard_domain::receipt::Receipt;
 use switchboard_domain::trail::Page;
 use switchboard_store::ConversationKey;
@@ -19,6 +22,11 @@ use switchboard_store::ConversationKey;
 use crate::delivery::{Delivery, Outlet, Unsubscribed};
 use crate::meter::Meter;
 use crate::published::Published;
+use crate::region::remote::{News, Remote, Word};
+
+pub(crate) use self::elsewhere::Listener;
+
+use self::elsewhere::Elsewhere;
 
 /// Characters of a preview that are passed on: what fits under a transcript.
 const PREVIEW_CHARS_MAX: usize = 200;
@@ -29,6 +37,8 @@ pub(crate) struct Fanout {
     conversations: Mutex<HashMap<ConversationKey, Audience>>,
     meter: Arc<dyn Meter>,
     leaks_notes: bool,
+    /// The other nodes; `None` on a node that is alone.
+    remote: Option<Arc<Remote>>,
 }
 
 /// Who hears one conversation.
@@ -38,6 +48,22 @@ struct Audience {
     /// conversation failed in between.
     published: Heads,
     subscriptions: Vec<Subscription>,
+    /// The epoch under which the owner, if it is here, told what was published.
+    epoch: Epoch,
+    /// What concerns other nodes; `None` for most, and always on a node that is alone.
+    elsewhere: Option<Box<Elsewhere>>,
+}
+
+impl Audience {
+    fn new(published: Heads) -> Self {
+        // Most conversations have one subscriber: the visitor.
+        let (subscriptions, epoch) = (Vec::with_capacity(1), Epoch::default());
+        Self { published, subscriptions, epoch, elsewhere: None }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.subscriptions.is_empty() && self.listeners().is_empty()
+    }
 }
 
 /// One connection hears one stream of one conversation.
@@ -50,26 +76,46 @@ pub(crate) struct Subscription {
 }
 
 impl Fanout {
-    pub(crate) fn new(meter: Arc<dyn Meter>, leaks_notes: bool) -> Self {
-        Self { conversations: Mutex::default(), meter, leaks_notes }
+    pub(crate) fn new(
+        meter: Arc<dyn Meter>,
+        leaks_notes: bool,
+        remote: Option<Arc<Remote>>,
+    ) -> Self {
+        Self { conversations: Mutex::default(), meter, leaks_notes, remote }
     }
 
     /// Enters a subscription and marks its beginning in the outlet, when both streams stand at
-    /// `heads`. The same connection and stream again replaces the older one. Only the
+    /// `heads` under `epoch`. The same connection and stream again replaces the older one. Only the
     /// conversation's actor calls this.
     pub(crate) fn subscribe(
         &self,
         key: &ConversationKey,
-        heads: Heads,
+        (heads, epoch): (Heads, Epoch),
         subscription: Subscription,
         marker: Delivery,
     ) {
+        self.enter(key, (heads, epoch), subscription, marker, None);
+    }
+
+    fn enter(
+        &self,
+        key: &ConversationKey,
+        (heads, epoch): (Heads, Epoch),
+        subscription: Subscription,
+        marker: Delivery,
+        told_by: Option<&NodeName>,
+    ) {
         let mut conversations = self.conversations.lock();
-        let audience = conversations.entry(key.clone()).or_insert_with(|| Audience {
-            published: heads,
-            // Most conversations have one subscriber: the visitor.
-            subscriptions: Vec::with_capacity(1),
-        });
+        let audience = conversations.entry(key.clone()).or_insert_with(|| Audience::new(heads));
+        if audience.told_by() != told_by {
+            // Nobody can say whether the old owner told these all that it stored.
+            self.lose_all(key, audience);
+            audience.set_told_by(told_by.cloned());
+        }
+        if told_by.is_some() || audience.is_empty() {
+            audience.published = heads;
+        }
+        audience.epoch = epoch;
         let subscriptions = &mut audience.subscriptions;
         subscriptions.retain(|old| !old.is(subscription.stream, subscription.outlet.id()));
         self.push(&subscription.outlet, marker);
@@ -77,7 +123,13 @@ impl Fanout {
     }
 
     pub(crate) fn unsubscribe(&self, key: &ConversationKey, stream: Stream, outlet_id: u64) {
+        let told_by = self.told_by(key);
         self.retain(key, |subscription| !subscription.is(stream, outlet_id));
+        if let (Some(remote), Some(owner)) = (&self.remote, told_by)
+            && !self.hears(key, stream)
+        {
+            remote.unlisten(&owner, key, stream);
+        }
     }
 
     /// Passes events on, in order. Only the conversation's actor calls this, after they are
@@ -91,6 +143,16 @@ impl Fanout {
                 Stream::Internal => audience.published.internal = published.event.seq,
             }
         }
+        if !audience.listeners().is_empty() {
+            self.tell_events(key, audience, events);
+        }
+        self.push_events(audience, events);
+        if audience.is_empty() {
+            conversations.remove(key);
+        }
+    }
+
+    fn push_events(&self, audience: &mut Audience, events: &[Arc<Published>]) {
         audience.subscriptions.retain(|subscription| {
             events.iter().all(|published| {
                 // P13: whoever hears the internal stream subscribed to it, which visitors cannot.
@@ -103,33 +165,43 @@ impl Fanout {
                 }
             })
         });
-        if audience.subscriptions.is_empty() {
-            conversations.remove(key);
-        }
     }
 
-    /// How far both streams were published; `None` when nobody listens.
-    pub(crate) fn published(&self, key: &ConversationKey) -> Option<Heads> {
-        self.conversations.lock().get(key).map(|audience| audience.published)
+    /// How far both streams were published, from where the owner, who is here, goes on; `None`
+    /// when nobody listens. Only the conversation's actor calls this.
+    pub(crate) fn resume(&self, key: &ConversationKey, epoch: Epoch) -> Option<Heads> {
+        let mut conversations = self.conversations.lock();
+        let audience = conversations.get_mut(key)?;
+        audience.set_told_by(None);
+        audience.epoch = epoch;
+        Some(audience.published)
     }
 
     /// Ends all subscriptions, because nobody can say any more what will come of them.
     pub(crate) fn lose(&self, key: &ConversationKey) {
-        self.retain(key, |subscription| {
-            self.push(
-                &subscription.outlet,
-                Delivery::Unsubscribed {
-                    conversation: key.conversation,
-                    stream: subscription.stream,
-                    why: Unsubscribed::Lost,
-                },
-            );
-            false
-        });
+        let lost = self.conversations.lock().remove(key);
+        if let Some(mut audience) = lost {
+            self.lose_all(key, &mut audience);
+        }
     }
 
-    /// Tells the other side how far somebody has got.
+    /// Ends all subscriptions of an audience, here and on other nodes.
+    fn lose_all(&self, key: &ConversationKey, audience: &mut Audience) {
+        for subscription in std::mem::take(&mut audience.subscriptions) {
+            let (conversation, stream) = (key.conversation, subscription.stream);
+            let why = Unsubscribed::Lost;
+            self.push(&subscription.outlet, Delivery::Unsubscribed { conversation, stream, why });
+        }
+        self.lose_listeners(key, audience);
+    }
+
+    /// Tells the other side how far somebody has got. Only the conversation's actor calls this.
     pub(crate) fn receipt(&self, key: &ConversationKey, by: &Author, receipt: Receipt) {
+        self.hear_receipt(key, by, receipt);
+        self.tell(key, Stream::Public, None, || News::Receipt { by: by.clone(), receipt });
+    }
+
+    fn hear_receipt(&self, key: &ConversationKey, by: &Author, receipt: Receipt) {
         let side = by.principal.side();
         self.retain(key, |subscription| {
             if subscription.stream != Stream::Public || subscription.principal.side() == side {
@@ -152,55 +224,101 @@ impl Fanout {
         preview: Option<Arc<str>>,
     ) {
         let from = &caller.author;
+        if !self.is_subscribed(key, from.principal) {
+            return;
+        }
         let preview = preview.filter(|_| from.principal.side() == Side::Visitor).map(shorten);
-        self.retain_if(
+        self.hear_typing(key, from, on, preview.as_ref());
+        self.pass_on(
             key,
-            |subscriptions| subscriptions.iter().any(|own| own.principal == from.principal),
-            |subscription| {
-                if subscription.stream != Stream::Public || subscription.principal == from.principal
-                {
-                    return true;
-                }
-                let for_agent = subscription.principal.is_agent();
-                self.push(
-                    &subscription.outlet,
-                    Delivery::Typing {
-                        conversation: key.conversation,
-                        from: from.clone(),
-                        on,
-                        preview: preview.clone().filter(|_| for_agent),
-                    },
-                )
-            },
+            Stream::Public,
+            || News::Typing { from: from.clone(), on, preview: preview.clone() },
+            || Word::Typing { caller: caller.clone(), on, preview: preview.clone() },
         );
+    }
+
+    fn hear_typing(
+        &self,
+        key: &ConversationKey,
+        from: &Author,
+        on: bool,
+        preview: Option<&Arc<str>>,
+    ) {
+        self.retain(key, |subscription| {
+            if subscription.stream != Stream::Public || subscription.principal == from.principal {
+                return true;
+            }
+            let for_agent = subscription.principal.is_agent();
+            self.push(
+                &subscription.outlet,
+                Delivery::Typing {
+                    conversation: key.conversation,
+                    from: from.clone(),
+                    on,
+                    preview: preview.cloned().filter(|_| for_agent),
+                },
+            )
+        });
     }
 
     /// Tells the agents among the subscribers where the visitor went. Who is not subscribed may not
     /// say so.
     pub(crate) fn page(&self, key: &ConversationKey, caller: &Caller, page: &Arc<Page>) {
-        let from = caller.author.principal;
-        self.retain_if(
+        if !self.is_subscribed(key, caller.author.principal) {
+            return;
+        }
+        self.hear_page(key, page);
+        self.pass_on(
             key,
-            |subscriptions| subscriptions.iter().any(|own| own.principal == from),
-            |subscription| {
-                let conversation = key.conversation;
-                let page = Arc::clone(page);
-                subscription.stream != Stream::Internal
-                    || self.push(&subscription.outlet, Delivery::Page { conversation, page })
-            },
+            Stream::Internal,
+            || News::Page { page: (**page).clone() },
+            || Word::Page { caller: caller.clone(), page: (**page).clone() },
         );
     }
 
+    fn hear_page(&self, key: &ConversationKey, page: &Arc<Page>) {
+        let (conversation, page) = (key.conversation, Arc::clone(page));
+        self.hear_as_agents(key, &Delivery::Page { conversation, page });
+    }
+
+    /// Tells the agents among the subscribers who looks at the conversation.
+    pub(crate) fn viewing(&self, key: &ConversationKey, agents: &Arc<[AgentRef]>) {
+        self.hear_viewing(key, agents);
+        self.pass_on(
+            key,
+            Stream::Internal,
+            || News::Viewing { agents: agents.to_vec() },
+            || Word::Viewing { agents: agents.to_vec() },
+        );
+    }
+
+    fn hear_viewing(&self, key: &ConversationKey, agents: &Arc<[AgentRef]>) {
+        let (conversation, agents) = (key.conversation, Arc::clone(agents));
+        self.hear_as_agents(key, &Delivery::Viewing { conversation, agents });
+    }
+
     /// Tells the agents among the subscribers. P13: whoever hears the internal stream is one.
-    pub(crate) fn tell_agents(&self, key: &ConversationKey, delivery: &Delivery) {
+    fn hear_as_agents(&self, key: &ConversationKey, delivery: &Delivery) {
         self.retain(key, |subscription| {
             subscription.stream != Stream::Internal
                 || self.push(&subscription.outlet, delivery.clone())
         });
     }
 
-    /// Tells the visitors among the subscribers; whether anyone heard it.
-    pub(crate) fn tell_visitors(&self, key: &ConversationKey, delivery: &Delivery) -> bool {
+    /// Tells the visitors among the subscribers where they stand; whether anyone heard it.
+    pub(crate) fn place(
+        &self,
+        key: &ConversationKey,
+        position: u32,
+        eta: Option<(u32, u32)>,
+    ) -> bool {
+        let is_told = self.tell(key, Stream::Public, None, || News::Place { position, eta });
+        self.hear_place(key, position, eta) || is_told
+    }
+
+    fn hear_place(&self, key: &ConversationKey, position: u32, eta: Option<(u32, u32)>) -> bool {
+        let conversation = key.conversation;
+        let delivery = &Delivery::QueuePosition { conversation, position, eta };
         let is_heard = Cell::new(false);
         self.retain(key, |subscription| {
             if subscription.principal.side() != Side::Visitor {
@@ -215,6 +333,7 @@ impl Fanout {
 
     /// Ends the subscriptions of those who may no longer see the conversation.
     pub(crate) fn recheck(&self, key: &ConversationKey, sees: impl Fn(Principal, Role) -> bool) {
+        self.recheck_listeners(key, &sees);
         self.retain(key, |subscription| {
             let kept = sees(subscription.principal, subscription.role);
             if !kept {
@@ -235,7 +354,7 @@ impl Fanout {
     pub(crate) fn prune(&self) {
         self.conversations.lock().retain(|_, audience| {
             audience.subscriptions.retain(|subscription| !subscription.outlet.is_closed());
-            !audience.subscriptions.is_empty()
+            !audience.is_empty()
         });
     }
 
@@ -247,24 +366,18 @@ impl Fanout {
     }
 
     fn retain(&self, key: &ConversationKey, keep: impl Fn(&Subscription) -> bool) {
-        self.retain_if(key, |_| true, keep);
-    }
-
-    fn retain_if(
-        &self,
-        key: &ConversationKey,
-        admit: impl Fn(&[Subscription]) -> bool,
-        keep: impl Fn(&Subscription) -> bool,
-    ) {
         let mut conversations = self.conversations.lock();
         let Some(audience) = conversations.get_mut(key) else { return };
-        if !admit(&audience.subscriptions) {
-            return;
-        }
         audience.subscriptions.retain(keep);
-        if audience.subscriptions.is_empty() {
+        if audience.is_empty() {
             conversations.remove(key);
         }
+    }
+
+    fn is_subscribed(&self, key: &ConversationKey, principal: Principal) -> bool {
+        let conversations = self.conversations.lock();
+        let audience = conversations.get(key);
+        audience.is_some_and(|it| it.subscriptions.iter().any(|own| own.principal == principal))
     }
 
     /// Whether the outlet still listens.

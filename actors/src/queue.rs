@@ -21,7 +21,6 @@ use switchboard_store::ConversationKey;
 use tokio::time::Instant;
 
 use crate::answer::Refusal;
-use crate::delivery::Delivery;
 use crate::mailbox::{Permit, Reply};
 use crate::observe;
 use crate::presence;
@@ -360,9 +359,8 @@ impl State {
             let eta = place.eta_s;
             let now = Told { position, eta };
             let key = ConversationKey { tenant: self.tenant.id.clone(), conversation };
-            let delivery = Delivery::QueuePosition { conversation, position, eta };
             let is_known = self.told.get(&conversation) == Some(&now);
-            if is_known || conversations.fanout(&key).tell_visitors(&key, &delivery) {
+            if is_known || conversations.fanout(&key).place(&key, position, eta) {
                 told.insert(conversation, now);
             }
         }

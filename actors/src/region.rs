@@ -12,6 +12,8 @@
 
 mod handle;
 mod line;
+pub(crate) mod remote;
+mod there;
 mod slot;
 
 use std::collections::HashMap;
@@ -25,6 +27,7 @@ use switchboard_store::{ConversationKey, Fault};
 use tokio::time::Instant;
 
 pub use self::handle::Handle;
+pub use self::remote::Remote;
 
 use self::line::{Line, Lines};
 use self::slot::Slot;
@@ -52,6 +55,8 @@ pub(crate) enum Message {
     Restart { key: ConversationKey },
     /// Let idle conversations go.
     Sweep,
+    /// Let conversations go whose shard is another's now.
+    Settle,
     /// Let all conversations go and say when the last has gone.
     Drain(RpcReplyPort<()>),
     /// Say how it stands.
@@ -144,6 +149,10 @@ impl Actor for Behavior {
                 state.sweep(state.world.config.idle);
                 Ok(())
             }
+            Message::Settle => {
+                state.settle();
+                Ok(())
+            }
             Message::Drain(reply) => {
                 state.is_draining = true;
                 state.drained = Some(reply);
@@ -199,6 +208,7 @@ impl State {
             message.refuse(Refusal::Quarantined);
             return Ok(());
         }
+        self.let_go_if_lost(&key);
         let is_new = !self.slots.contains_key(&key);
         if is_new && !self.activate(&key).await? {
             message.refuse(BUSY);
@@ -214,6 +224,27 @@ impl State {
             self.open_line(key);
         }
         Ok(())
+    }
+
+    /// Lets a conversation go whose shard this node does not hold as it did when it began; what
+    /// comes meanwhile waits for its next life, here or nowhere.
+    fn let_go_if_lost(&mut self, key: &ConversationKey) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        if slot.is_live() && !slot.is_held(&*self.world.ownership, shard(key)) {
+            self.lines.close(key);
+            slot.leave();
+        }
+    }
+
+    fn settle(&mut self) {
+        let ownership = &*self.world.ownership;
+        for (key, slot) in &mut self.slots {
+            if slot.is_live() && !slot.is_held(ownership, shard(key)) {
+                self.lines.close(key);
+                slot.leave();
+            }
+        }
+        self.fanout.settle(ownership);
     }
 
     /// Lets messages past the region, after all that came before them was passed on.
@@ -242,7 +273,7 @@ impl State {
         self.by_actor.insert(actor.get_id(), key.clone());
         self.n_activations += 1;
         let gauge = Gauge::new(self.world.config.mailbox_max);
-        self.slots.insert(key.clone(), Slot::live(Arc::new(Line::new(actor, gauge))));
+        self.slots.insert(key.clone(), Slot::live(Arc::new(Line::new(actor, gauge, epoch))));
         Ok(true)
     }
 

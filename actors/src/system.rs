@@ -114,6 +114,22 @@ impl System {
         ownership: Arc<dyn Ownership>,
         meter: Arc<dyn Meter>,
     ) -> Result<Self, StartError> {
+        Self::join(config, store, clock, ownership, meter, None).await
+    }
+
+    /// As [`start`](Self::start), on a node among others that are reached through `remote`.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn join(
+        config: Config,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ownership: Arc<dyn Ownership>,
+        meter: Arc<dyn Meter>,
+        remote: Option<Arc<region::Remote>>,
+    ) -> Result<Self, StartError> {
         if !config.sabotage.counts_from_memory() {
             repair(&*store, &*ownership).await.map_err(StartError::Repair)?;
         }
@@ -124,6 +140,7 @@ impl System {
             store,
             clock,
             ownership,
+            remote,
             meter,
             tenants: Tenants::default(),
             conversations: OnceLock::new(),

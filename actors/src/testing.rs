@@ -96,6 +96,8 @@ impl Ownership for Lease {
         self.single.owner(shard)
     }
 
+    fn moved(&self, _shard: Shard, _to: NodeName) {}
+
     fn holds(&self, shard: Shard, epoch: Epoch) -> bool {
         !self.is_lost.load(Ordering::Relaxed) && self.single.holds(shard, epoch)
     }

@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ownership: Arc<dyn Ownership>,
+    /// The other nodes; `None` on a node that is alone.
+    pub(crate) remote: Option<Arc<region::Remote>>,
     pub(crate) meter: Arc<dyn Meter>,
     /// Writes checkpoints and receipts, coalesced.
     pub(crate) checkpoints: Address<checkpoint::Message>,

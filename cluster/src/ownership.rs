@@ -48,6 +48,9 @@ pub trait Ownership: Send + Sync + fmt::Debug + 'static {
     /// Who serves a shard.
     fn owner(&self, shard: Shard) -> Owner;
 
+    /// Another node, asked in vain, says who serves a shard. A hint, until the rows are read.
+    fn moved(&self, shard: Shard, to: NodeName);
+
     /// Whether this node still owns the shard under that epoch, at this moment. Asked after a
     /// write is durable and before it is acknowledged.
     fn holds(&self, shard: Shard, epoch: Epoch) -> bool;
@@ -77,6 +80,9 @@ impl Ownership for Single {
     fn owner(&self, _shard: Shard) -> Owner {
         Owner::Here(self.epoch)
     }
+
+    /// There are no others.
+    fn moved(&self, _shard: Shard, _to: NodeName) {}
 
     fn holds(&self, _shard: Shard, epoch: Epoch) -> bool {
         epoch == self.epoch

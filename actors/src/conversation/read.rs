@@ -8,10 +8,10 @@ use switchboard_domain::permission::{Action, allow};
 use switchboard_domain::person::{Caller, Side};
 use switchboard_store::{Page, Range};
 
-use super::{State, Stretch, Trouble};
+use super::{Hears, State, Stretch, Trouble};
 use crate::answer::{History, Subscribed, View};
-use crate::delivery::{Delivery, Outlet};
-use crate::fanout::Subscription;
+use crate::delivery::Delivery;
+use crate::fanout::{Listener, Subscription};
 use crate::published::Published;
 
 impl State {
@@ -47,25 +47,36 @@ impl State {
         &mut self,
         caller: &Caller,
         stream: Stream,
-        ref_id: u64,
-        outlet: Outlet,
+        hears: Hears,
     ) -> Result<(), Trouble> {
         self.readable(caller, stream)?;
         self.load_receipts().await?;
         let state = Arc::clone(self.readable(caller, stream)?);
         let heads = state.heads;
         let principal = caller.author.principal;
-        let subscribed = Box::new(Subscribed {
+        let subscribed = Subscribed {
             stream,
             log: state.log,
             head: heads.of(stream),
             state: Arc::clone(&state),
             receipt: self.receipts.of(principal),
-        });
-        let marker =
-            Delivery::Subscribed { conversation: self.key.conversation, ref_id, subscribed };
-        let subscription = Subscription { outlet, principal, role: caller.role, stream };
-        self.fanout.subscribe(&self.key, heads, subscription, marker);
+        };
+        let (conversation, role) = (self.key.conversation, caller.role);
+        match hears {
+            Hears::Here { ref_id, outlet } => {
+                let subscribed = Box::new(subscribed);
+                let marker = Delivery::Subscribed { conversation, ref_id, subscribed };
+                let subscription = Subscription { outlet, principal, role, stream };
+                self.fanout.subscribe(&self.key, (heads, self.epoch), subscription, marker);
+            }
+            Hears::There(asker) => {
+                let node = asker.node().clone();
+                let listener = Listener { node, principal, role, stream };
+                self.fanout.listen(&self.key, (heads, self.epoch), listener);
+                // From here, so that it is said before the next event.
+                asker.listens(subscribed);
+            }
+        }
         if principal.side() == Side::Visitor {
             self.tenant.visitor_listens(&state);
         }

@@ -10,7 +10,7 @@ const VISITOR: Principal = Principal::Visitor(VisitorId::from_u128(1));
 const AGENT: Principal = Principal::Agent(AgentId::from_u128(1));
 
 fn fanout() -> Fanout {
-    Fanout::new(Arc::new(Unmetered), false)
+    Fanout::new(Arc::new(Unmetered), false, None)
 }
 
 fn event(stream: Stream, seq: u64) -> Arc<Published> {
@@ -42,7 +42,7 @@ fn enter(fanout: &Fanout, outlet: &Outlet, principal: Principal, stream: Stream)
     let role = if principal.is_agent() { Role::Agent } else { Role::Visitor };
     let subscription = Subscription { outlet: outlet.clone(), principal, role, stream };
     let heads = Heads { public: Seq(5), internal: Seq(2) };
-    fanout.subscribe(&key(1), heads, subscription, Delivery::AnybodyOnline(true));
+    fanout.subscribe(&key(1), (heads, Epoch(1)), subscription, Delivery::AnybodyOnline(true));
 }
 
 #[test]
@@ -54,8 +54,8 @@ fn each_stream_reaches_its_subscribers_alone() {
     fanout.publish(&key(2), &[event(Stream::Public, 9)]);
     assert_eq!(take_seqs(&mut public), [6]);
     assert_eq!(take_seqs(&mut internal), [3]);
-    assert_eq!(fanout.published(&key(1)), Some(Heads { public: Seq(6), internal: Seq(3) }));
-    assert_eq!(fanout.published(&key(2)), None);
+    assert_eq!(fanout.resume(&key(1), Epoch(1)), Some(Heads { public: Seq(6), internal: Seq(3) }));
+    assert_eq!(fanout.resume(&key(2), Epoch(1)), None);
 }
 
 #[test]
@@ -84,7 +84,7 @@ impl Meter for Counting {
 #[test]
 fn what_is_not_delivered_is_counted() {
     let counting = Arc::new(Counting::default());
-    let fanout = Fanout::new(Arc::clone(&counting) as _, false);
+    let fanout = Fanout::new(Arc::clone(&counting) as _, false, None);
     let (_one, _client) = subscribe(&fanout, VISITOR, Stream::Public);
     let (_two, _other) = subscribe(&fanout, AGENT, Stream::Internal);
     for seq in 6..=260 {
@@ -124,11 +124,11 @@ fn receipts_and_places_reach_the_side_they_are_for() {
     fanout.receipt(&key(1), &visitor(1).author, Receipt::default());
     assert!(take_all(&mut client).is_empty());
     assert!(matches!(&take_all(&mut console)[..], [Delivery::Receipt { .. }]));
-    assert!(fanout.tell_visitors(&key(1), &Delivery::AnybodyOnline(false)));
+    assert!(fanout.place(&key(1), 1, None));
     assert_eq!(take_all(&mut client).len(), 1);
     assert!(take_all(&mut console).is_empty() && take_all(&mut notes).is_empty());
     fanout.unsubscribe(&key(1), Stream::Public, one.id());
-    assert!(!fanout.tell_visitors(&key(1), &Delivery::AnybodyOnline(true)), "no visitor is left");
+    assert!(!fanout.place(&key(1), 2, None), "no visitor is left");
 }
 
 #[test]
@@ -172,8 +172,7 @@ fn pages_and_viewers_reach_the_internal_stream_alone() {
     let page = Page::new("https://shop.example/", "", Timestamp(1));
     let page = Arc::new(page.unwrap_or_else(|| panic!("it is a page")));
     fanout.page(&key(1), &visitor(1), &page);
-    let looking = Delivery::Viewing { conversation: key(1).conversation, agents: [].into() };
-    fanout.tell_agents(&key(1), &looking);
+    fanout.viewing(&key(1), &[].into());
     let heard = take_all(&mut internal);
     assert!(
         matches!(heard.as_slice(), [Delivery::Page { .. }, Delivery::Viewing { .. }]),

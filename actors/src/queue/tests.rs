@@ -3,6 +3,7 @@ use switchboard_domain::person::Role;
 use switchboard_domain::presence::Status as Chosen;
 
 use super::*;
+use crate::delivery::Delivery;
 use crate::presence::Profile;
 use crate::subscriber::Receiver;
 use crate::system::Config;

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ractor::concurrency::oneshot;
+use ractor::concurrency::{OneshotReceiver, oneshot};
+use switchboard_cluster::ownership::Ownership;
 use switchboard_domain::conversation::{Rejection, Request, Stream};
 use switchboard_domain::ids::Seq;
 use switchboard_domain::person::{AgentRef, Caller};
@@ -14,10 +15,10 @@ use switchboard_store::{ConversationKey, Page, Range, Store};
 use tokio::time::Instant;
 
 use super::line::Lines;
-use super::{Message, Place, shard};
+use super::{Message, Place, Remote, shard, there};
 use crate::answer::{Done, History, Refusal, View};
-use crate::conversation::{self, Parcel, Stretch};
-use crate::delivery::{Delivery, Outlet};
+use crate::conversation::{self, Hears, Parcel, Stretch};
+use crate::delivery::Outlet;
 use crate::fanout::Fanout;
 use crate::mailbox::{Address, BUSY, Reply, answered};
 use crate::meter::{Dropped, Kind, Meter, Outcome};
@@ -37,12 +38,20 @@ const HISTORY_EVENTS_MAX: usize = 1_000;
 #[derive(Clone)]
 pub struct Handle(Arc<Regions>);
 
-struct Regions {
-    config: Config,
+pub(super) struct Regions {
+    pub(super) config: Config,
     store: Arc<dyn Store>,
     meter: Arc<dyn Meter>,
     regions: Vec<Place>,
     is_draining: AtomicBool,
+    /// Who owns what, and the other nodes; `None` on a node that is alone.
+    pub(super) others: Option<Others>,
+}
+
+/// What a node among others needs to find an owner.
+pub(super) struct Others {
+    pub(super) ownership: Arc<dyn Ownership>,
+    pub(super) remote: Arc<Remote>,
 }
 
 impl fmt::Debug for Handle {
@@ -57,12 +66,33 @@ impl Handle {
         let meter = Arc::clone(&world.meter);
         let region = || Place {
             address: Arc::new(Address::new(config.mailbox_max * MAILBOX_FACTOR)),
-            fanout: Arc::new(Fanout::new(Arc::clone(&meter), config.sabotage.leaks_notes())),
+            fanout: Arc::new(Fanout::new(
+                Arc::clone(&meter),
+                config.sabotage.leaks_notes(),
+                world.remote.clone(),
+            )),
             lines: Arc::new(Lines::default()),
         };
         let regions = std::iter::repeat_with(region).take(REGIONS).collect();
         let is_draining = AtomicBool::new(false);
-        Self(Arc::new(Regions { config, store, meter, regions, is_draining }))
+        let others = world.remote.as_ref().map(|remote| Others {
+            ownership: Arc::clone(&world.ownership),
+            remote: Arc::clone(remote),
+        });
+        let regions = Arc::new(Regions { config, store, meter, regions, is_draining, others });
+        if let Some(others) = &regions.others {
+            others.remote.serve(&regions);
+            there::keep_settled(&regions);
+        }
+        Self(regions)
+    }
+
+    pub(super) const fn of(regions: Arc<Regions>) -> Self {
+        Self(regions)
+    }
+
+    pub(super) fn regions(&self) -> &Regions {
+        &self.0
     }
 
     /// What each region needs to start, and where to register it.
@@ -80,10 +110,21 @@ impl Handle {
     /// may be sent again.
     pub async fn ask(&self, key: &ConversationKey, request: Request) -> Result<Done, Refusal> {
         let began = Instant::now();
-        let request = Box::new(request);
-        let result = self.call(key, |reply| conversation::Message::Ask { request, reply }).await;
+        let result = match self.elsewhere(key) {
+            None => self.ask_here(key, request).await,
+            Some(others) => Box::pin(self.ask_there(others, key, request)).await,
+        };
         self.0.meter.request(outcome(&result), began.elapsed());
         result
+    }
+
+    pub(super) async fn ask_here(
+        &self,
+        key: &ConversationKey,
+        request: Request,
+    ) -> Result<Done, Refusal> {
+        let request = Box::new(request);
+        self.call(key, |reply| conversation::Message::Ask { request, reply }).await
     }
 
     /// The state as the caller may see it.
@@ -92,6 +133,9 @@ impl Handle {
     ///
     /// What the caller may not see is not found.
     pub async fn state(&self, key: &ConversationKey, caller: &Caller) -> Result<View, Refusal> {
+        if let Some(others) = self.elsewhere(key) {
+            return Box::pin(self.look_there(others, key, caller)).await;
+        }
         let caller = Box::new(caller.clone());
         self.call(key, |reply| conversation::Message::Look { caller, reply }).await
     }
@@ -111,10 +155,17 @@ impl Handle {
         limit: usize,
     ) -> Result<History, Refusal> {
         let limit = limit.min(HISTORY_EVENTS_MAX);
-        let caller = Box::new(caller.clone());
-        let stretch = self
-            .call(key, |reply| conversation::Message::Read { caller, stream, range, limit, reply })
-            .await?;
+        let stretch = match self.elsewhere(key) {
+            None => {
+                let caller = Box::new(caller.clone());
+                let read =
+                    |reply| conversation::Message::Read { caller, stream, range, limit, reply };
+                self.call(key, read).await?
+            }
+            Some(others) => {
+                Box::pin(self.read_there(others, key, caller, stream, range, limit)).await?
+            }
+        };
         let head = match stretch {
             Stretch::Here(history) => return Ok(history),
             Stretch::Stored(head) => head,
@@ -168,16 +219,14 @@ impl Handle {
         ref_id: u64,
         outlet: &Outlet,
     ) -> Result<(), Refusal> {
+        if let Some(others) = self.elsewhere(key) {
+            let subscribe = self.subscribe_there(others, key, caller, stream, ref_id, outlet);
+            return Box::pin(subscribe).await;
+        }
         let caller = Box::new(caller.clone());
-        let outlet = outlet.clone();
-        self.call(key, |reply| conversation::Message::Subscribe {
-            caller,
-            stream,
-            ref_id,
-            outlet,
-            reply,
-        })
-        .await
+        let hears = Hears::Here { ref_id, outlet: outlet.clone() };
+        self.call(key, |reply| conversation::Message::Subscribe { caller, stream, hears, reply })
+            .await
     }
 
     /// Ends a subscription, if there is one.
@@ -193,6 +242,9 @@ impl Handle {
         received: Option<Seq>,
         read: Option<Seq>,
     ) {
+        if let Some(others) = self.elsewhere(key) {
+            return others.say_receipt(key, caller, received, read);
+        }
         let caller = Box::new(caller.clone());
         // Lossy: the next receipt says more, and nothing waits for this one.
         drop(self.send(key, conversation::Message::Receipt { caller, received, read }));
@@ -216,9 +268,8 @@ impl Handle {
     }
 
     /// Tells agents who hear the internal stream who looks at the conversation.
-    pub fn viewing(&self, key: &ConversationKey, agents: Arc<[AgentRef]>) {
-        let conversation = key.conversation;
-        self.0.region(key).fanout.tell_agents(key, &Delivery::Viewing { conversation, agents });
+    pub fn viewing(&self, key: &ConversationKey, agents: &Arc<[AgentRef]>) {
+        self.0.region(key).fanout.viewing(key, agents);
     }
 
     /// The subscriptions among which those of a conversation are.
@@ -264,6 +315,16 @@ impl Handle {
     ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot();
         let way = self.send(key, message(reply.into()))?;
+        self.answer_of(key, way, answer).await
+    }
+
+    /// Waits for the answer to what went that way.
+    pub(super) async fn answer_of<T>(
+        &self,
+        key: &ConversationKey,
+        way: Way,
+        answer: OneshotReceiver<Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
         let answer = answered(self.0.config.answer_within, answer).await;
         if way == Way::Straight && matches!(answer, Err(Refusal::Rejected(Rejection::NotFound))) {
             self.look_in_vain(key).await?;
@@ -278,7 +339,11 @@ impl Handle {
         load(&*self.0.store, key).await.map(drop).map_err(Refusal::Store)
     }
 
-    fn send(&self, key: &ConversationKey, message: conversation::Message) -> Result<Way, Refusal> {
+    pub(super) fn send(
+        &self,
+        key: &ConversationKey,
+        message: conversation::Message,
+    ) -> Result<Way, Refusal> {
         if self.0.is_draining.load(Ordering::Relaxed) {
             return Err(Refusal::Draining);
         }
@@ -312,6 +377,12 @@ impl Handle {
             return Err(message);
         }
         let Some(line) = lines.get(key) else { return Err(message) };
+        if let Some(others) = &self.0.others
+            && !others.ownership.holds(shard(key), line.epoch())
+        {
+            // The region lets it go.
+            return Err(message);
+        }
         self.0.meter.mailbox_depth(Kind::Conversation, line.depth());
         let parcel = line.admit(message, Instant::now())?;
         line.deliver(parcel).map_err(Parcel::into_message)
@@ -320,7 +391,7 @@ impl Handle {
 
 /// How a message came to its conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     /// Into the mailbox of one that is in memory.
     Straight,
     /// By the region, which wakes it if need be.
@@ -328,6 +399,10 @@ enum Way {
 }
 
 impl Regions {
+    pub(super) fn places(&self) -> &[Place] {
+        &self.regions
+    }
+
     fn region(&self, key: &ConversationKey) -> &Place {
         &self.regions[usize::from(shard(key).index()) % REGIONS]
     }

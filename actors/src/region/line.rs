@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use ractor::ActorRef;
+use switchboard_cluster::ownership::Epoch;
 use switchboard_store::ConversationKey;
 use tokio::time::Instant;
 
@@ -51,14 +52,20 @@ impl Lines {
 pub(super) struct Line {
     actor: ActorRef<Parcel>,
     gauge: Gauge,
+    epoch: Epoch,
     opened_at: Instant,
     /// Milliseconds after `opened_at`.
     touched_ms: AtomicU64,
 }
 
 impl Line {
-    pub(super) fn new(actor: ActorRef<Parcel>, gauge: Gauge) -> Self {
-        Self { actor, gauge, opened_at: Instant::now(), touched_ms: AtomicU64::new(0) }
+    pub(super) fn new(actor: ActorRef<Parcel>, gauge: Gauge, epoch: Epoch) -> Self {
+        Self { actor, gauge, epoch, opened_at: Instant::now(), touched_ms: AtomicU64::new(0) }
+    }
+
+    /// Under which epoch of its shard the conversation began.
+    pub(super) const fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// Requests that are not handled yet.

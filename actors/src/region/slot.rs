@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use switchboard_cluster::ownership::Ownership;
+use switchboard_cluster::shard::Shard;
 use tokio::time::Instant;
 
 use super::line::Line;
@@ -28,6 +30,11 @@ impl Slot {
 
     pub(super) const fn is_live(&self) -> bool {
         self.waiting.is_none()
+    }
+
+    /// Whether its shard is held as when it began.
+    pub(super) fn is_held(&self, ownership: &dyn Ownership, shard: Shard) -> bool {
+        ownership.holds(shard, self.line.epoch())
     }
 
     /// Requests that are not handled yet.

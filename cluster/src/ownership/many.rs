@@ -73,13 +73,6 @@ impl Many {
         self.table.write().others = others;
     }
 
-    /// Takes over who owns one shard, as another node said when it was asked in vain.
-    pub fn moved(&self, shard: Shard, to: NodeName) {
-        if to != self.node {
-            self.table.write().others.insert(shard, to);
-        }
-    }
-
     fn is_trusted(&self) -> bool {
         nanoseconds((self.clock)()) < self.trusted_until.load(Ordering::Acquire)
     }
@@ -96,6 +89,12 @@ impl Ownership for Many {
             (Some((epoch, true)), _) if self.is_trusted() => Owner::Here(*epoch),
             (None, Some(node)) => Owner::There(node.clone()),
             (Some(_), _) | (None, None) => Owner::Nobody,
+        }
+    }
+
+    fn moved(&self, shard: Shard, to: NodeName) {
+        if to != self.node {
+            self.table.write().others.insert(shard, to);
         }
     }
 

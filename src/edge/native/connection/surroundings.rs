@@ -36,7 +36,7 @@ impl Connection {
         if let Some(before) = self.looks_at.take() {
             let key = self.doors.key(&self.identity.tenant, *before);
             let left = self.doors.viewers.leave(&key, self.outlet.id());
-            self.doors.conversations.viewing(&key, left);
+            self.doors.conversations.viewing(&key, &left);
         }
         let (Some(conversation), Ok(agent)) = (conversation, caller::agent(&self.identity)) else {
             return;
@@ -44,7 +44,7 @@ impl Connection {
         self.looks_at = Some(Box::new(conversation));
         let key = self.doors.key(&self.identity.tenant, conversation);
         let looking = self.doors.viewers.enter(&key, self.outlet.id(), agent);
-        self.doors.conversations.viewing(&key, looking);
+        self.doors.conversations.viewing(&key, &looking);
     }
 
     /// Tells this client who looks at a conversation that it hears from now on.

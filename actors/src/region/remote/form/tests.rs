@@ -1,0 +1,134 @@
+use switchboard_domain::conversation::Body;
+use switchboard_domain::ids::EventId;
+
+use super::*;
+use crate::testing::{agent, agent_ref, create, send_key, visitor};
+
+fn bytes_of(it: &impl Form) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    it.put(&mut bytes);
+    bytes
+}
+
+/// Reads as it was written, to the last byte; and cut short it is nothing.
+fn check<T: Form + std::fmt::Debug>(it: &T) {
+    let bytes = bytes_of(it);
+    let mut rest = &bytes[..];
+    let read = T::take(&mut rest).expect("it reads");
+    assert!(rest.is_empty(), "{it:?} leaves {} bytes", rest.len());
+    assert_eq!(format!("{read:?}"), format!("{it:?}"));
+    for end in 0..bytes.len() {
+        assert!(T::take(&mut &bytes[..end]).is_none(), "{it:?} cut at {end}");
+    }
+}
+
+fn target() -> Target {
+    Target { seq: Seq(3), author: Some(visitor(1).author), at: Timestamp(5), redacted: true }
+}
+
+#[test]
+fn every_command_arrives_as_it_was() {
+    let text: Arc<str> = "grüß Gott".into();
+    let agent_ref = agent_ref(7);
+    let commands = [
+        create(1, Some("sales")),
+        Command::Send { text: text.clone(), files: vec!["f".into()], if_head: Some(Seq(4)) },
+        Command::Note { text: text.clone() },
+        Command::Whisper { text: text.clone() },
+        Command::Accept { agent: agent_ref.clone() },
+        Command::Assign { agent: agent_ref.clone() },
+        Command::Route { agent: agent_ref.clone() },
+        Command::Unassign,
+        Command::Requeue,
+        Command::Transfer {
+            to: TransferTarget::Department(DepartmentId("sales".into())),
+            reason: text.clone(),
+        },
+        Command::RefuseTransfer,
+        Command::Close { resolution: Resolution::Resolved },
+        Command::Reopen { agent: Some(agent_ref) },
+        Command::Archive,
+        Command::Prioritise { priority: Priority::Urgent },
+        Command::SetDepartment { department: None },
+        Command::Tag { tags: vec!["a".into(), "b".into()] },
+        Command::Rate(Rating { score: 5, comment: Some(text.clone()) }),
+        Command::Edit { stream: Stream::Internal, target: target(), text: text.clone() },
+        Command::Redact { stream: Stream::Public, target: target() },
+        Command::LinkTicket { ticket: Number(9) },
+        Command::GoOffline,
+        Command::AnnounceAgent { text },
+        Command::Watch,
+    ];
+    for command in commands {
+        check(&Request { caller: agent(1), key: Some(send_key(2, 3)), command });
+    }
+}
+
+#[test]
+fn every_refusal_arrives_as_it_was() {
+    let rejections = [
+        Rejection::NotFound,
+        Rejection::AlreadyAccepted { by: agent_ref(1) },
+        Rejection::Gap { expect: 7 },
+        Rejection::TooLarge { what: "text", max: 4_096 },
+        Rejection::Invalid { what: "score", why: "must be 1 to 5" },
+        Rejection::AtCapacity,
+    ];
+    for rejection in rejections {
+        check(&Refusal::Rejected(rejection));
+    }
+    let faults = [Fault::Full, Fault::Busy, Fault::Failed { what: "it broke".into() }];
+    for refusal in [Refusal::Busy { retry_after_ms: 250 }, Refusal::Unknown, Refusal::Draining]
+        .into_iter()
+        .chain(faults.map(Refusal::Store))
+    {
+        let bytes = bytes_of(&refusal);
+        let read = Refusal::take(&mut &bytes[..]).expect("it reads");
+        assert!(read.to_string() == refusal.to_string());
+    }
+}
+
+#[test]
+fn events_arrive_as_they_were() {
+    for (stream, body) in [
+        (Stream::Public, Body::Message { text: "a".into(), files: Vec::new() }),
+        (Stream::Internal, Body::Tagged { tags: vec!["b".into()] }),
+    ] {
+        check(&Event {
+            stream,
+            seq: Seq(2),
+            public_head: Seq(1),
+            id: EventId::from_u128(1),
+            at: Timestamp(5),
+            from: agent(3).author,
+            key: Some(send_key(1, 2)),
+            ordinals: Ordinals { visitor: 1, agent: 2, system: 3 },
+            body,
+        });
+    }
+}
+
+/// Frozen: a node of the version before must read it.
+#[test]
+fn the_form_of_version_1_does_not_change() {
+    let request = Request {
+        caller: visitor(1),
+        key: None,
+        command: Command::Send { text: "hi".into(), files: Vec::new(), if_head: None },
+    };
+    let mut expect = vec![0, 1];
+    expect.extend([0; 15]);
+    // No name, a visitor, no key, a send, "hi", no files, no head.
+    expect.extend([0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, b'h', b'i']);
+    expect.extend([0; 8]);
+    expect.push(0);
+    assert_eq!(bytes_of(&request), expect);
+}
+
+#[test]
+fn a_length_that_the_bytes_do_not_bear_out_is_refused() {
+    let bytes = u64::MAX.to_le_bytes();
+    assert!(Vec::<Event>::take(&mut &bytes[..]).is_none());
+    assert!(<Arc<str>>::take(&mut &bytes[..]).is_none());
+    assert!(Vec::<u8>::take(&mut &(1_u64 << 60).to_le_bytes()[..]).is_none());
+}

@@ -1,0 +1,149 @@
+//! What two nodes say to each other about conversations.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use switchboard_domain::conversation::{Conversation, Event, Request, Stream};
+use switchboard_domain::ids::{LogId, Seq};
+use switchboard_domain::person::{AgentRef, Author, Caller, Principal};
+use switchboard_domain::receipt::Receipt;
+use switchboard_domain::trail::Page;
+use switchboard_store::{ConversationKey, Range};
+
+use super::form::{Form, variants};
+use crate::answer::Refusal;
+
+/// One envelope.
+#[derive(Clone, Debug)]
+pub(super) enum Message {
+    /// From a node that serves a client to the owner.
+    Ask { id: u64, key: ConversationKey, question: Question },
+    /// The owner's answer.
+    Answer { id: u64, answer: Answer },
+    /// From the owner to a node where somebody listens, once for all who do.
+    Tell { key: ConversationKey, news: News },
+    /// From a node where somebody listens to the owner. Nothing is answered.
+    Say { key: ConversationKey, word: Word },
+}
+
+/// What is asked of a conversation.
+#[derive(Clone, Debug)]
+pub(in crate::region) enum Question {
+    /// Carry a request out.
+    Carry { request: Request },
+    /// Show the state.
+    Look { caller: Caller },
+    /// Show a stretch of a stream.
+    Read { caller: Caller, stream: Stream, range: Range, limit: usize },
+    /// Tell this node of a stream from now on.
+    Listen { caller: Caller, stream: Stream },
+}
+
+/// What is answered.
+#[derive(Clone, Debug)]
+pub(in crate::region) enum Answer {
+    /// A request was carried out.
+    Done { events: Vec<Event>, duplicate: bool, state: Arc<Conversation> },
+    /// The state.
+    Seen { state: Arc<Conversation>, own: Receipt, other: Receipt },
+    /// A stretch that was in memory.
+    Stretch { events: Vec<Event>, head: Seq, more: bool },
+    /// The stretch is in the store, up to this head.
+    Stored { head: Seq },
+    /// This node is told of the stream from here on.
+    Listening { log: LogId, head: Seq, state: Arc<Conversation>, receipt: Receipt },
+    /// Not carried out, or with unknown outcome where it says so.
+    Refused { refusal: Refusal },
+    /// Not carried out, because the conversation is another's; whose, if that is known.
+    Moved { to: Option<Arc<str>> },
+}
+
+/// What the listeners are told.
+#[derive(Clone, Debug)]
+pub(crate) enum News {
+    /// Durable events, in order.
+    Events { events: Vec<Event> },
+    /// How far somebody has got.
+    Receipt { by: Author, receipt: Receipt },
+    /// Somebody types.
+    Typing { from: Author, on: bool, preview: Option<Arc<str>> },
+    /// The visitor went to another page.
+    Page { page: Page },
+    /// Who looks at the conversation.
+    Viewing { agents: Vec<AgentRef> },
+    /// Where it stands in its queue.
+    Place { position: u32, eta: Option<(u32, u32)> },
+    /// The principal may no longer hear the stream.
+    Forbidden { principal: Principal, stream: Stream },
+    /// Nobody can say any more what will come: subscribe again.
+    Lost,
+}
+
+/// What clients of this node say without waiting.
+#[derive(Clone, Debug)]
+pub(crate) enum Word {
+    /// The caller has got so far.
+    Receipt { caller: Caller, received: Option<Seq>, read: Option<Seq> },
+    /// The caller types.
+    Typing { caller: Caller, on: bool, preview: Option<Arc<str>> },
+    /// The caller went to another page.
+    Page { caller: Caller, page: Page },
+    /// Who looks at the conversation.
+    Viewing { agents: Vec<AgentRef> },
+    /// Nobody here listens to the stream any more.
+    Unlisten { stream: Stream },
+}
+
+variants!(Message {
+    0 Ask { id, key, question },
+    1 Answer { id, answer },
+    2 Tell { key, news },
+    3 Say { key, word },
+});
+variants!(Question {
+    0 Carry { request },
+    1 Look { caller },
+    2 Read { caller, stream, range, limit },
+    3 Listen { caller, stream },
+});
+variants!(Answer {
+    0 Done { events, duplicate, state },
+    1 Seen { state, own, other },
+    2 Stretch { events, head, more },
+    3 Stored { head },
+    4 Listening { log, head, state, receipt },
+    5 Refused { refusal },
+    6 Moved { to },
+});
+variants!(News {
+    0 Events { events },
+    1 Receipt { by, receipt },
+    2 Typing { from, on, preview },
+    3 Page { page },
+    4 Viewing { agents },
+    5 Place { position, eta },
+    6 Forbidden { principal, stream },
+    7 Lost,
+});
+variants!(Word {
+    0 Receipt { caller, received, read },
+    1 Typing { caller, on, preview },
+    2 Page { caller, page },
+    3 Viewing { agents },
+    4 Unlisten { stream },
+});
+
+impl Message {
+    /// Its envelope.
+    pub(super) fn write(&self) -> Bytes {
+        let mut bytes = Vec::with_capacity(512);
+        self.put(&mut bytes);
+        bytes.into()
+    }
+
+    /// What an envelope says; `None` for one that says nothing.
+    pub(super) fn read(mut envelope: &[u8]) -> Option<Self> {
+        let message = Self::take(&mut envelope)?;
+        envelope.is_empty().then_some(message)
+    }
+}

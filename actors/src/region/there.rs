@@ -1,0 +1,334 @@
+//! The way to conversations that other nodes own, and from other nodes to those owned here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::concurrency::oneshot;
+use switchboard_cluster::ownership::{NodeName, Owner};
+use switchboard_cluster::transport::NotSent;
+use switchboard_domain::conversation::{Rejection, Request, Stream};
+use switchboard_domain::ids::Seq;
+use switchboard_domain::person::Caller;
+use switchboard_store::{ConversationKey, Range};
+use tokio::time::Instant;
+
+use super::handle::{Handle, Others, Regions};
+use super::remote::{Answer, Asker, Enters, Outcome, Question, Word};
+use super::{Message, shard};
+use crate::answer::{Done, History, Refusal, View};
+use crate::conversation::{self, Hears, Stretch};
+use crate::delivery::Outlet;
+use crate::mailbox::{BUSY, Reply};
+use crate::published::Published;
+
+/// How long to wait before an owner is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How often what changed hands is looked for, where nobody asked for it.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
+
+/// What became of a question that was asked until its time was over.
+enum Found {
+    /// It was answered, perhaps after an attempt of unknown outcome.
+    Answer { answer: Answer, is_in_doubt: bool },
+    /// The conversation is owned here by now.
+    Here { is_in_doubt: bool },
+}
+
+/// Tells other nodes what could not be told before, and lets go what is owned by others, as long
+/// as the regions are there.
+pub(super) fn keep_settled(regions: &Arc<Regions>) {
+    let regions = Arc::downgrade(regions);
+    ractor::concurrency::spawn(async move {
+        loop {
+            tokio::time::sleep(SETTLE_EVERY).await;
+            let Some(regions) = regions.upgrade() else { return };
+            let Some(others) = &regions.others else { return };
+            others.remote.settle();
+            for place in regions.places() {
+                // A region that is away begins with nothing.
+                drop(place.address.cast(Message::Settle));
+            }
+        }
+    });
+}
+
+impl Others {
+    /// Raises a receipt where the conversation is. Lossy: the next receipt says more.
+    pub(super) fn say_receipt(
+        &self,
+        key: &ConversationKey,
+        caller: &Caller,
+        received: Option<Seq>,
+        read: Option<Seq>,
+    ) {
+        if let Owner::There(node) = self.ownership.owner(shard(key)) {
+            let caller = caller.clone();
+            self.remote.say(&node, key, Word::Receipt { caller, received, read });
+        }
+    }
+}
+
+/// From this node to others.
+impl Handle {
+    /// The other nodes, when the conversation is not owned here.
+    pub(super) fn elsewhere(&self, key: &ConversationKey) -> Option<&Others> {
+        let others = self.regions().others.as_ref()?;
+        match others.ownership.owner(shard(key)) {
+            Owner::Here(_) => None,
+            Owner::There(_) | Owner::Nobody => Some(others),
+        }
+    }
+
+    pub(super) async fn ask_there(
+        &self,
+        others: &Others,
+        key: &ConversationKey,
+        request: Request,
+    ) -> Result<Done, Refusal> {
+        // P3: with its key a request may be sent again, to any node.
+        let is_safe = request.key.is_some();
+        let question = Question::Carry { request: request.clone() };
+        match self.find(others, key, &question, is_safe, || None).await? {
+            Found::Answer { answer: Answer::Done { events, duplicate, state }, .. } => {
+                let events = events.into_iter();
+                let events = events.map(|it| Arc::new(Published::new(key.conversation, it)));
+                Ok(Done { events: events.collect(), duplicate, state })
+            }
+            Found::Answer { answer, is_in_doubt } => Err(refusal_of(answer, is_in_doubt)),
+            Found::Here { is_in_doubt } => {
+                let done = self.ask_here(key, request).await;
+                done.map_err(|refusal| refusal_of(Answer::Refused { refusal }, is_in_doubt))
+            }
+        }
+    }
+
+    pub(super) async fn look_there(
+        &self,
+        others: &Others,
+        key: &ConversationKey,
+        caller: &Caller,
+    ) -> Result<View, Refusal> {
+        let question = Question::Look { caller: caller.clone() };
+        match self.find(others, key, &question, true, || None).await? {
+            Found::Answer { answer: Answer::Seen { state, own, other }, .. } => {
+                Ok(View { state, own, other })
+            }
+            Found::Answer { answer, .. } => Err(refusal_of(answer, false)),
+            // It has just come here: the client asks again.
+            Found::Here { .. } => Err(BUSY),
+        }
+    }
+
+    pub(super) async fn read_there(
+        &self,
+        others: &Others,
+        key: &ConversationKey,
+        caller: &Caller,
+        stream: Stream,
+        range: Range,
+        limit: usize,
+    ) -> Result<Stretch, Refusal> {
+        let question = Question::Read { caller: caller.clone(), stream, range, limit };
+        match self.find(others, key, &question, true, || None).await? {
+            Found::Answer { answer: Answer::Stretch { events, head, more }, .. } => {
+                let events = events.into_iter();
+                let events = events.map(|it| Arc::new(Published::new(key.conversation, it)));
+                Ok(Stretch::Here(History { events: events.collect(), head, more }))
+            }
+            Found::Answer { answer: Answer::Stored { head }, .. } => Ok(Stretch::Stored(head)),
+            Found::Answer { answer, .. } => Err(refusal_of(answer, false)),
+            Found::Here { .. } => Err(BUSY),
+        }
+    }
+
+    pub(super) async fn subscribe_there(
+        &self,
+        others: &Others,
+        key: &ConversationKey,
+        caller: &Caller,
+        stream: Stream,
+        ref_id: u64,
+        outlet: &Outlet,
+    ) -> Result<(), Refusal> {
+        let question = Question::Listen { caller: caller.clone(), stream };
+        let enters =
+            || Some(Enters { caller: caller.clone(), stream, ref_id, outlet: outlet.clone() });
+        match self.find(others, key, &question, true, enters).await? {
+            Found::Answer { answer: Answer::Listening { .. }, .. } => Ok(()),
+            Found::Answer { answer, .. } => Err(refusal_of(answer, false)),
+            Found::Here { .. } => Err(BUSY),
+        }
+    }
+
+    /// Asks the owner, whoever that is, until it answers or time is over. What may have been
+    /// carried out is only asked again if `is_safe`.
+    async fn find(
+        &self,
+        others: &Others,
+        key: &ConversationKey,
+        question: &Question,
+        is_safe: bool,
+        enters: impl Fn() -> Option<Enters>,
+    ) -> Result<Found, Refusal> {
+        let until = Instant::now() + self.regions().config.answer_within;
+        let mut is_in_doubt = false;
+        loop {
+            let node = match others.ownership.owner(shard(key)) {
+                Owner::Here(_) => return Ok(Found::Here { is_in_doubt }),
+                Owner::There(node) => Some(node),
+                Owner::Nobody => None,
+            };
+            if let Some(node) = node {
+                let within = until.saturating_duration_since(Instant::now());
+                let asked = others.remote.ask(&node, key, question.clone(), enters(), within);
+                match asked.await {
+                    Outcome::Answered(Answer::Moved { to }) => {
+                        if let Some(to) = to {
+                            others.ownership.moved(shard(key), NodeName(to));
+                        }
+                    }
+                    // An earlier number is on its way again too.
+                    Outcome::Answered(Answer::Refused {
+                        refusal: Refusal::Rejected(Rejection::Gap { .. }),
+                    }) if is_in_doubt => {}
+                    // A conversation whose node drains is on its way to another.
+                    Outcome::Answered(Answer::Refused { refusal: Refusal::Draining })
+                    | Outcome::NotSent(NotSent::Down) => {}
+                    Outcome::Answered(answer) => {
+                        return Ok(Found::Answer { answer, is_in_doubt });
+                    }
+                    // Too much waits for that node already: more would only wait too.
+                    Outcome::NotSent(NotSent::Full | NotSent::TooLong) => {
+                        return Err(if is_in_doubt { Refusal::Unknown } else { BUSY });
+                    }
+                    Outcome::Lost if is_safe => is_in_doubt = true,
+                    Outcome::Lost => return Err(Refusal::Unknown),
+                }
+            }
+            if Instant::now() + LOOK_AGAIN >= until {
+                return Err(if is_in_doubt { Refusal::Unknown } else { BUSY });
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+/// Why there was no answer of the kind that was asked for.
+fn refusal_of(answer: Answer, is_in_doubt: bool) -> Refusal {
+    match answer {
+        // By rule: had an earlier attempt been stored, it would have been found.
+        Answer::Refused { refusal: refusal @ Refusal::Rejected(_) } => refusal,
+        Answer::Refused { refusal } if !is_in_doubt => refusal,
+        // P4: an earlier attempt may have been stored.
+        _ => Refusal::Unknown,
+    }
+}
+
+/// From other nodes to this one.
+impl Handle {
+    /// Another node asks.
+    pub(super) fn asked(&self, asker: Asker, key: ConversationKey, question: Question) {
+        let Some(others) = &self.regions().others else { return };
+        match others.ownership.owner(shard(&key)) {
+            Owner::Here(_) => {}
+            Owner::There(node) => return asker.answer(Answer::Moved { to: Some(node.0) }),
+            Owner::Nobody => return asker.answer(Answer::Moved { to: None }),
+        }
+        match question {
+            Question::Carry { request } => {
+                let request = Box::new(request);
+                let ask = |reply| conversation::Message::Ask { request, reply };
+                self.pass(asker, key, ask, |done: Done| Answer::Done {
+                    events: done.events.iter().map(|it| it.event.clone()).collect(),
+                    duplicate: done.duplicate,
+                    state: done.state,
+                });
+            }
+            Question::Look { caller } => {
+                let caller = Box::new(caller);
+                let look = |reply| conversation::Message::Look { caller, reply };
+                self.pass(asker, key, look, |view: View| Answer::Seen {
+                    state: view.state,
+                    own: view.own,
+                    other: view.other,
+                });
+            }
+            Question::Read { caller, stream, range, limit } => {
+                let caller = Box::new(caller);
+                let read =
+                    |reply| conversation::Message::Read { caller, stream, range, limit, reply };
+                self.pass(asker, key, read, |stretch| match stretch {
+                    Stretch::Here(History { events, head, more }) => {
+                        let events = events.iter().map(|it| it.event.clone()).collect();
+                        Answer::Stretch { events, head, more }
+                    }
+                    Stretch::Stored(head) => Answer::Stored { head },
+                });
+            }
+            Question::Listen { caller, stream } => self.listen(asker, key, caller, stream),
+        }
+    }
+
+    /// Passes a question on, in the order in which questions come, and answers it when it is
+    /// answered.
+    fn pass<T: Send + 'static>(
+        &self,
+        asker: Asker,
+        key: ConversationKey,
+        message: impl FnOnce(Reply<T>) -> conversation::Message,
+        answer: impl FnOnce(T) -> Answer + Send + 'static,
+    ) {
+        let (reply, answered) = oneshot();
+        let way = match self.send(&key, message(reply.into())) {
+            Ok(way) => way,
+            Err(refusal) => return asker.answer(Answer::Refused { refusal }),
+        };
+        let handle = self.clone();
+        ractor::concurrency::spawn(async move {
+            asker.answer(match handle.answer_of(&key, way, answered).await {
+                Ok(done) => answer(done),
+                Err(refusal) => Answer::Refused { refusal },
+            });
+        });
+    }
+
+    /// As [`pass`](Self::pass); but that it listens, the conversation says itself.
+    fn listen(&self, asker: Asker, key: ConversationKey, caller: Caller, stream: Stream) {
+        let (reply, answered) = oneshot();
+        let (caller, hears) = (Box::new(caller), Hears::There(asker.clone()));
+        let subscribe =
+            conversation::Message::Subscribe { caller, stream, hears, reply: reply.into() };
+        let way = match self.send(&key, subscribe) {
+            Ok(way) => way,
+            Err(refusal) => return asker.answer(Answer::Refused { refusal }),
+        };
+        let handle = self.clone();
+        ractor::concurrency::spawn(async move {
+            if let Err(refusal) = handle.answer_of(&key, way, answered).await {
+                asker.answer(Answer::Refused { refusal });
+            }
+        });
+    }
+
+    /// A client of another node says something.
+    pub(super) fn said(&self, by: &NodeName, key: &ConversationKey, word: Word) {
+        match word {
+            Word::Receipt { caller, received, read } => {
+                let caller = Box::new(caller);
+                // Lossy: the next receipt says more.
+                drop(self.send(key, conversation::Message::Receipt { caller, received, read }));
+            }
+            word => self.fanout(key).said(key, by, word),
+        }
+    }
+
+    /// A node is gone.
+    pub(super) fn gone(&self, node: &NodeName) {
+        for place in self.regions().places() {
+            place.fanout.gone(node);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
