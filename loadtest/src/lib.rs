@@ -12,6 +12,7 @@ pub mod fsync;
 pub mod history;
 pub mod hostile;
 pub mod kill;
+pub mod links;
 pub mod load;
 pub mod machine;
 pub mod memory;

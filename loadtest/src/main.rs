@@ -3,7 +3,7 @@
 
 use clap::{Parser, Subcommand};
 use switchboard_loadtest::{
-    bench, blackout, capacity, fsync, hostile, kill, memory, notes, race, writer,
+    bench, blackout, capacity, fsync, hostile, kill, links, memory, notes, race, writer,
 };
 
 #[derive(Parser)]
@@ -31,6 +31,11 @@ enum Command {
     Notes(notes::Args),
     /// Readers that stop reading and frames that are not the protocol.
     Hostile(hostile::Args),
+    /// Envelopes between two nodes of a cluster: how many a second, in order, in flat memory.
+    Links(links::Args),
+    /// The node that sends, for `links`.
+    #[command(hide = true)]
+    LinksSender(links::SenderArgs),
     /// Resident memory per open and per closed conversation.
     Memory(memory::Args),
     /// The store engine alone, to be killed by tests.
@@ -60,6 +65,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Capacity(args) => capacity::run(&args).await,
         Command::Notes(args) => notes::run(&args).await,
         Command::Hostile(args) => hostile::run(&args).await,
+        Command::Links(args) => links::run(&args).await,
+        Command::LinksSender(args) => links::send(&args).await,
         Command::Memory(args) => memory::run(&args).await,
         Command::Writer(args) => writer::run(&args).await,
     }

@@ -18,6 +18,7 @@ const SHORT: &[&[&str]] = &[
     &["notes"],
     &["hostile", "--readers", "100"],
     &["memory"],
+    &["links", "--envelopes", "500000", "--any-rate"],
 ];
 
 /// What each planted fault must turn red, and in which campaign.
@@ -60,8 +61,14 @@ fn model(args: &[String]) -> Result<bool> {
     Ok(run(model.args(args))?.succeeded)
 }
 
-/// Runs the bench; whether its ratios hold.
+/// Runs the bench; whether its ratios hold. `links` measures what two nodes carry instead.
 pub(crate) fn bench(args: &[String]) -> Result<bool> {
+    if let Some((first, rest)) = args.split_first()
+        && first == "links"
+    {
+        must(&mut cargo(&["build", "--release", "--package", "switchboard-loadtest", "--bins"]))?;
+        return Ok(run(load_tool().arg("links").args(rest))?.succeeded);
+    }
     let server = server()?;
     Ok(run(load_tool().arg("bench").args(args).env("SWITCHBOARD_BIN", server))?.succeeded)
 }

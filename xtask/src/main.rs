@@ -40,9 +40,10 @@ enum Task {
     },
     /// Makes docs/SCREENS.md and its pictures anew, from the real binary.
     Screens,
-    /// Switchboard beside a bare relay and Socket.IO, in one run.
+    /// Switchboard beside a bare relay and Socket.IO, in one run; `links` measures the envelopes
+    /// between two nodes of a cluster.
     Bench {
-        /// Options of the bench, for example `--short`.
+        /// `links`, or options of the bench, for example `--short`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },

@@ -31,7 +31,6 @@ impl Credit {
     }
 
     /// What is taken at the moment.
-    #[cfg(test)]
     pub(super) fn used(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

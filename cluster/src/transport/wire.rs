@@ -176,6 +176,12 @@ impl Wire {
         }
     }
 
+    /// What is on the way to a node and not acknowledged yet, in bytes of its credit.
+    #[must_use]
+    pub fn unanswered(&self, node: &NodeName) -> usize {
+        self.shared.sessions.read().get(node).map_or(0, |session| session.unanswered())
+    }
+
     /// Connections of holders of certificates that ended before a node was met over them: with
     /// another cookie, under another's name, or without a version in common.
     #[must_use]

@@ -202,8 +202,8 @@ impl Session {
         self.began.elapsed().saturating_sub(heard_at)
     }
 
-    #[cfg(test)]
-    pub(super) fn credit_used(&self) -> usize {
+    /// What is on the way to the peer and not acknowledged yet.
+    pub(super) fn unanswered(&self) -> usize {
         self.credit.used()
     }
 

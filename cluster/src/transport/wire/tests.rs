@@ -130,7 +130,7 @@ async fn envelopes_arrive_both_ways_in_order() {
     assert_eq!(one.diary.numbers(&two.name), expect);
     assert_eq!(two.diary.numbers(&one.name), expect);
     // All credit comes back with the answers.
-    until(|| one.session(&two).credit_used() == 0).await;
+    until(|| one.wire.unanswered(&two.name) == 0).await;
     one.wire.stop().await;
     until(|| two.diary.count(|told| *told == Told::Down(node("one"))) == 1).await;
     assert_eq!(two.send_to("one"), Err(NotSent::Down));
