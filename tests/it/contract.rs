@@ -8,6 +8,7 @@ mod transcript;
 mod inventory;
 mod phase5;
 mod ges;
+mod pairs;
 
 use std::path::PathBuf;
 
