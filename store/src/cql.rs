@@ -52,7 +52,7 @@ use crate::port::{
 };
 use database::Database;
 pub use error::ConnectError;
-pub use lease::{Claim, Lease, LeaseState, Leases};
+pub use lease::{Claim, Lease, LeaseState, Leases, Replaced};
 use log::Logs;
 use statements::Statements;
 

@@ -9,7 +9,7 @@ use switchboard_domain::conversation::{Conversation, Event, Sent, Stream};
 use switchboard_domain::ids::{DeviceId, Seq};
 use switchboard_domain::person::Principal;
 use switchboard_store::cql::{
-    Claim, Config, ConnectError, Cql, Lease, LeaseState, Retention, migrate,
+    Claim, Config, ConnectError, Cql, Lease, LeaseState, Replaced, Retention, migrate,
 };
 use switchboard_store::testkit::{self, VISITOR, append, created, key, keyed, message, note};
 use switchboard_store::{Append, ConversationKey, Fault, Page, Range, SendLookup, Store};
@@ -177,36 +177,42 @@ async fn leases_and_claims_change_only_as_they_were_seen() {
         beat,
         state: LeaseState::Up,
         address: "127.0.0.1:1".to_owned(),
+        weight: 3,
     };
     let replace = async |seen: Option<&Lease>, lease: &Lease| {
-        leases.replace_lease("one", seen, lease).await.expect("the server answers")
+        leases.replace_lease("one", seen.map(|seen| (seen.boot, seen.beat)), lease).await
     };
+    let not = |lease: Lease| Replaced::Not(Some(lease));
     assert_eq!(leases.lease("one").await.expect("it answers"), None);
-    assert!(replace(None, &up(1, 1)).await);
-    assert!(!replace(None, &up(2, 1)).await, "somebody has begun it");
-    assert!(replace(Some(&up(1, 1)), &up(1, 2)).await, "it beats");
+    assert_eq!(replace(Some(&up(1, 1)), &up(1, 2)).await, Replaced::Not(None));
+    assert_eq!(replace(None, &up(1, 1)).await, Replaced::Done);
+    assert_eq!(replace(None, &up(2, 1)).await, not(up(1, 1)), "somebody has begun it");
+    assert_eq!(replace(Some(&up(1, 1)), &up(1, 2)).await, Replaced::Done, "it beats");
     let dead = |beat| Lease { state: LeaseState::Dead, ..up(1, beat) };
-    assert!(!replace(Some(&up(1, 1)), &dead(1)).await, "it has beaten meanwhile");
-    assert!(replace(Some(&up(1, 2)), &dead(2)).await);
-    assert!(!replace(Some(&up(1, 2)), &up(1, 3)).await, "the dead do not beat");
-    assert!(replace(Some(&dead(2)), &up(2, 3)).await, "a new life begins");
-    assert_eq!(leases.lease("one").await.expect("it answers"), Some(up(2, 3)));
+    assert_eq!(replace(Some(&up(1, 1)), &dead(2)).await, not(up(1, 2)), "it has beaten meanwhile");
+    assert_eq!(replace(Some(&up(1, 2)), &dead(3)).await, Replaced::Done);
+    assert_eq!(replace(Some(&up(1, 2)), &up(1, 3)).await, not(dead(3)), "the dead do not beat");
+    assert_eq!(replace(Some(&dead(3)), &up(2, 4)).await, Replaced::Done, "a new life begins");
+    assert_eq!(leases.lease("one").await.expect("it answers"), Some(up(2, 4)));
     let listed = leases.leases().await.expect("it answers");
-    assert_eq!(listed, [("one".to_owned(), up(2, 3))]);
+    assert_eq!(listed, [("one".to_owned(), up(2, 4))]);
 
     let claim = |epoch, node: Option<&str>| Claim {
         epoch,
         owner: node.map(|node| (node.to_owned(), Uuid::from_u128(1))),
     };
-    let replace = async |seen: Option<&Claim>, claim: &Claim| {
-        leases.replace_claim(7, seen, claim).await.expect("the server answers")
-    };
-    assert!(replace(None, &claim(1, Some("one"))).await);
-    assert!(!replace(None, &claim(1, Some("two"))).await);
-    assert!(replace(Some(&claim(1, Some("one"))), &claim(2, Some("two"))).await);
-    assert!(!replace(Some(&claim(1, Some("one"))), &claim(2, Some("three"))).await);
-    assert!(replace(Some(&claim(2, Some("two"))), &claim(2, None)).await, "it is released");
-    assert!(replace(Some(&claim(2, None)), &claim(3, Some("one"))).await);
+    let replace =
+        async |seen: Option<&Claim>, claim: &Claim| leases.replace_claim(7, seen, claim).await;
+    let not = |claim: Claim| Replaced::Not(Some(claim));
+    let (one, two, three) = (claim(1, Some("one")), claim(2, Some("two")), claim(2, Some("three")));
+    assert_eq!(replace(None, &one).await, Replaced::Done);
+    assert_eq!(replace(None, &claim(1, Some("two"))).await, not(one.clone()));
+    assert_eq!(replace(Some(&one), &two).await, Replaced::Done);
+    assert_eq!(replace(Some(&one), &three).await, not(two.clone()));
+    let other_node = claim(2, Some("one"));
+    assert_eq!(replace(Some(&other_node), &three).await, not(two.clone()), "a node has one name");
+    assert_eq!(replace(Some(&two), &claim(2, None)).await, Replaced::Done, "it is released");
+    assert_eq!(replace(Some(&claim(2, None)), &claim(3, Some("one"))).await, Replaced::Done);
     assert_eq!(leases.claim(7).await.expect("it answers"), Some(claim(3, Some("one"))));
     let listed = leases.claims().await.expect("it answers");
     assert_eq!(listed, [(7, claim(3, Some("one")))]);

@@ -87,10 +87,19 @@ impl Database {
     where
         R: for<'frame> DeserializeRow<'frame, 'frame>,
     {
-        let answer = self.once(statement, values).await.map_err(Failure::of_read)?;
-        let unreadable = |why: &dyn std::fmt::Display| Failure::unreadable(why).of_read();
-        let rows = answer.into_rows_result().map_err(|why| unreadable(&why))?;
-        rows.maybe_first_row::<R>().map_err(|why| unreadable(&why))
+        first_row(self.once(statement, values).await)
+    }
+
+    /// The same without waiting for a turn: a lease must not be lost to a crowd of messages.
+    pub(super) async fn row_at_once<R>(
+        &self,
+        statement: &PreparedStatement,
+        values: impl SerializeRow + Send,
+    ) -> Result<Option<R>, Fault>
+    where
+        R: for<'frame> DeserializeRow<'frame, 'frame>,
+    {
+        first_row(self.send(statement, values).await)
     }
 
     /// Writes until it is done or time is up.
@@ -154,20 +163,16 @@ impl Database {
         statement: &PreparedStatement,
         values: impl SerializeRow + Send,
     ) -> Result<Applied, Fault> {
-        let answer = match self.once(statement, values).await {
-            Ok(answer) => answer,
-            Err(failure) if failure.outcome == Outcome::Unknown => return Ok(Applied::Unknown),
-            Err(failure) => return Err(failure.of_write()),
-        };
-        let unreadable = |why: &dyn std::fmt::Display| Failure::unreadable(why).of_write();
-        let rows = answer.into_rows_result().map_err(|why| unreadable(&why))?;
-        // Some servers name the row that stood against it, some only whether it was applied.
-        let row: Row = rows.first_row().map_err(|why| unreadable(&why))?;
-        match row.columns.first() {
-            Some(Some(CqlValue::Boolean(true))) => Ok(Applied::Yes),
-            Some(Some(CqlValue::Boolean(false))) => Ok(Applied::No),
-            _ => Err(unreadable(&"a conditional write without [applied]")),
-        }
+        applied(self.once(statement, values).await)
+    }
+
+    /// The same without waiting for a turn.
+    pub(super) async fn condition_at_once(
+        &self,
+        statement: &PreparedStatement,
+        values: impl SerializeRow + Send,
+    ) -> Result<Applied, Fault> {
+        applied(self.send(statement, values).await)
     }
 
     async fn once(
@@ -176,10 +181,18 @@ impl Database {
         values: impl SerializeRow + Send,
     ) -> Result<QueryResult, Failure> {
         let turn = self.limit.turn().await.map_err(|_busy| Failure::no_turn())?;
-        let answer = self.session.execute_unpaged(statement, values).boxed().await;
-        let answer = answer.map_err(Failure::from);
+        let answer = self.send(statement, values).await;
         turn.answered(is_overload(&answer));
         answer
+    }
+
+    async fn send(
+        &self,
+        statement: &PreparedStatement,
+        values: impl SerializeRow + Send,
+    ) -> Result<QueryResult, Failure> {
+        let answer = self.session.execute_unpaged(statement, values).boxed().await;
+        answer.map_err(Failure::from)
     }
 
     /// Runs a statement of the tests' own; answers how many rows came of it.
@@ -188,6 +201,33 @@ impl Database {
         let sent = self.session.query_unpaged(super::statements::unprepared(&cql), ()).await;
         let answer = sent.map_err(|why| Failure::from(why).of_write())?;
         Ok(answer.into_rows_result().map_or(0, |rows| rows.rows_num()))
+    }
+}
+
+fn first_row<R>(answer: Result<QueryResult, Failure>) -> Result<Option<R>, Fault>
+where
+    R: for<'frame> DeserializeRow<'frame, 'frame>,
+{
+    let unreadable = |why: &dyn std::fmt::Display| Failure::unreadable(why).of_read();
+    let rows = answer.map_err(Failure::of_read)?.into_rows_result();
+    let rows = rows.map_err(|why| unreadable(&why))?;
+    rows.maybe_first_row::<R>().map_err(|why| unreadable(&why))
+}
+
+fn applied(answer: Result<QueryResult, Failure>) -> Result<Applied, Fault> {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(failure) if failure.outcome == Outcome::Unknown => return Ok(Applied::Unknown),
+        Err(failure) => return Err(failure.of_write()),
+    };
+    let unreadable = |why: &dyn std::fmt::Display| Failure::unreadable(why).of_write();
+    let rows = answer.into_rows_result().map_err(|why| unreadable(&why))?;
+    // Some servers name the row that stood against it, some only whether it was applied.
+    let row: Row = rows.first_row().map_err(|why| unreadable(&why))?;
+    match row.columns.first() {
+        Some(Some(CqlValue::Boolean(true))) => Ok(Applied::Yes),
+        Some(Some(CqlValue::Boolean(false))) => Ok(Applied::No),
+        _ => Err(unreadable(&"a conditional write without [applied]")),
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The rows know no rule: who may mark a lease dead, and when a shard may be claimed, is for
 //! whoever keeps the cluster to decide. What is promised here is that each change happens on
-//! exactly the row that was seen, and that its outcome is known: an answer that did not come is
-//! resolved by reading the row serially.
+//! exactly the row that was seen, and that its outcome is told as far as it can be known: an answer
+//! that did not come is resolved by reading the row serially.
 
 use std::sync::Arc;
 
@@ -19,12 +19,14 @@ use crate::port::Fault;
 pub struct Lease {
     /// The life that holds it.
     pub boot: Uuid,
-    /// Rises by one with each renewal.
+    /// Rises by one with each writing of the row, so that (boot, beat) names one version of it.
     pub beat: u64,
     /// How it stands.
     pub state: LeaseState,
     /// Where other nodes reach it.
     pub address: String,
+    /// How many shares of the shards it should have.
+    pub weight: u8,
 }
 
 /// How a lease stands.
@@ -70,13 +72,25 @@ pub struct Claim {
     pub owner: Option<(String, Uuid)>,
 }
 
+/// What came of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaced<T> {
+    /// It was carried out.
+    Done,
+    /// The row is another: this, or `None` for no row. The change stands in it no more, if it ever
+    /// did, and never will again.
+    Not(Option<T>),
+    /// It was carried out, or was not, or will be.
+    Unknown,
+}
+
 /// The rows of leases and claims.
 #[derive(Clone, Debug)]
 pub struct Leases {
     engine: Arc<Engine>,
 }
 
-type LeaseRow = (Uuid, i64, String, String);
+type LeaseRow = (Uuid, i64, String, String, i16);
 type ClaimRow = (i64, Option<String>, Option<Uuid>);
 
 impl Leases {
@@ -91,7 +105,7 @@ impl Leases {
     /// When the database does not answer.
     pub async fn lease(&self, node: &str) -> Result<Option<Lease>, Fault> {
         let database = &self.engine.database;
-        let row: Option<LeaseRow> = database.row(&database.of.lease, (node,)).await?;
+        let row: Option<LeaseRow> = database.row_at_once(&database.of.lease, (node,)).await?;
         Ok(row.map(lease_of))
     }
 
@@ -102,49 +116,40 @@ impl Leases {
     ///
     /// When the database does not answer.
     pub async fn leases(&self) -> Result<Vec<(String, Lease)>, Fault> {
-        type Row = (String, Uuid, i64, String, String);
+        type Row = (String, Uuid, i64, String, String, i16);
         let database = &self.engine.database;
         let rows: Vec<Row> = database.rows(&database.of.leases, ()).await?;
-        let lease = |(node, boot, beat, state, address): Row| {
-            (node, lease_of((boot, beat, state, address)))
+        let lease = |(node, boot, beat, state, address, weight): Row| {
+            (node, lease_of((boot, beat, state, address, weight)))
         };
         Ok(rows.into_iter().map(lease).collect())
     }
 
-    /// Replaces a node's lease, if it still is exactly `seen`. Begins it, renews it (the beat
-    /// rises), marks it dead or releases it. `false` when it is another by now.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault::Unknown`] when nobody can say what came of it: whoever renewed must take that
-    /// for a refusal. [`Fault::Busy`] when it was surely not done.
+    /// Replaces a node's lease, if it still is that boot's at that beat, `None` for no row:
+    /// begins it, renews it, marks it dead or releases it.
     pub async fn replace_lease(
         &self,
         node: &str,
-        seen: Option<&Lease>,
+        seen: Option<(Uuid, u64)>,
         lease: &Lease,
-    ) -> Result<bool, Fault> {
+    ) -> Replaced<Lease> {
         let database = &self.engine.database;
         let (beat, state, address) = (bigint(lease.beat), lease.state.name(), &*lease.address);
+        let weight = i16::from(lease.weight);
         let applied = match seen {
             None => {
-                let values = (node, lease.boot, beat, state, address);
-                database.condition(&database.of.begin_lease, values).await?
+                let values = (node, lease.boot, beat, state, address, weight);
+                database.condition_at_once(&database.of.begin_lease, values).await
             }
-            Some(seen) => {
-                let (seen_beat, seen_state) = (bigint(seen.beat), seen.state.name());
-                let values =
-                    (lease.boot, beat, state, address, node, seen.boot, seen_beat, seen_state);
-                database.condition(&database.of.replace_lease, values).await?
+            Some((boot, seen)) => {
+                let values = (lease.boot, beat, state, address, weight, node, boot, bigint(seen));
+                database.condition_at_once(&database.of.replace_lease, values).await
             }
         };
-        match applied {
-            Applied::Yes => Ok(true),
-            Applied::No => Ok(false),
-            Applied::Unknown => {
-                let stored = self.lease(node).await.map_err(|_unanswered| Fault::Unknown)?;
-                resolved(stored.as_ref(), seen, lease)
-            }
+        let is_seen = |stored: Option<&Lease>| stored.map(|it| (it.boot, it.beat)) == seen;
+        match told(applied) {
+            Applied::Yes => Replaced::Done,
+            refused => resolved(refused, self.lease(node).await, is_seen, lease),
         }
     }
 
@@ -156,7 +161,7 @@ impl Leases {
     pub async fn claim(&self, shard: u16) -> Result<Option<Claim>, Fault> {
         let database = &self.engine.database;
         let shard = (i32::from(shard),);
-        let row: Option<ClaimRow> = database.row(&database.of.owner, shard).await?;
+        let row: Option<ClaimRow> = database.row_at_once(&database.of.owner, shard).await?;
         Ok(row.map(claim_of))
     }
 
@@ -177,57 +182,64 @@ impl Leases {
     }
 
     /// Replaces the claim of a shard, if it still is exactly `seen`: claims it under the next
-    /// epoch, or releases it. `false` when it is another by now.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::replace_lease`].
+    /// epoch, or releases it.
     pub async fn replace_claim(
         &self,
         shard: u16,
         seen: Option<&Claim>,
         claim: &Claim,
-    ) -> Result<bool, Fault> {
+    ) -> Replaced<Claim> {
         let database = &self.engine.database;
         let row = i32::from(shard);
         let (node, boot) = owner_columns(claim);
         let applied = match seen {
             None => {
                 let values = (row, bigint(claim.epoch), node, boot);
-                database.condition(&database.of.begin_owner, values).await?
+                database.condition_at_once(&database.of.begin_owner, values).await
             }
             Some(seen) => {
-                let (_, seen_boot) = owner_columns(seen);
-                let values = (bigint(claim.epoch), node, boot, row, bigint(seen.epoch), seen_boot);
-                database.condition(&database.of.replace_owner, values).await?
+                let (was, was_boot) = owner_columns(seen);
+                let values =
+                    (bigint(claim.epoch), node, boot, row, bigint(seen.epoch), was, was_boot);
+                database.condition_at_once(&database.of.replace_owner, values).await
             }
         };
-        match applied {
-            Applied::Yes => Ok(true),
-            Applied::No => Ok(false),
-            Applied::Unknown => {
-                let stored = self.claim(shard).await.map_err(|_unanswered| Fault::Unknown)?;
-                resolved(stored.as_ref(), seen, claim)
-            }
+        let is_seen = |stored: Option<&Claim>| stored == seen;
+        match told(applied) {
+            Applied::Yes => Replaced::Done,
+            refused => resolved(refused, self.claim(shard).await, is_seen, claim),
         }
     }
 }
 
-/// What a serial read tells of a change whose answer did not come. The row may be as it was
-/// because the change was lost or because it has not arrived yet; only the writer's own next
-/// condition rules the latter out.
-fn resolved<T: PartialEq>(stored: Option<&T>, seen: Option<&T>, wanted: &T) -> Result<bool, Fault> {
-    if stored == Some(wanted) {
-        Ok(true)
-    } else if stored == seen {
-        Err(Fault::Unknown)
-    } else {
-        Ok(false)
+/// What is surely not done now may be tried again like what nobody knows of.
+fn told(applied: Result<Applied, Fault>) -> Applied {
+    applied.unwrap_or_else(|fault| {
+        tracing::debug!(%fault, "a lease or a claim was not written");
+        Applied::Unknown
+    })
+}
+
+/// What a serial read tells of a change that was refused, or whose answer did not come. The row
+/// may be as it was because the change was lost or because it has not arrived yet; only the
+/// writer's own next condition rules the latter out.
+fn resolved<T: PartialEq>(
+    applied: Applied,
+    stored: Result<Option<T>, Fault>,
+    is_seen: impl Fn(Option<&T>) -> bool,
+    wanted: &T,
+) -> Replaced<T> {
+    match stored {
+        Err(_unanswered) => Replaced::Unknown,
+        Ok(Some(stored)) if applied == Applied::Unknown && stored == *wanted => Replaced::Done,
+        Ok(stored) if applied == Applied::Unknown && is_seen(stored.as_ref()) => Replaced::Unknown,
+        Ok(stored) => Replaced::Not(stored),
     }
 }
 
-fn lease_of((boot, beat, state, address): LeaseRow) -> Lease {
-    Lease { boot, beat: counted(beat), state: LeaseState::of(&state), address }
+fn lease_of((boot, beat, state, address, weight): LeaseRow) -> Lease {
+    let weight = u8::try_from(weight).unwrap_or(1);
+    Lease { boot, beat: counted(beat), state: LeaseState::of(&state), address, weight }
 }
 
 fn claim_of((epoch, node, boot): ClaimRow) -> Claim {
@@ -245,11 +257,24 @@ mod tests {
     #[test]
     fn an_unanswered_change_is_known_only_by_a_row_that_differs() {
         let (seen, wanted, other) = (1, 2, 3);
-        assert!(matches!(resolved(Some(&wanted), Some(&seen), &wanted), Ok(true)));
-        assert!(matches!(resolved(Some(&other), Some(&seen), &wanted), Ok(false)));
-        assert!(matches!(resolved(None, Some(&seen), &wanted), Ok(false)));
-        assert!(matches!(resolved(Some(&seen), Some(&seen), &wanted), Err(Fault::Unknown)));
-        assert!(matches!(resolved(None, None, &wanted), Err(Fault::Unknown)));
+        let resolved = |applied, stored| {
+            resolved(applied, Ok(stored), |stored| stored == Some(&seen), &wanted)
+        };
+        assert_eq!(resolved(Applied::Unknown, Some(wanted)), Replaced::Done);
+        assert_eq!(resolved(Applied::Unknown, Some(other)), Replaced::Not(Some(other)));
+        assert_eq!(resolved(Applied::Unknown, None), Replaced::Not(None));
+        assert_eq!(resolved(Applied::Unknown, Some(seen)), Replaced::Unknown);
+        // What was refused was refused, even if the row reads alike.
+        assert_eq!(resolved(Applied::No, Some(wanted)), Replaced::Not(Some(wanted)));
+        assert_eq!(resolved(Applied::No, None), Replaced::Not(None));
+    }
+
+    #[test]
+    fn what_cannot_be_read_again_stays_unknown() {
+        for applied in [Applied::Unknown, Applied::No] {
+            let unread = resolved(applied, Err(Fault::Busy), |_| false, &1);
+            assert_eq!(unread, Replaced::Unknown);
+        }
     }
 
     #[test]

@@ -18,6 +18,9 @@ use super::error::ConnectError;
 const PLAIN_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// The same for conditional writes, which take four rounds and may have to take turns.
 const CONDITIONAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for leases and claims: a lease is trusted for four seconds, and an attempt that fails
+/// must leave time for a look and another.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Rows of one page.
 const PAGE_ROWS: i32 = 500;
 
@@ -68,6 +71,19 @@ impl Preparing<'_> {
         let mut prepared = self.any(cql).await?;
         prepared.set_retry_policy(Some(Arc::new(FallthroughRetryPolicy)));
         prepared.set_request_timeout(Some(CONDITIONAL_TIMEOUT));
+        Ok(prepared)
+    }
+
+    /// What keeps a lease must be answered while there is time to ask again.
+    async fn lease_write(&self, cql: &str) -> Result<PreparedStatement, ConnectError> {
+        let mut prepared = self.conditional(cql).await?;
+        prepared.set_request_timeout(Some(LEASE_TIMEOUT));
+        Ok(prepared)
+    }
+
+    async fn lease_read(&self, cql: &str) -> Result<PreparedStatement, ConnectError> {
+        let mut prepared = self.serial_read(cql).await?;
+        prepared.set_request_timeout(Some(LEASE_TIMEOUT));
         Ok(prepared)
     }
 
@@ -188,17 +204,18 @@ statements! {
     take_block: conditional = "UPDATE number_block SET next = ?, writer = ? \
         WHERE tenant = ? IF next = ?";
 
-    lease: serial_read = "SELECT boot, beat, state, address FROM node_lease WHERE node = ?";
-    leases: read = "SELECT node, boot, beat, state, address FROM node_lease";
-    begin_lease: conditional = "INSERT INTO node_lease (node, boot, beat, state, address) \
-        VALUES (?, ?, ?, ?, ?) IF NOT EXISTS";
-    replace_lease: conditional = "UPDATE node_lease SET boot = ?, beat = ?, state = ?, \
-        address = ? WHERE node = ? IF boot = ? AND beat = ? AND state = ?";
+    lease: lease_read = "SELECT boot, beat, state, address, weight FROM node_lease \
+        WHERE node = ?";
+    leases: read = "SELECT node, boot, beat, state, address, weight FROM node_lease";
+    begin_lease: lease_write = "INSERT INTO node_lease (node, boot, beat, state, address, weight) \
+        VALUES (?, ?, ?, ?, ?, ?) IF NOT EXISTS";
+    replace_lease: lease_write = "UPDATE node_lease SET boot = ?, beat = ?, state = ?, \
+        address = ?, weight = ? WHERE node = ? IF boot = ? AND beat = ?";
 
-    owner: serial_read = "SELECT epoch, node, boot FROM shard_owner WHERE shard = ?";
+    owner: lease_read = "SELECT epoch, node, boot FROM shard_owner WHERE shard = ?";
     owners: read = "SELECT shard, epoch, node, boot FROM shard_owner";
-    begin_owner: conditional = "INSERT INTO shard_owner (shard, epoch, node, boot) \
+    begin_owner: lease_write = "INSERT INTO shard_owner (shard, epoch, node, boot) \
         VALUES (?, ?, ?, ?) IF NOT EXISTS";
-    replace_owner: conditional = "UPDATE shard_owner SET epoch = ?, node = ?, boot = ? \
-        WHERE shard = ? IF epoch = ? AND boot = ?";
+    replace_owner: lease_write = "UPDATE shard_owner SET epoch = ?, node = ?, boot = ? \
+        WHERE shard = ? IF epoch = ? AND node = ? AND boot = ?";
 }
