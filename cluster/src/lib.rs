@@ -12,6 +12,7 @@ pub mod lease;
 pub mod members;
 pub mod placement;
 pub mod claims;
+pub mod driver;
 pub mod log;
 pub mod rules;
 pub mod transport;
