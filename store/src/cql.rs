@@ -257,6 +257,11 @@ impl Store for Cql {
         self.carry_out(async move { engine.open(&key, epoch).await })
     }
 
+    fn is_begun(&self, key: &ConversationKey) -> Reply<bool> {
+        let (engine, key) = (Arc::clone(&self.engine), key.clone());
+        async move { engine.is_begun(&key).await }.boxed()
+    }
+
     fn append(&self, append: Append) -> Reply<()> {
         let engine = Arc::clone(&self.engine);
         self.carry_out(async move { engine.append(&append).await })

@@ -206,6 +206,13 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         ready(Ok(())).boxed()
     }
 
+    /// Whether anything was ever stored of a log, so that it has to be opened before it is read. It
+    /// costs a read at most; a store that only one process can open says yes without a look.
+    fn is_begun(&self, key: &ConversationKey) -> Reply<bool> {
+        let _ = key;
+        ready(Ok(true)).boxed()
+    }
+
     /// Stores events durably; the answer comes only after they would survive a power cut (P1).
     ///
     /// Storing the same events again is allowed and changes nothing. Other content at a stored

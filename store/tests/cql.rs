@@ -1,4 +1,4 @@
-//! The CQL engine on a real server, whose address is in `SWITCHBOARD_CQL`. The tests share it and
+//! The CQL engine on a real server, whose address is in `CQL_SERVER`. The tests share it and
 //! take turns, each on empty tables.
 
 use std::sync::Arc;
@@ -20,9 +20,8 @@ use uuid::Uuid;
 static TURN: Mutex<()> = Mutex::const_new(());
 
 fn config(keyspace: &str) -> Config {
-    let node = std::env::var("SWITCHBOARD_CQL").expect(
-        "SWITCHBOARD_CQL names a server; `cargo xtask test --only \"store on CQL\"` has one",
-    );
+    let node = std::env::var("CQL_SERVER")
+        .expect("CQL_SERVER names a server; `cargo xtask test --only \"store on CQL\"` has one");
     Config {
         nodes: vec![node],
         keyspace: keyspace.to_owned(),
@@ -115,6 +114,25 @@ async fn who_does_not_own_a_log_reads_what_its_checkpoint_covers() {
     owner.put_checkpoints(vec![(key.clone(), checkpoint)]).await.expect("it is written");
     assert_eq!(all(&reader, &key, Stream::Public).await, events[..2]);
     assert_eq!(all(&owner, &key, Stream::Public).await, events);
+}
+
+#[tokio::test]
+async fn an_id_that_anybody_can_make_up_costs_a_read_and_no_condition() {
+    let (_turn, config) = begin().await;
+    let store = connect(&config).await;
+    // Every condition and every serial read leaves a promise there.
+    let promises = async || store.count("SELECT * FROM system.paxos").await.expect("it answers");
+    let before = promises().await;
+    // Promises outlive the tests before, so these are nobody else's.
+    for n in 9_001..=9_020 {
+        assert!(!store.is_begun(&key("acme", n)).await.expect("it answers"));
+    }
+    assert_eq!(promises().await, before);
+    let key = key("acme", 9_001);
+    store.append(owned(1, &key, &[created(1)])).await.expect("it begins");
+    assert!(promises().await > before, "which is how this test can fail");
+    assert!(store.is_begun(&key).await.expect("it answers"));
+    assert!(connect(&config).await.is_begun(&key).await.expect("it answers"));
 }
 
 #[tokio::test]
@@ -229,20 +247,35 @@ async fn a_server_that_is_not_there_is_named_with_its_setting() {
     let refused = Cql::connect(&nobody).await.expect_err("nobody answers");
     let told = refused.to_string();
     assert!(matches!(refused, ConnectError::Unreachable { .. }), "{told}");
-    assert!(told.contains(&address) && told.contains("store.cql.nodes"), "{told}");
+    assert!(told.contains(&address) && told.contains("cql.nodes"), "{told}");
 
     for keyspace in ["sb_absent", "not a name", ""] {
         let refused = Cql::connect(&config(keyspace)).await.expect_err("there are no tables");
         let told = refused.to_string();
-        assert!(told.contains("store.cql.keyspace") && told.contains(keyspace), "{told}");
+        assert!(told.contains("cql.keyspace") && told.contains(keyspace), "{told}");
     }
 }
 
 /// Stops the server and lets it go on.
 fn signal(name: &str) {
-    let pid = std::env::var("SWITCHBOARD_CQL_PID").expect("SWITCHBOARD_CQL_PID is the server's");
+    let pid = std::env::var("CQL_SERVER_PID").expect("CQL_SERVER_PID is the server's");
     let sent = std::process::Command::new("kill").args([name, &pid]).status();
     assert!(sent.expect("kill can be run").success());
+    // On a busy machine its threads stand still one after another.
+    let began = Instant::now();
+    while name == "-STOP" && !stands_still(&pid) {
+        assert!(began.elapsed() < Duration::from_secs(10), "it does not stop");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn stands_still(pid: &str) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let mut states = threads.flatten().map(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    });
+    states.all(|is_stopped| is_stopped)
 }
 
 #[tokio::test]

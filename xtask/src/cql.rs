@@ -52,24 +52,33 @@ const OPENED: &[(&str, &[&str])] = &[
     ("jdk.management", &["com.sun.management.internal"]),
 ];
 
-/// The store's tests on a server of their own, which is stopped whatever comes of them.
+/// The tests of the store and of the binary on a server of their own, which is stopped whatever
+/// comes of them.
 pub(crate) fn test() -> Result<Counts> {
-    // The build first: it needs both cores, and so does a server that starts.
+    // The builds first: they need both cores, and so does a server that starts.
+    let alone = counted(&mut cargo(&[
+        "test",
+        "--package",
+        "switchboard-store",
+        "--features",
+        "cql,testkit",
+        "--lib",
+        "cql::",
+    ]))?;
+    // Of the whole workspace, so that what the other tests were built from is used again.
     let tests = |more: &[&str]| {
-        let mut args = vec!["test", "--package", "switchboard-store", "--features", "cql,testkit"];
-        args.extend_from_slice(more);
-        cargo(&args)
+        let features = "switchboard/cql,switchboard-store/testkit";
+        let args = ["test", "--workspace", "--features", features, "--no-fail-fast"];
+        cargo(&[&args[..], &["--test", "cql"], more].concat())
     };
-    let alone = counted(&mut tests(&["--lib", "cql::"]))?;
-    let built = counted_build(&mut tests(&["--test", "cql", "--no-run"]))?;
-    if !built {
+    if !counted_build(&mut tests(&["--no-run"]))? {
         return Ok(alone.plus(Counts::single(false)));
     }
     let server = Server::start().context("starting the CQL server")?;
     let on_server = counted(
-        tests(&["--test", "cql"])
-            .env("SWITCHBOARD_CQL", server.address.to_string())
-            .env("SWITCHBOARD_CQL_PID", server.process.id().to_string()),
+        tests(&[])
+            .env("CQL_SERVER", server.address.to_string())
+            .env("CQL_SERVER_PID", server.process.id().to_string()),
     )?;
     Ok(alone.plus(on_server))
 }

@@ -14,7 +14,7 @@ use crate::port::Fault;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ConnectError {
     /// No node answers.
-    #[error("no database node answers at {nodes} (store.cql.nodes): {why}")]
+    #[error("no database node answers at {nodes} (cql.nodes): {why}")]
     Unreachable {
         /// The addresses that were tried.
         nodes: String,
@@ -23,7 +23,7 @@ pub enum ConnectError {
     },
     /// The keyspace is not there or not ours.
     #[error(
-        "keyspace {keyspace} cannot be used (store.cql.keyspace): {why}; make it with `migrate`"
+        "keyspace {keyspace} cannot be used (cql.keyspace): {why}; make it with `switchboard migrate`"
     )]
     Keyspace {
         /// Its name.
@@ -40,7 +40,9 @@ pub enum ConnectError {
         why: String,
     },
     /// The tables are older or newer than this program.
-    #[error("the schema has version {found}, this program needs {needed}; run `migrate`")]
+    #[error(
+        "the schema has version {found}, this program needs {needed}; run `switchboard migrate`"
+    )]
     Schema {
         /// The newest migration applied.
         found: i32,

@@ -174,6 +174,14 @@ impl Engine {
         self.serve(&log, key, owner).await.map(drop)
     }
 
+    /// Whether the log has a head. A plain read shows every head that rows follow: they leave only
+    /// after its owner knows that it stands at quorum.
+    pub(super) async fn is_begun(&self, key: &ConversationKey) -> Result<bool, Fault> {
+        let values = (&*key.tenant.0, key.conversation.uuid());
+        let head: Option<HeadRow> = self.database.row(&self.database.of.head_read, values).await?;
+        Ok(head.is_some())
+    }
+
     /// Appends to the log in its turn.
     pub(super) async fn append(&self, append: &Append) -> Result<(), Fault> {
         let log = self.logs.of(&append.key);

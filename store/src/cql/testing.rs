@@ -53,6 +53,15 @@ impl Cql {
         Ok(())
     }
 
+    /// How many rows a test's own question finds.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn count(&self, cql: &str) -> Result<usize, Fault> {
+        self.engine.database.run(cql.into()).await
+    }
+
     /// Runs a statement of a test's own, with the keyspace already in use.
     ///
     /// # Errors
