@@ -19,7 +19,6 @@ use switchboard_domain::conversation::{Conversation, Event, Rejection, Request, 
 use switchboard_domain::ids::Seq;
 use switchboard_domain::permission::{self, AgentsSee, Subject};
 use switchboard_domain::person::{Author, Caller, Principal, Role};
-use switchboard_store::load::load;
 use switchboard_store::{ConversationKey, Fault, Page, Range};
 use tokio::time::Instant;
 
@@ -31,6 +30,7 @@ use crate::delivery::Outlet;
 use crate::fanout::Fanout;
 use crate::mailbox::{BUSY, Permit, Reply};
 use crate::published::Published;
+use crate::region;
 use crate::region::remote::Asker;
 use crate::tenant::Tenant;
 use crate::world::World;
@@ -216,6 +216,12 @@ impl Actor for Behavior {
             && let Err(fault) = state.load().await
         {
             parcel.message.refuse(Refusal::Store(fault.clone()));
+            if matches!(fault, Fault::Busy) {
+                // Nothing is wrong with it: the store does not answer at the moment. Whoever
+                // comes next tries again.
+                drop(myself.drain());
+                return Ok(());
+            }
             return Err(fault.into());
         }
         let failed = state.handle(parcel.message).await;
@@ -290,15 +296,14 @@ impl State {
     async fn load(&mut self) -> Result<(), Fault> {
         let began = Instant::now();
         let store = &*self.world.store;
+        let stale = match self.world.config.sabotage.counts_from_memory() {
+            true => store.checkpoint(&self.key).await?,
+            false => None,
+        };
         // Also after a failure: what the last life left in doubt is settled before it is read.
-        store.open(&self.key, self.epoch.0).await?;
-        let loaded = if self.world.config.sabotage.counts_from_memory() {
-            match store.checkpoint(&self.key).await? {
-                Some(stale) => Some(stale),
-                None => load(store, &self.key).await?,
-            }
-        } else {
-            load(store, &self.key).await?
+        let loaded = match stale {
+            Some(stale) => Some(stale),
+            None => region::open(store, &self.key, self.epoch).await?,
         };
         self.conversation = loaded.map(Arc::new);
         self.tell_unheard().await?;

@@ -20,10 +20,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use switchboard_cluster::ownership::Owner;
+use switchboard_cluster::ownership::{Epoch, Owner};
 use switchboard_cluster::shard::Shard;
+use switchboard_domain::conversation::Conversation;
 use switchboard_store::load::load;
-use switchboard_store::{ConversationKey, Fault};
+use switchboard_store::{ConversationKey, Fault, Store};
 use tokio::time::Instant;
 
 pub use self::handle::Handle;
@@ -57,6 +58,8 @@ pub(crate) enum Message {
     Sweep,
     /// Let conversations go whose shard is another's now.
     Settle,
+    /// Let the conversations of a shard go, `None` for all, and say when the last has gone.
+    LetGo { shard: Option<Shard>, gone: RpcReplyPort<()> },
     /// Let all conversations go and say when the last has gone.
     Drain(RpcReplyPort<()>),
     /// Say how it stands.
@@ -87,6 +90,8 @@ pub(crate) struct State {
     failures: HashMap<ConversationKey, Failing>,
     is_draining: bool,
     drained: Option<RpcReplyPort<()>>,
+    /// Who waits for the conversations of a shard to go.
+    leaving: Vec<(Option<Shard>, RpcReplyPort<()>)>,
     n_sweeps: u32,
     n_activations: u64,
     n_passivations: u64,
@@ -129,6 +134,7 @@ impl Actor for Behavior {
             failures: HashMap::new(),
             is_draining: false,
             drained: None,
+            leaving: Vec::new(),
             n_sweeps: 0,
             n_activations: 0,
             n_passivations: 0,
@@ -153,10 +159,16 @@ impl Actor for Behavior {
                 state.settle();
                 Ok(())
             }
+            Message::LetGo { shard, gone } => {
+                state.let_go(shard);
+                state.leaving.push((shard, gone));
+                state.say_when_empty();
+                Ok(())
+            }
             Message::Drain(reply) => {
                 state.is_draining = true;
                 state.drained = Some(reply);
-                state.let_all_go();
+                state.let_go(None);
                 state.say_when_empty();
                 Ok(())
             }
@@ -356,7 +368,7 @@ impl State {
             self.open_line(key);
         }
         if self.is_draining {
-            self.let_all_go();
+            self.let_go(None);
         }
         self.say_when_empty();
         Ok(())
@@ -377,14 +389,25 @@ impl State {
         }
     }
 
-    fn let_all_go(&mut self) {
-        self.lines.close_all();
-        for slot in self.slots.values_mut() {
-            slot.leave();
+    fn let_go(&mut self, of: Option<Shard>) {
+        for (key, slot) in &mut self.slots {
+            if of.is_none_or(|of| of == shard(key)) {
+                self.lines.close(key);
+                slot.leave();
+            }
         }
     }
 
     fn say_when_empty(&mut self) {
+        let slots = &self.slots;
+        let is_here = |of: Option<Shard>| match of {
+            None => !slots.is_empty(),
+            Some(of) => slots.keys().any(|key| shard(key) == of),
+        };
+        for (_, gone) in self.leaving.extract_if(.., |(of, _)| !is_here(*of)) {
+            // Whoever asked may have gone.
+            drop(gone.send(()));
+        }
         if self.slots.is_empty()
             && let Some(reply) = self.drained.take()
         {
@@ -413,10 +436,24 @@ impl State {
 async fn catch_up(world: &Arc<World>, key: &ConversationKey) -> Result<(), Fault> {
     // Who owns it otherwise tells of it.
     let Owner::Here(epoch) = world.ownership.owner(shard(key)) else { return Ok(()) };
-    world.store.open(key, epoch.0).await?;
-    let Some(state) = load(&*world.store, key).await? else { return Ok(()) };
+    let Some(state) = open(&*world.store, key, epoch).await? else { return Ok(()) };
     world.tenants.get(world, &key.tenant).put_unheard(&state);
     world.store.put_checkpoints(vec![(key.clone(), state)]).await
+}
+
+/// The state of a conversation for its owner, `None` when nothing was ever stored of it. What an
+/// earlier owner left in doubt is settled before it is read.
+pub(crate) async fn open(
+    store: &dyn Store,
+    key: &ConversationKey,
+    epoch: Epoch,
+) -> Result<Option<Conversation>, Fault> {
+    // Anybody can make an id up: it must cost no more than a look.
+    if !store.is_begun(key).await? {
+        return Ok(None);
+    }
+    store.open(key, epoch.0).await?;
+    load(store, key).await
 }
 
 /// The shard that a conversation lies in.

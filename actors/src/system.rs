@@ -15,7 +15,6 @@ use ractor::concurrency::{JoinHandle, oneshot};
 use ractor::{Actor, ActorRef};
 use switchboard_cluster::ownership::{Owner, Ownership};
 use switchboard_domain::permission::AgentsSee;
-use switchboard_store::load::load;
 use switchboard_store::{Fault, Store};
 
 use crate::clock::Clock;
@@ -273,8 +272,7 @@ async fn repair(store: &dyn Store, ownership: &dyn Ownership) -> Result<(), Faul
         let mut checkpoints = Vec::with_capacity(behind.len());
         for key in behind {
             let Owner::Here(epoch) = ownership.owner(region::shard(&key)) else { continue };
-            store.open(&key, epoch.0).await?;
-            match load(store, &key).await? {
+            match region::open(store, &key, epoch).await? {
                 Some(state) => checkpoints.push((key, state)),
                 None => {
                     let what = format!("conversation {} is marked and empty", key.conversation);

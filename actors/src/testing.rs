@@ -131,6 +131,8 @@ pub(crate) struct Troubled {
     /// Questions about single conversations.
     pub(crate) n_reads: Arc<AtomicU64>,
     pub(crate) loses_checkpoints: Arc<AtomicBool>,
+    /// Whether conversations cannot be read at the moment.
+    pub(crate) is_busy: Arc<AtomicBool>,
     pub(crate) checkpoints_take_ms: Arc<AtomicU64>,
 }
 
@@ -193,6 +195,9 @@ impl Store for Troubled {
 
     fn checkpoint(&self, key: &ConversationKey) -> Reply<Option<Conversation>> {
         self.n_reads.fetch_add(1, Ordering::Relaxed);
+        if self.is_busy.load(Ordering::Relaxed) {
+            return async { Err(Fault::Busy) }.boxed();
+        }
         self.memory.checkpoint(key)
     }
 

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ractor::concurrency::{OneshotReceiver, oneshot};
-use switchboard_cluster::ownership::Ownership;
+use switchboard_cluster::ownership::{Epoch, Ownership};
+use switchboard_cluster::shard::Shard;
 use switchboard_domain::conversation::{Rejection, Request, Stream};
-use switchboard_domain::ids::Seq;
+use switchboard_domain::ids::{ConversationId, Seq};
 use switchboard_domain::person::{AgentRef, Caller};
 use switchboard_domain::trail;
-use switchboard_store::load::load;
 use switchboard_store::{ConversationKey, Page, Range, Store};
 use tokio::time::Instant;
 
 use super::line::Lines;
 use super::{Message, Place, Remote, shard, there};
 use crate::answer::{Done, History, Refusal, View};
+use crate::clock::Clock;
 use crate::conversation::{self, Hears, Parcel, Stretch};
 use crate::delivery::Outlet;
 use crate::fanout::Fanout;
@@ -41,6 +42,7 @@ pub struct Handle(Arc<Regions>);
 pub(super) struct Regions {
     pub(super) config: Config,
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     meter: Arc<dyn Meter>,
     regions: Vec<Place>,
     is_draining: AtomicBool,
@@ -79,7 +81,9 @@ impl Handle {
             ownership: Arc::clone(&world.ownership),
             remote: Arc::clone(remote),
         });
-        let regions = Arc::new(Regions { config, store, meter, regions, is_draining, others });
+        let clock = Arc::clone(&world.clock);
+        let regions = Regions { config, store, clock, meter, regions, is_draining, others };
+        let regions = Arc::new(regions);
         if let Some(others) = &regions.others {
             others.remote.serve(&regions);
             there::keep_settled(&regions);
@@ -295,6 +299,29 @@ impl Handle {
         observed
     }
 
+    /// Lets the conversations of a shard end what they have accepted, write their checkpoints and
+    /// go; answers when none is left in memory. What comes meanwhile is served again only if the
+    /// shard is.
+    pub async fn let_go(&self, shard: Shard) {
+        let region = &self.0.regions[usize::from(shard.index()) % REGIONS];
+        Self::let_go_of(region, Some(shard)).await;
+    }
+
+    /// The same for all shards.
+    pub async fn let_all_go(&self) {
+        for region in &self.0.regions {
+            Self::let_go_of(region, None).await;
+        }
+    }
+
+    async fn let_go_of(region: &Place, shard: Option<Shard>) {
+        let (gone, all_gone) = oneshot();
+        if region.address.cast(Message::LetGo { shard, gone: gone.into() }).is_ok() {
+            // A region that fails meanwhile takes its conversations with it.
+            drop(all_gone.await);
+        }
+    }
+
     /// Refuses new requests, lets accepted ones end, and waits until every conversation has
     /// written its checkpoint and gone.
     pub(crate) async fn drain(&self) {
@@ -332,11 +359,15 @@ impl Handle {
         answer
     }
 
-    /// Asks the store what it is asked when nothing is known of a conversation. Whoever may not see
-    /// one that happens to be in memory would else be refused sooner than for one that never was,
-    /// and learn by it which of the two it is (P10).
+    /// Asks the store what it is asked when nothing is known of a conversation: of one that nobody
+    /// has. Whoever may not see one that happens to be in memory would else be refused sooner than
+    /// for one that never was, and learn by it which of the two it is (P10).
     async fn look_in_vain(&self, key: &ConversationKey) -> Result<(), Refusal> {
-        load(&*self.0.store, key).await.map(drop).map_err(Refusal::Store)
+        let conversation = ConversationId::new(self.0.clock.fresh_id());
+        let nobodys = ConversationKey { tenant: key.tenant.clone(), conversation };
+        // It is never begun, so that it is not opened under any epoch.
+        let looked = super::open(&*self.0.store, &nobodys, Epoch::default()).await;
+        looked.map(drop).map_err(Refusal::Store)
     }
 
     pub(super) fn send(

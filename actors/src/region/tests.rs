@@ -240,6 +240,46 @@ async fn a_poison_conversation_is_quarantined_and_disturbs_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_is_no_failure_of_a_conversation() {
+    let node = Node::start().await;
+    let key = node.create(1).await;
+    node.idle().await;
+    node.store.is_busy.store(true, Ordering::Relaxed);
+    for _ in 0..9 {
+        let refused = node.say(&key, 1).await;
+        assert!(matches!(refused, Err(Refusal::Store(Fault::Busy))), "{refused:?}");
+    }
+    node.store.is_busy.store(false, Ordering::Relaxed);
+    assert_eq!(seqs(&node.say(&key, 1).await.unwrap()), [2]);
+    let regions = node.regions().await;
+    assert_eq!((regions.failures, regions.quarantined), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn conversations_of_a_shard_that_is_given_away_leave_settled_and_no_other_does() {
+    let node = Node::start().await;
+    let (given, kept) = (node.create(1).await, node.create(2).await);
+    assert_ne!(shard(&given), shard(&kept));
+    node.say(&given, 1).await.unwrap();
+    let conversations = node.system.conversations();
+    conversations.let_go(shard(&given)).await;
+    assert_eq!(node.regions().await.live, 1);
+    let checkpoint = node.store.checkpoint(&given).await.unwrap().unwrap();
+    assert_eq!(checkpoint.heads.public, Seq(2));
+    // Still owned, it wakes again.
+    node.say(&given, 2).await.unwrap();
+    assert_eq!(node.regions().await.live, 2);
+
+    node.lease.lose();
+    conversations.let_all_go().await;
+    assert_eq!(node.regions().await.live, 0);
+    for key in [&given, &kept] {
+        assert!(matches!(node.say(key, 3).await, Err(Refusal::Busy { .. })));
+    }
+    conversations.let_go(shard(&given)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_conversation_leaves_with_its_checkpoint_and_comes_back() {
     let node = Node::start().await;
     let key = node.create(1).await;
