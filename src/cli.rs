@@ -24,6 +24,7 @@ pub mod pid;
 mod account;
 mod serve;
 mod doctor;
+mod migrate;
 
 /// Longest life of a token that the command makes, in hours: a year.
 const TOKEN_HOURS_MAX: u32 = 24 * 366;
@@ -67,6 +68,9 @@ enum Command {
     },
     /// Check every record of the database; works beside a running server.
     Verify,
+    /// Make the keyspace of `store.engine = "cql"` and bring its tables up to date; may run again,
+    /// also beside servers of the version before.
+    Migrate,
     /// Look at the settings and at the machine, and say what stands in the way of serving.
     Doctor,
     /// Ask the server that runs on the data directory to stop, and wait until it has.
@@ -229,6 +233,10 @@ fn act(
             config.check()?;
             account::reset(&config, &email, &tenant)
         }
+        Command::Migrate => {
+            config.check()?;
+            migrate::migrate(&config)
+        }
         Command::Doctor => doctor::look(&config),
         Command::Drain => {
             let within = config.server.drain_within() + pid::GRACE;
@@ -250,6 +258,10 @@ fn data_dir(config: &Config) -> Result<&Path, Failed> {
         Engine::Memory => {
             Err(Failed::because(anyhow::anyhow!("`store.engine` is `memory`: nothing is stored")))
         }
+        Engine::Cql => Err(Failed::because(anyhow::anyhow!(
+            "`store.engine` is `cql`: there is no data directory; use the database's own tools, \
+             and SIGTERM to stop a server"
+        ))),
     }
 }
 

@@ -16,7 +16,10 @@ use crate::auth;
 use crate::edge::{dialect, limits, listener};
 use crate::telemetry;
 
+mod cql;
 mod read;
+
+pub use cql::{Cql, Retention};
 
 /// The longest time a stop may take, in seconds: what orchestrators wait before they kill.
 const DRAIN_SECONDS_MAX: u64 = 30;
@@ -33,6 +36,8 @@ pub struct Config {
     pub listener: listener::Config,
     /// Where and how things are stored.
     pub store: Store,
+    /// The database of `store.engine = "cql"`.
+    pub cql: Cql,
     /// The secret that needs no file.
     pub jwt: auth::SecretConfig,
     /// Keys and claims of tokens.
@@ -124,7 +129,8 @@ impl Server {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Store {
-    /// `embedded`, or `memory`, which forgets everything at the end.
+    /// `embedded`; `cql` for ScyllaDB or Apache Cassandra, where a program has that feature; or
+    /// `memory`, which forgets everything at the end.
     pub engine: Engine,
     /// The folder of the embedded engine; made when it is missing.
     pub data_dir: PathBuf,
@@ -153,6 +159,8 @@ impl Default for Store {
 pub enum Engine {
     /// One file in the data folder.
     Embedded,
+    /// A database that nodes share.
+    Cql,
     /// Nothing is kept.
     Memory,
 }
@@ -268,6 +276,7 @@ impl Config {
             server: reader.section("server")?,
             listener: reader.section("listener")?,
             store: reader.section("store")?,
+            cql: reader.section("cql")?,
             jwt: reader.section("jwt")?,
             auth: reader.section("auth")?,
             actors: reader.section("actors")?,
@@ -296,6 +305,9 @@ impl Config {
         self.auth.check().map_err(|what| value("auth", &what))?;
         if self.store.cache_mib == 0 {
             return Err(value("store.cache_mib", "must be at least 1"));
+        }
+        if self.store.engine == Engine::Cql {
+            self.cql.check()?;
         }
         if self.actors.idle_ms == 0 {
             return Err(value("actors.idle_ms", "must be at least 1"));

@@ -9,5 +9,10 @@ pub mod auth;
 pub mod directory;
 pub mod accounts;
 pub mod edge;
+pub mod place;
+#[cfg(feature = "cql")]
+pub mod database;
+#[cfg(feature = "cql")]
+pub mod rows;
 pub mod node;
 pub mod cli;

@@ -10,7 +10,6 @@ use switchboard_actors::observe::Observed;
 use switchboard_actors::sabotage::Sabotage;
 use switchboard_actors::system::{Life, StartError};
 use switchboard_actors::{Config as ActorsConfig, System};
-use switchboard_cluster::ownership::{Epoch, NodeName, Single};
 use switchboard_domain::ids::TenantId;
 use switchboard_store::embedded::{self, Embedded};
 use switchboard_store::memory::Memory;
@@ -37,6 +36,7 @@ use crate::edge::trails::Trails;
 use crate::edge::viewers::Viewers;
 use crate::metrics::Metrics;
 use crate::phase::{self, Phase};
+use crate::place::{self, Place};
 use crate::telemetry::spawn;
 
 /// Clients that are told to come back at once, per second: what a node takes without trouble.
@@ -45,7 +45,7 @@ const RECONNECTS_PER_SECOND: u64 = 1_000;
 const SPREAD_MS: (u64, u64) = (200, 10_000);
 /// What of the time to stop is kept for the actors' last writes.
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
-/// How long the last tasks may take to let go of the store.
+/// How long the last tasks may take to let go of the lease, and of the store.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 /// How often old answers to repeatable requests, and old links, are thrown away.
 const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -59,6 +59,13 @@ pub enum Error {
     /// The data directory cannot be used.
     #[error("opening the store")]
     Open(#[source] embedded::Error),
+    /// The database cannot be used.
+    #[cfg(feature = "cql")]
+    #[error("opening the store")]
+    Connect(#[from] switchboard_store::cql::ConnectError),
+    /// Another has the node's lease, or nobody answers for it.
+    #[error("joining the cluster")]
+    Lease(#[from] place::NoLease),
     /// The store broke while starting.
     #[error("reading the store")]
     Store(#[from] Fault),
@@ -89,6 +96,9 @@ pub enum Error {
     /// The store failed for good while serving. Nothing is acknowledged after that.
     #[error("the store failed for good")]
     Failed(#[source] Fault),
+    /// The node's lease cannot be kept any more.
+    #[error("the node's lease cannot be kept any more")]
+    Unleased,
     /// The actors failed so often that nothing starts them again.
     #[error("the actors failed for good")]
     Collapsed,
@@ -107,6 +117,7 @@ pub struct Node {
     _ops_lead: phase::Lead,
     actors: Actors,
     life: Life,
+    place: Place,
     serving: JoinHandle<usize>,
     drain_within: Duration,
 }
@@ -121,7 +132,7 @@ impl Node {
         config.check()?;
         let metrics = Metrics::new();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        let store = open(&config, &metrics)?;
+        let (store, place) = Box::pin(open(&config, &metrics)).await?;
         let directory =
             Directory::open(Arc::clone(&store), Arc::clone(&clock), [default_tenant()]).await?;
         let keys = keys(&config, &directory).await?;
@@ -131,7 +142,8 @@ impl Node {
         if config.server.demo {
             directory.seed_demo().await?;
         }
-        let system = system(&config, &store, &clock, &metrics).await?;
+        let system = system(&config, &store, &place, &clock, &metrics).await?;
+        place.serve_by(&system.conversations());
         let (lead, phase) = phase::starting();
         let listener = bind(&config, &metrics)?;
         let address = local(&listener, config.server.listen)?;
@@ -198,6 +210,7 @@ impl Node {
             doors,
             actors,
             life,
+            place,
             serving,
             drain_within,
         })
@@ -234,13 +247,14 @@ impl Node {
         tokio::select! {
             fault = self.doors.store.failed() => Error::Failed(fault),
             () = self.life.ended() => Error::Collapsed,
+            () = self.place.ended() => Error::Unleased,
         }
     }
 
     /// Stops in good order (P9): unready, clients are told when to come back, what was accepted is
     /// settled, sockets close; all within the configured time. `hurry` cuts it short.
     pub async fn stop(self, hurry: impl Future<Output = ()>) {
-        let Self { lead, doors, actors, mut serving, drain_within, _ops_lead, .. } = self;
+        let Self { lead, doors, actors, place, mut serving, drain_within, _ops_lead, .. } = self;
         let ends_at = Instant::now() + drain_within;
         lead.advance(Phase::Draining);
         let drain_ms = u64::try_from(drain_within.as_millis()).unwrap_or(u64::MAX);
@@ -266,6 +280,7 @@ impl Node {
             () = actors.drain(remaining.max(Duration::from_millis(100))) => {}
             () = hurry => return,
         }
+        place.leave(RELEASE_WITHIN).await;
         let store = Arc::clone(&doors.store);
         drop(doors);
         let_go_by(Instant::now() + RELEASE_WITHIN, &store).await;
@@ -318,8 +333,9 @@ fn default_tenant() -> TenantId {
     TenantId(tenant::DEFAULT.into())
 }
 
-fn open(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Store>, Error> {
-    Ok(match config.store.engine {
+/// The store, and by what right this node serves it.
+async fn open(config: &Config, metrics: &Metrics) -> Result<(Arc<dyn Store>, Place), Error> {
+    let store: Arc<dyn Store> = match config.store.engine {
         Engine::Memory => Arc::new(Memory::new()),
         Engine::Embedded => {
             let place = embedded::Config {
@@ -329,7 +345,18 @@ fn open(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Store>, Error> {
             let meter = Arc::clone(&metrics.store);
             Arc::new(Embedded::open(place, meter).map_err(Error::Open)?)
         }
-    })
+        #[cfg(feature = "cql")]
+        Engine::Cql => {
+            let database = crate::database::open(&config.cql).await?;
+            let rows = Arc::new(crate::rows::CqlRows::new(database.leases()));
+            let place = Place::among(config, rows).await?;
+            return Ok((Arc::new(database), place));
+        }
+        #[cfg(not(feature = "cql"))]
+        Engine::Cql => return Err(config.check().err().map_or(Error::Unleased, Error::Config)),
+    };
+    let place = Place::alone(config, &*store).await?;
+    Ok((store, place))
 }
 
 /// The keys that were configured; a demo without any signs with a secret of its own.
@@ -345,19 +372,16 @@ async fn keys(config: &Config, directory: &Directory) -> Result<Keys, Error> {
 async fn system(
     config: &Config,
     store: &Arc<dyn Store>,
+    place: &Place,
     clock: &Arc<dyn Clock>,
     metrics: &Metrics,
 ) -> Result<System, Error> {
-    let node = NodeName(config.server.node.as_str().into());
-    // Numbers are given once for good, so every life of this data has a higher epoch.
-    let lives = TenantId("(lives)".into());
-    let epoch = Epoch(store.take_numbers(&lives, 1).await?);
     let actors = ActorsConfig {
         idle: config.actors.idle(),
         agents_see: config.actors.agents_see.into(),
         ..ActorsConfig::standard()
     };
-    let ownership = Arc::new(Single::new(node, epoch));
+    let ownership = place.ownership();
     let meter = Arc::clone(&metrics.actors);
     Ok(System::start(actors, Arc::clone(store), Arc::clone(clock), ownership, meter).await?)
 }

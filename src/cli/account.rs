@@ -29,16 +29,11 @@ pub(super) fn reset(config: &Config, email: &str, tenant: &str) -> Result<Exit, 
 }
 
 async fn link(config: &Config, email: &str, tenant: &str) -> anyhow::Result<String> {
-    if config.store.engine == Engine::Memory {
-        bail!("`store.engine` is `memory`: nothing is stored");
-    }
-    let place = embedded::Config::new(config.store.data_dir.clone());
-    if !config.store.data_dir.exists() {
-        bail!("there is nothing in {}", config.store.data_dir.display());
-    }
-    let store = Embedded::open(place, Arc::clone(&Metrics::new().store) as _)
-        .context("opening the store; stop the server first")?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = match config.store.engine {
+        Engine::Memory => bail!("`store.engine` is `memory`: nothing is stored"),
+        Engine::Embedded => embedded(config)?,
+        Engine::Cql => shared(config).await?,
+    };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let directory = Directory::open(store, Arc::clone(&clock), []).await?;
     let tenant = TenantId(tenant.into());
@@ -52,6 +47,29 @@ async fn link(config: &Config, email: &str, tenant: &str) -> anyhow::Result<Stri
         None => format!("http://{}", config.server.listen),
     };
     Ok(format!("{public_url}/console#invite={}", made.token))
+}
+
+fn embedded(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    let place = embedded::Config::new(config.store.data_dir.clone());
+    if !config.store.data_dir.exists() {
+        bail!("there is nothing in {}", config.store.data_dir.display());
+    }
+    let store = Embedded::open(place, Arc::clone(&Metrics::new().store) as _)
+        .context("opening the store; stop the server first")?;
+    Ok(Arc::new(store))
+}
+
+/// A database that nodes share is written beside them: documents carry their versions.
+#[cfg(feature = "cql")]
+async fn shared(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    let settings = crate::config::Cql { migrate: false, ..config.cql.clone() };
+    Ok(Arc::new(Box::pin(crate::database::open(&settings)).await?))
+}
+
+#[cfg(not(feature = "cql"))]
+async fn shared(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    config.check()?;
+    bail!("this program was built without the feature `cql`")
 }
 
 /// Who signs in with that address, else the one agent who has it.

@@ -46,6 +46,10 @@ pub(super) fn look(config: &Config) -> Result<Exit, Failed> {
         findings.push(("free space", space(dir)));
         findings.push(("disk sync", sync(dir)));
     }
+    #[cfg(feature = "cql")]
+    if config.store.engine == Engine::Cql {
+        findings.push(("database", database(config)));
+    }
     findings.push(("address", address(config, config.server.listen)));
     findings.push(("ops address", address(config, config.server.ops_listen)));
     let mut out = io::stdout();
@@ -142,6 +146,23 @@ fn sync(dir: &Path) -> Finding {
     match measured() {
         Ok(median) if median > SYNC_MAX => Odd(format!("{median:.1?}: every ack waits for it")),
         Ok(median) => Fine(format!("{median:.1?}")),
+        Err(error) => Wrong(error.to_string()),
+    }
+}
+
+/// Whether the database answers and has the tables; nothing is changed.
+#[cfg(feature = "cql")]
+fn database(config: &Config) -> Finding {
+    let settings = crate::config::Cql { migrate: false, ..config.cql.clone() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let opened = runtime.map(|runtime| {
+        runtime.block_on(Box::pin(async { crate::database::open(&settings).await.map(drop) }))
+    });
+    match opened {
+        Ok(Ok(())) => {
+            Fine(format!("keyspace {} on {}", settings.keyspace, settings.nodes.join(", ")))
+        }
+        Ok(Err(error)) => Wrong(error.to_string()),
         Err(error) => Wrong(error.to_string()),
     }
 }

@@ -39,7 +39,7 @@ async fn live(config: &Config) -> Result<Exit, Failed> {
     let node = Node::start(config.clone()).await.map_err(Failed::because)?;
     let pid_file = match config.store.engine {
         Engine::Embedded => Some(pid::File::write(&config.store.data_dir)?),
-        Engine::Memory => None,
+        Engine::Cql | Engine::Memory => None,
     };
     announce(config, &node)?;
     let exit = tokio::select! {

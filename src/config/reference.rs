@@ -13,6 +13,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("server", include_str!("../config.rs"), "Server"),
     ("listener", include_str!("../edge/listener.rs"), "Config"),
     ("store", include_str!("../config.rs"), "Store"),
+    ("cql", include_str!("cql.rs"), "Cql"),
     ("jwt", include_str!("../auth.rs"), "SecretConfig"),
     ("auth", include_str!("../auth.rs"), "Config"),
     ("actors", include_str!("../config.rs"), "Actors"),
