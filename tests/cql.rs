@@ -68,6 +68,9 @@ impl Server {
         let mut said = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
         let line = said.find(|line| line.starts_with("listening on"));
         let line = line.expect("the server says where it is");
+        // It says more, and whoever listens must not have gone by then.
+        let operations = said.find(|line| line.starts_with("operations"));
+        assert!(operations.is_some());
         let address = line.split_once("http://").unwrap().1.parse().unwrap();
         Self { process, address }
     }

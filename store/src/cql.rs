@@ -204,7 +204,9 @@ async fn session(config: &Config) -> Result<Session, ConnectError> {
     let mut builder = SessionBuilder::new()
         .known_nodes(&config.nodes)
         .connection_timeout(CONNECTION_TIMEOUT)
-        .fetch_schema_metadata(false)
+        // How rows are spread, so that requests go to a node that has them; not what tables hold.
+        .fetch_schema_metadata(true)
+        .fetch_full_schema_metadata(false)
         .default_execution_profile_handle(profile.into_handle());
     if let Some(datacenter) = &config.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());
