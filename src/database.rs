@@ -38,6 +38,6 @@ fn place(settings: &config::Cql) -> cql::Config {
             config::Retention::Days400 => cql::Retention::Days400,
         },
         datacenter: settings.datacenter.clone(),
-        credentials: settings.user.clone().zip(settings.password.clone()),
+        credentials: settings.username.clone().zip(settings.password.clone()),
     }
 }

@@ -12,7 +12,6 @@ use switchboard_cluster::shard::Shard;
 use switchboard_cluster::time::{Moment, Times};
 use switchboard_domain::ids::TenantId;
 use switchboard_store::{Fault, Store};
-use uuid::Uuid;
 
 use crate::config::Config;
 use crate::telemetry::spawn;
@@ -33,7 +32,7 @@ pub struct NoLease {
 
 /// A node's place.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     ownership: Arc<dyn Ownership>,
     /// `None` for a node that is alone.
     among: Option<Among>,
@@ -47,7 +46,11 @@ struct Among {
 
 impl Place {
     /// A node that owns everything.
-    pub(crate) async fn alone(config: &Config, store: &dyn Store) -> Result<Self, Fault> {
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn alone(config: &Config, store: &dyn Store) -> Result<Self, Fault> {
         // Numbers are given once for good, so every life of this data has a higher epoch.
         let lives = TenantId("(lives)".into());
         let epoch = Epoch(store.take_numbers(&lives, 1).await?);
@@ -55,14 +58,18 @@ impl Place {
     }
 
     /// A node among those that share these rows. Answers once it owns its share.
-    pub(crate) async fn among(config: &Config, rows: Arc<dyn Rows>) -> Result<Self, NoLease> {
+    ///
+    /// # Errors
+    ///
+    /// When it did not get its lease.
+    pub async fn among(config: &Config, rows: Arc<dyn Rows>) -> Result<Self, NoLease> {
         let settings = Settings {
             node: name(config),
             address: config.server.listen.to_string().into(),
             weight: 1,
             times: Times::DEFAULT,
             clock: Arc::new(since_boot),
-            boots: Arc::new(|| Boot(Uuid::now_v7())),
+            boots: Arc::new(new_boot),
         };
         let duties = Arc::new(Duties::default());
         let driver = Driver::start(settings, rows, Arc::clone(&duties) as Arc<dyn Work>);
@@ -75,12 +82,13 @@ impl Place {
     }
 
     /// What actors ask before they acknowledge.
-    pub(crate) fn ownership(&self) -> Arc<dyn Ownership> {
+    #[must_use]
+    pub fn ownership(&self) -> Arc<dyn Ownership> {
         Arc::clone(&self.ownership)
     }
 
     /// Shards that are given away or lost leave the memory of these conversations.
-    pub(crate) fn serve_by(&self, conversations: &region::Handle) {
+    pub fn serve_by(&self, conversations: &region::Handle) {
         if let Some(among) = &self.among {
             // It is called once.
             let _set = among.duties.conversations.set(conversations.clone());
@@ -89,7 +97,7 @@ impl Place {
 
     /// Gives the lease back, after everything was settled. One that cannot be given back in this
     /// time runs out by itself.
-    pub(crate) async fn leave(&self, within: Duration) {
+    pub async fn leave(&self, within: Duration) {
         let Some(among) = &self.among else { return };
         among.driver.leave();
         if tokio::time::timeout(within, among.driver.ended()).await.is_err() {
@@ -98,7 +106,7 @@ impl Place {
     }
 
     /// Waits until no lease will ever be held again.
-    pub(crate) async fn ended(&self) {
+    pub async fn ended(&self) {
         match &self.among {
             Some(among) => among.driver.ended().await,
             None => std::future::pending().await,
@@ -108,6 +116,13 @@ impl Place {
 
 fn name(config: &Config) -> NodeName {
     NodeName(config.server.node.as_str().into())
+}
+
+/// A name that no life had before.
+fn new_boot() -> Boot {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).expect("the system gives random bytes");
+    Boot(uuid::Builder::from_random_bytes(random).into_uuid())
 }
 
 /// A clock that counts while the machine sleeps, where there is one.
@@ -166,5 +181,10 @@ mod tests {
     fn the_clock_of_leases_never_goes_back() {
         let moments: Vec<Moment> = (0..1_000).map(|_| since_boot()).collect();
         assert!(moments.is_sorted() && moments[0] > Moment::default());
+    }
+
+    #[test]
+    fn every_life_has_a_boot_of_its_own() {
+        assert_ne!(new_boot(), new_boot());
     }
 }

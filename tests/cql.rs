@@ -243,7 +243,7 @@ fn a_database_that_cannot_be_used_is_named_with_its_setting() {
     for (variable, value) in [
         ("SWITCHBOARD_CQL_NODES", "nowhere"),
         ("SWITCHBOARD_CQL_KEYSPACE", "not a name"),
-        ("SWITCHBOARD_CQL_USER", "alone"),
+        ("SWITCHBOARD_CQL_USERNAME", "alone"),
         ("SWITCHBOARD_CQL_REPLICATION", "0"),
     ] {
         let mut check = switchboard(&nobody, KEYSPACE, &["check-config"]);

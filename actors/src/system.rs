@@ -7,6 +7,7 @@
 //! └─ per tenant      presence, inbox, queue                            rest
 //! ```
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -264,27 +265,41 @@ async fn look<M: ractor::Message, T: Default>(
 /// Checkpoints that a crash left behind their logs are written anew, before anybody reads a list.
 /// Those of other nodes are theirs to write.
 async fn repair(store: &dyn Store, ownership: &dyn Ownership) -> Result<(), Fault> {
+    let mut looked_at = REPAIR_BATCH;
+    let mut empty = BTreeSet::new();
     loop {
-        let behind = store.dirty(REPAIR_BATCH).await?;
-        if behind.is_empty() {
+        let behind = store.dirty(looked_at).await?;
+        let is_all = behind.len() < looked_at;
+        let owned =
+            behind.into_iter().filter_map(|key| match ownership.owner(region::shard(&key)) {
+                Owner::Here(epoch) => Some((key, epoch)),
+                Owner::There(_) | Owner::Nobody => None,
+            });
+        let owned: Vec<_> = owned.take(REPAIR_BATCH).collect();
+        if owned.is_empty() && is_all {
             return Ok(());
         }
-        let mut checkpoints = Vec::with_capacity(behind.len());
-        for key in behind {
-            let Owner::Here(epoch) = ownership.owner(region::shard(&key)) else { continue };
+        if owned.is_empty() {
+            // So many are other nodes' to repair; ours may lie behind them.
+            looked_at = looked_at.saturating_mul(2);
+        }
+        let mut checkpoints = Vec::with_capacity(owned.len());
+        for (key, epoch) in owned {
             match region::open(store, &key, epoch).await? {
                 Some(state) => checkpoints.push((key, state)),
+                // Its owner was killed before the first event was stored. Opening it takes the
+                // mark away; where both are stored at once there is no such mark.
+                None if empty.insert(key.clone()) => store.open(&key, epoch.0).await?,
                 None => {
                     let what = format!("conversation {} is marked and empty", key.conversation);
                     return Err(Fault::Damaged { what: what.into() });
                 }
             }
         }
-        if checkpoints.is_empty() {
-            return Ok(());
+        if !checkpoints.is_empty() {
+            tracing::info!(conversations = checkpoints.len(), "checkpoints repaired from the log");
+            store.put_checkpoints(checkpoints).await?;
         }
-        tracing::info!(conversations = checkpoints.len(), "checkpoints repaired from the log");
-        store.put_checkpoints(checkpoints).await?;
     }
 }
 

@@ -36,7 +36,11 @@ async fn live(config: &Config) -> Result<Exit, Failed> {
     // Before the node starts, so that no signal is missed.
     let mut signals =
         Signals::listen().context("listening for signals").map_err(Failed::because)?;
-    let node = Node::start(config.clone()).await.map_err(Failed::because)?;
+    let node = tokio::select! {
+        node = Box::pin(Node::start(config.clone())) => node.map_err(Failed::because)?,
+        // A start may wait for the lease of a life before it.
+        () = signals.next() => return Ok(Exit::Done),
+    };
     let pid_file = match config.store.engine {
         Engine::Embedded => Some(pid::File::write(&config.store.data_dir)?),
         Engine::Cql | Engine::Memory => None,

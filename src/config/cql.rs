@@ -18,7 +18,7 @@ pub struct Cql {
     /// The data centre that is asked. All nodes that share a keyspace must name the same one.
     pub datacenter: Option<String>,
     /// The name to sign in with; goes with `password`.
-    pub user: Option<String>,
+    pub username: Option<String>,
     /// The password. Better given in the environment than in a file.
     #[serde(skip_serializing)]
     pub password: Option<String>,
@@ -53,7 +53,7 @@ impl Default for Cql {
             nodes: Vec::new(),
             keyspace: "switchboard".to_owned(),
             datacenter: None,
-            user: None,
+            username: None,
             password: None,
             replication: 3,
             retention: Retention::Kept,
@@ -69,7 +69,7 @@ impl std::fmt::Debug for Cql {
             .field("nodes", &self.nodes)
             .field("keyspace", &self.keyspace)
             .field("datacenter", &self.datacenter)
-            .field("user", &self.user)
+            .field("username", &self.username)
             .finish_non_exhaustive()
     }
 }
@@ -96,8 +96,8 @@ impl Cql {
         if !is_name || self.keyspace.is_empty() || self.keyspace.len() > KEYSPACE_MAX {
             return Err(value("cql.keyspace", "must be 1 to 48 letters, digits and underscores"));
         }
-        if self.user.is_some() != self.password.is_some() {
-            let what = "`cql.user` and `cql.password` go together";
+        if self.username.is_some() != self.password.is_some() {
+            let what = "`cql.username` and `cql.password` go together";
             return Err(Error::Together(what.to_owned()));
         }
         if self.replication == 0 {

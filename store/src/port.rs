@@ -200,7 +200,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Begins to serve a log as its owner, under this epoch: what an owner before it left
     /// unsettled is settled, and what that one still writes is never read. The owner opens a log before it
     /// reads where it stands; an append opens it by itself. [`Fault::Fenced`] when the log has an
-    /// owner of a higher epoch. A store that only one process can open has nothing to do.
+    /// owner of a higher epoch. A log that is empty loses its mark. A store that only one process can open has
+    /// nothing to do.
     fn open(&self, key: &ConversationKey, epoch: u64) -> Reply<()> {
         let _ = (key, epoch);
         ready(Ok(())).boxed()

@@ -102,6 +102,26 @@ async fn half_an_append_is_not_adopted_and_never_comes_back() {
 }
 
 #[tokio::test]
+async fn a_mark_that_came_before_an_event_that_never_did_goes_when_the_log_is_opened() {
+    let (_turn, config) = begin().await;
+    let (first, second) = (connect(&config).await, connect(&config).await);
+    let key = key("acme", 1);
+    let marked = Append { mark_dirty: true, ..owned(1, &key, &[created(1)]) };
+    first.append(marked).await.expect("it begins");
+    // As if the owner had died between the two writes.
+    let lost = format!(
+        "DELETE FROM event_kept WHERE tenant = 'acme' AND conversation = {} AND stream = 0 \
+         AND bucket = 0 AND seq = 1",
+        key.conversation
+    );
+    first.run(&lost).await.expect("the row is lost");
+    assert_eq!(second.dirty(9).await.expect("it answers"), std::slice::from_ref(&key));
+    second.open(&key, 2).await.expect("the second owner takes over");
+    assert_eq!(all(&second, &key, Stream::Public).await, []);
+    assert_eq!(second.dirty(9).await.expect("it answers"), []);
+}
+
+#[tokio::test]
 async fn who_does_not_own_a_log_reads_what_its_checkpoint_covers() {
     let (_turn, config) = begin().await;
     let (owner, reader) = (connect(&config).await, connect(&config).await);
@@ -124,7 +144,7 @@ async fn an_id_that_anybody_can_make_up_costs_a_read_and_no_condition() {
     let promises = async || store.count("SELECT * FROM system.paxos").await.expect("it answers");
     let before = promises().await;
     // Promises outlive the rows of earlier tests, so these ids are nobody else's.
-    let fresh = || key("acme", Uuid::new_v4().as_u128());
+    let fresh = || key("acme", Uuid::new_v4().as_u64_pair().0 >> 1);
     for _ in 0..20 {
         assert!(!store.is_begun(&fresh()).await.expect("it answers"));
     }

@@ -1,14 +1,19 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use switchboard_cluster::ownership::{Epoch, NodeName, Owner, Ownership};
+use switchboard_cluster::shard::Shard;
 use switchboard_domain::conversation::Stream;
 use switchboard_domain::person::Role;
 use switchboard_domain::presence::Status;
+use switchboard_store::Store;
 
 use crate::delivery::Delivery;
 use crate::presence::{AgentPresence, Profile, View};
+use crate::region;
 use crate::supervisor::FAILURES_MAX;
-use crate::system::Config;
+use crate::system::{Config, REPAIR_BATCH, repair};
 use crate::testing::{
     Node, Troubled, agent, agent_ref, connection, pass, take_all, take_seqs, tenant, visitor,
 };
@@ -109,4 +114,43 @@ async fn draining_lets_go_of_the_store() {
     node.system.drain(Duration::from_secs(5)).await;
     pass(Duration::from_secs(20)).await;
     assert_eq!(Arc::strong_count(&store), 1);
+}
+
+/// A node that has one shard, and another that has all others.
+#[derive(Debug)]
+struct OneShard(NodeName, Shard);
+
+impl Ownership for OneShard {
+    fn node(&self) -> &NodeName {
+        &self.0
+    }
+
+    fn owner(&self, shard: Shard) -> Owner {
+        if shard == self.1 { Owner::Here(Epoch(2)) } else { Owner::There(NodeName("b".into())) }
+    }
+
+    fn holds(&self, shard: Shard, epoch: Epoch) -> bool {
+        self.owner(shard) == Owner::Here(epoch)
+    }
+
+    fn moved(&self, _shard: Shard, _to: NodeName) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_repairs_what_it_owns_behind_many_of_others() {
+    let node = Node::start().await;
+    node.store.loses_checkpoints.store(true, Ordering::Relaxed);
+    let mut last = node.create(1).await;
+    for n in 2..=u128::try_from(2 * REPAIR_BATCH).unwrap() {
+        last = node.create(n).await;
+    }
+    let left = node.store.left_behind();
+    let ownership = OneShard(NodeName("a".into()), region::shard(&last));
+    let behind = left.dirty(usize::MAX).await.unwrap();
+    assert!(behind.len() > REPAIR_BATCH && behind.last() == Some(&last));
+    repair(&left, &ownership).await.unwrap();
+    let mut rest = left.dirty(usize::MAX).await.unwrap();
+    assert!(rest.len() > REPAIR_BATCH, "those of others are theirs");
+    rest.retain(|key| region::shard(key) == ownership.1);
+    assert_eq!(rest, []);
 }

@@ -112,7 +112,8 @@ impl Engine {
         self.database.write(&self.database.of.mark, values).await
     }
 
-    async fn unmark(&self, key: &ConversationKey) -> Result<(), Fault> {
+    /// Takes the mark away.
+    pub(super) async fn unmark(&self, key: &ConversationKey) -> Result<(), Fault> {
         let (tenant, id) = (&*key.tenant.0, key.conversation.uuid());
         let values = (self.database.now(), mark_slice(key), tenant, id);
         self.database.write(&self.database.of.unmark, values).await

@@ -171,7 +171,12 @@ impl Engine {
     pub(super) async fn open(&self, key: &ConversationKey, owner: u64) -> Result<(), Fault> {
         let log = self.logs.of(key);
         let _turn = log.turn.lock().await;
-        self.serve(&log, key, owner).await.map(drop)
+        let served = self.serve(&log, key, owner).await?;
+        if served.heads == Heads::default() {
+            // Nothing was stored of it, and a mark that came before the first event would stay.
+            self.unmark(key).await?;
+        }
+        Ok(())
     }
 
     /// Whether the log has a head. A plain read shows every head that rows follow: they leave only
