@@ -70,9 +70,9 @@ fn ask(method: &str, path: &str, agent: &str) -> Call {
     Call::new(method, path).token(Some(&token(agent, "agent")))
 }
 
-async fn connected(node: &TestNode, subject: &str, role: &str) -> Socket {
+async fn connected(node: &TestNode, subject: &str, role: &str) -> Box<Socket> {
     let token = token(subject, role);
-    Socket::connect(node.address, "/", Some(&token), Says::Auth, None).await.unwrap()
+    Box::new(Socket::connect(node.address, "/", Some(&token), Says::Auth, None).await.unwrap())
 }
 
 /// Waits until a socket of phase5 hears a text.
@@ -97,7 +97,7 @@ async fn stands(socket: &mut Socket, session: &Value) -> Value {
 
 /// A visitor in a chat of their own.
 enum Visitor {
-    Phase5 { socket: Socket, session: Value },
+    Phase5 { socket: Box<Socket>, session: Value },
     Ges { session: String },
 }
 
@@ -158,7 +158,7 @@ impl Visitor {
 
 /// An agent, and the chat as it is called there.
 enum Agent {
-    Phase5 { socket: Socket, session: Value },
+    Phase5 { socket: Box<Socket>, session: Value },
     Ges { chat: String },
     Native { conversation: String },
 }
