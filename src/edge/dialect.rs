@@ -10,6 +10,7 @@ pub mod cors;
 pub mod history;
 pub mod people;
 pub mod request;
+pub mod seat;
 pub mod socket_io;
 pub mod phase5;
 pub mod ges;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_domain::ids::TenantId;
 
 use self::cors::{Manner, Origins};
+use self::seat::Places;
 use self::socket_io::{Dialect, SocketIo};
 use super::doors::Doors;
 use crate::directory::origin::Pattern;
@@ -43,7 +45,7 @@ pub struct Config {
     pub ges_origins: Vec<String>,
     /// The tenant of visitors who come without a token through a dialect that knows no tenants.
     pub tenant: String,
-    /// Socket.IO connections of all dialects together; more are refused.
+    /// Sockets of all dialects together; more are refused.
     pub connections_max: usize,
 }
 
@@ -89,7 +91,8 @@ impl Config {
 pub fn router(config: &Config, doors: &Arc<Doors>) -> Router {
     let origins = |own: &[String]| Arc::new(Origins::new(Arc::clone(doors), own));
     let mut router = Router::new();
-    let mut socket_io = Mount::new(doors, config);
+    let places = Places::new(config.connections_max);
+    let mut socket_io = Mount::new(doors, &places);
     if config.phase5 {
         let origins = origins(&config.phase5_origins);
         socket_io.serve::<phase5::Live>("/", &origins, &config.phase5_origins, ());
@@ -112,15 +115,14 @@ pub fn router(config: &Config, doors: &Arc<Doors>) -> Router {
 /// dialects, and refuse as our own API does; which namespace a page may enter is asked then.
 struct Mount<'a> {
     doors: &'a Arc<Doors>,
-    connections_max: usize,
+    places: &'a Places,
     socket_io: Option<SocketIo>,
     origins: Vec<String>,
 }
 
 impl<'a> Mount<'a> {
-    const fn new(doors: &'a Arc<Doors>, config: &Config) -> Self {
-        let connections_max = config.connections_max;
-        Self { doors, connections_max, socket_io: None, origins: Vec::new() }
+    const fn new(doors: &'a Arc<Doors>, places: &'a Places) -> Self {
+        Self { doors, places, socket_io: None, origins: Vec::new() }
     }
 
     fn serve<D: Dialect>(
@@ -130,7 +132,7 @@ impl<'a> Mount<'a> {
         own: &[String],
         profile: D::Profile,
     ) {
-        let new = || SocketIo::new(self.doors, self.connections_max);
+        let new = || SocketIo::new(self.doors, self.places);
         self.socket_io.get_or_insert_with(new).namespace::<D>(namespace, origins, profile);
         self.origins.extend_from_slice(own);
     }

@@ -1,7 +1,7 @@
 //! Our own API: HTTP under `/v1` and one WebSocket at `/v1/stream`. docs/PROTOCOL.md says what
 //! clients rely on.
 
-pub use super::{caller, presences};
+pub use super::{caller, cookies, presences};
 
 pub mod wire;
 pub mod extract;
@@ -13,7 +13,6 @@ pub mod openapi;
 pub mod conversations;
 pub mod actions;
 pub mod messages;
-pub mod cookies;
 pub mod auth;
 pub mod scopes;
 pub mod keys;

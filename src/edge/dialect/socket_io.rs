@@ -10,9 +10,9 @@
 //! drains. Then transports are closed without a goodbye, which is what makes these clients
 //! connect again by themselves.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -31,22 +31,19 @@ use socketioxide::handler::{ConnectHandler, FromMessageParts, Value as Packet};
 use socketioxide::socket::Socket;
 use socketioxide::{ParserConfig, SendError, SocketError, SocketIo as Io};
 use switchboard_actors::delivery::{Delivery, Outlet};
-use switchboard_actors::presence::View;
 use switchboard_actors::subscriber::{self, Receiver};
-use switchboard_domain::conversation::Stream;
-use switchboard_domain::ids::{ConversationId, Timestamp};
-use switchboard_domain::person::{Principal, Side};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use switchboard_domain::ids::Timestamp;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::caller;
 use super::cors::Origins;
+use super::seat::{Place, Places, Seat, YEAR};
 use crate::accounts::api_key::Scope;
 use crate::auth::{Identity, Registration};
 use crate::edge::doors::Doors;
 use crate::edge::limits::{Bucket, PerAddress, Rate};
 use crate::edge::listener::Peer;
-use crate::edge::presences::profile;
 use crate::edge::problem::{Close, Code, Problem};
 use crate::phase::Phase;
 use crate::telemetry::spawn;
@@ -69,8 +66,6 @@ const ATTACHMENT_BYTES_MAX: usize = 256 * 1024;
 const HEARD_MAX: usize = 256;
 /// Bytes of them.
 const HEARD_BYTES_MAX: usize = 256 * 1024;
-/// Conversations that one connection hears.
-const ROOMS_MAX: usize = 512;
 /// Handshakes of one address in a minute, in production: a transport that says nothing is kept for
 /// [`CONNECT_WITHIN`] alone.
 const HANDSHAKES_PER_MINUTE: u32 = 120;
@@ -78,10 +73,6 @@ const HANDSHAKES_PER_MINUTE: u32 = 120;
 const STALLED_MAX: Duration = Duration::from_secs(15);
 /// How often a full transport is looked at again.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How long after its token's end a connection is ended.
-const EXPIRY_GRACE: Duration = Duration::from_secs(30);
-/// A token for many years must not overflow a timer.
-const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// One side of a connection: what a dialect makes of emitted events and of deliveries.
 pub trait Dialect: Sized + Send + 'static {
@@ -188,30 +179,25 @@ impl Ack {
     }
 }
 
-/// A conversation that the connection hears.
-#[derive(Clone, Copy, Debug)]
-pub struct Room {
-    ref_id: u64,
-    /// Its integer name; `None` until the subscription stands.
-    pub number: Option<u64>,
-}
-
-/// A connection, as its dialect uses it.
+/// A connection, as its dialect uses it: a seat, and a client to tell.
 #[derive(Debug)]
 pub struct Link {
-    /// What every door reaches.
-    pub doors: Arc<Doors>,
-    /// Who is connected.
-    pub identity: Arc<Identity>,
-    /// Where the client called from.
-    pub address: IpAddr,
-    /// When it was let in, which is before its client knows.
-    pub began_at: Timestamp,
-    /// Where deliveries to this connection wait.
-    pub outlet: Outlet,
+    seat: Seat,
     socket: SocketRef,
-    rooms: HashMap<ConversationId, Room>,
-    next_ref: u64,
+}
+
+impl Deref for Link {
+    type Target = Seat;
+
+    fn deref(&self) -> &Seat {
+        &self.seat
+    }
+}
+
+impl DerefMut for Link {
+    fn deref_mut(&mut self) -> &mut Seat {
+        &mut self.seat
+    }
 }
 
 impl Link {
@@ -263,105 +249,6 @@ impl Link {
         }
     }
 
-    /// Hears the public stream of a conversation from now on; to hear it already is fine.
-    ///
-    /// # Errors
-    ///
-    /// What the caller may not see is not found.
-    pub async fn join(&mut self, conversation: ConversationId) -> Result<(), Problem> {
-        if self.rooms.contains_key(&conversation) {
-            return Ok(());
-        }
-        if self.rooms.len() >= ROOMS_MAX {
-            return Err(Problem::with(Code::TooLarge, "too many conversations are joined"));
-        }
-        let ref_id = self.next_ref();
-        self.rooms.insert(conversation, Room { ref_id, number: None });
-        let key = self.doors.key(&self.identity.tenant, conversation);
-        let caller = &self.identity.caller;
-        let conversations = &self.doors.conversations;
-        let entered =
-            conversations.subscribe(&key, caller, Stream::Public, ref_id, &self.outlet).await;
-        entered.map_err(|refusal| {
-            self.rooms.remove(&conversation);
-            refusal.into()
-        })
-    }
-
-    /// A subscription stands; answers whether it is still wanted.
-    pub fn joined(&mut self, conversation: ConversationId, ref_id: u64, number: u64) -> bool {
-        match self.rooms.get_mut(&conversation) {
-            Some(room) if room.ref_id == ref_id => {
-                room.number = Some(number);
-                true
-            }
-            Some(_) | None => false,
-        }
-    }
-
-    /// Forgets a conversation that is heard no more.
-    pub fn left(&mut self, conversation: ConversationId) {
-        self.rooms.remove(&conversation);
-    }
-
-    /// Whether a conversation is heard.
-    #[must_use]
-    pub fn is_in(&self, conversation: ConversationId) -> bool {
-        self.rooms.contains_key(&conversation)
-    }
-
-    /// The integer name of a conversation that is heard.
-    #[must_use]
-    pub fn number(&self, conversation: ConversationId) -> Option<u64> {
-        self.rooms.get(&conversation)?.number
-    }
-
-    /// A number that this connection has not used.
-    pub const fn next_ref(&mut self) -> u64 {
-        self.next_ref += 1;
-        self.next_ref
-    }
-
-    /// Which side the client is on.
-    #[must_use]
-    pub fn side(&self) -> Side {
-        self.identity.caller.author.principal.side()
-    }
-
-    async fn enter(&self) {
-        let Self { doors, identity, outlet, .. } = self;
-        doors.connections.enter(outlet, identity);
-        doors.metrics.streams.opened(kind(identity.caller.author.principal));
-        let tenant = &identity.tenant;
-        let person = identity.person.as_ref().filter(|_| self.side() == Side::Agent);
-        if let Some(person) = person {
-            let profile = profile(&person.value, identity.caller.role);
-            let connected = doors.presence.connected(tenant, person.value.id, outlet.id(), profile);
-            if let Err(refusal) = connected.await {
-                tracing::warn!(%refusal, "an agent connected without presence");
-            }
-            doors.presence.watch(tenant, View::Agents, outlet).await;
-        }
-    }
-
-    /// Takes back everything that others hold of it.
-    fn leave(&mut self, close: Close) {
-        let Self { doors, identity, outlet, rooms, .. } = self;
-        let tenant = &identity.tenant;
-        doors.connections.leave(outlet.id());
-        for (conversation, _) in rooms.drain() {
-            let key = doors.key(tenant, conversation);
-            doors.conversations.unsubscribe(&key, Stream::Public, outlet.id());
-        }
-        if let Some(agent) = identity.caller.author.principal.agent() {
-            doors.presence.disconnected(tenant, agent, outlet.id());
-            doors.presence.unwatch(tenant, outlet.id());
-            doors.inbox.unwatch_all(tenant, outlet.id());
-        }
-        let principal = kind(identity.caller.author.principal);
-        doors.metrics.streams.ended(principal, close.row().0);
-    }
-
     /// Takes the client out of the namespace, if it is still there.
     async fn end(self) {
         let mut waited = Duration::ZERO;
@@ -387,7 +274,7 @@ struct Beginning {
     heard: mpsc::Receiver<Heard>,
     waiting: Arc<Waiting>,
     _registration: Registration,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 type Begun = Arc<Mutex<Option<Beginning>>>;
@@ -428,7 +315,7 @@ pub struct SocketIo {
     doors: Arc<Doors>,
     io: Io,
     routes: Router,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl std::fmt::Debug for SocketIo {
@@ -438,9 +325,9 @@ impl std::fmt::Debug for SocketIo {
 }
 
 impl SocketIo {
-    /// Mounts it, for so many connections at once. It ends with the node.
+    /// Mounts it. It ends with the node.
     #[must_use]
-    pub fn new(doors: &Arc<Doors>, connections_max: usize) -> Self {
+    pub fn new(doors: &Arc<Doors>, places: &Places) -> Self {
         let parser = ParserConfig::common()
             .max_incoming_binaries(ATTACHMENTS_MAX)
             .max_incoming_binary_buf_size(ATTACHMENT_BYTES_MAX)
@@ -465,8 +352,7 @@ impl SocketIo {
             .route_service(PATH, service)
             .layer(from_fn_with_state(handshakes, charge));
         spawn("socket.io drain", drain(doors.phase.clone(), io.clone()));
-        let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
-        Self { doors: Arc::clone(doors), io, routes, places }
+        Self { doors: Arc::clone(doors), io, routes, places: places.clone() }
     }
 
     /// Serves a namespace.
@@ -477,12 +363,12 @@ impl SocketIo {
         profile: D::Profile,
     ) {
         let doors = Arc::clone(&self.doors);
-        let places = Arc::clone(&self.places);
+        let places = self.places.clone();
         let origins = Arc::clone(origins);
         let of_admit = profile.clone();
         let admit = move |socket: SocketRef, TryData(auth): TryData<Value>| {
             let doors = Arc::clone(&doors);
-            let (places, origins) = (Arc::clone(&places), Arc::clone(&origins));
+            let (places, origins) = (places.clone(), Arc::clone(&origins));
             let profile = of_admit.clone();
             async move {
                 let auth = auth.unwrap_or_default();
@@ -542,7 +428,7 @@ async fn charge(State(handshakes): State<Handshakes>, request: Request, next: Ne
 async fn admit(
     doors: &Arc<Doors>,
     origins: &Origins,
-    places: &Arc<Semaphore>,
+    places: &Places,
     socket: &SocketRef,
     auth: &Value,
     admits: impl FnOnce(&Identity) -> Result<(), Problem> + Send,
@@ -559,8 +445,7 @@ async fn admit(
     caller::require_scope(&identity, Scope::ConversationsRead)?;
     origins.check(&identity.tenant, &parts.headers)?;
     admits(&identity)?;
-    let place = Arc::clone(places).try_acquire_owned();
-    let place = place.map_err(|_full| Problem::with(Code::Busy, "too many connections"))?;
+    let place = places.take()?;
     let (outlet, deliveries) = subscriber::queue();
     let registration = doors.auth.register(&identity, &outlet).await?;
     let (queue, heard) = mpsc::channel(HEARD_MAX);
@@ -605,16 +490,8 @@ async fn serve<D: Dialect>(
         identity, address, began_at, outlet, mut deliveries, mut heard, waiting, ..
     } = beginning;
     let (_registration, _place) = (beginning._registration, beginning._place);
-    let mut link = Link {
-        doors,
-        identity,
-        address,
-        began_at,
-        outlet,
-        socket,
-        rooms: HashMap::new(),
-        next_ref: 0,
-    };
+    let seat = Seat::new(doors, identity, address, began_at, outlet);
+    let mut link = Link { seat, socket };
     link.enter().await;
     let close = tokio::select! {
         close = run::<D>(&mut link, profile, &mut deliveries, &mut heard, &waiting) => close,
@@ -639,7 +516,7 @@ async fn run<D: Dialect>(
     };
     let now = Instant::now();
     let mut frames = Bucket::full(link.doors.budgets.frames, now);
-    let mut expires_at = expiry(link, now);
+    let mut expires_at = link.expiry(now);
     let never = now + YEAR;
     loop {
         let turn = tokio::select! {
@@ -664,7 +541,7 @@ async fn run<D: Dialect>(
                     }
                 }
             },
-            () = sleep_until(expires_at.unwrap_or(never)) => match extended(link).await {
+            () = sleep_until(expires_at.unwrap_or(never)) => match link.extended().await {
                 Ok(until) => {
                     expires_at = until;
                     Ok(())
@@ -675,34 +552,6 @@ async fn run<D: Dialect>(
         if let Err(close) = turn {
             return close;
         }
-    }
-}
-
-/// When a connection with that credential ends.
-fn expiry(link: &Link, now: Instant) -> Option<Instant> {
-    let left_ms = link.identity.expires_at?.ms_since(link.doors.clock.now()).max(0);
-    let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0));
-    Some(now + left.min(YEAR) + EXPIRY_GRACE)
-}
-
-/// The time of the credential is over, as far as was known when it was shown.
-async fn extended(link: &mut Link) -> Result<Option<Instant>, Close> {
-    match link.doors.auth.extended(&link.identity).await {
-        Ok(Some(identity)) => {
-            link.identity = Arc::new(identity);
-            Ok(expiry(link, Instant::now()))
-        }
-        Ok(None) => Err(Close::Unauthenticated),
-        Err(_) => Err(Close::Void),
-    }
-}
-
-/// The kind of a principal, as metrics name it.
-const fn kind(principal: Principal) -> &'static str {
-    match principal {
-        Principal::Agent(_) => "agent",
-        Principal::Bot(_) => "bot",
-        Principal::Visitor(_) | Principal::System => "visitor",
     }
 }
 

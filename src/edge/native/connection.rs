@@ -36,6 +36,7 @@ use crate::auth::{Identity, Registration};
 use crate::edge::doors::Doors;
 use crate::edge::limits::Bucket;
 use crate::edge::problem::{Close, Code, Problem};
+use crate::edge::writing::close_of;
 use crate::telemetry::spawn_light;
 
 mod hello;
@@ -282,7 +283,7 @@ impl Connection {
     async fn heard(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), Close> {
         let message = match message {
             None => return Err(Close::Gone),
-            Some(Err(error)) => return Err(writer::close_of(error)),
+            Some(Err(error)) => return Err(close_of(error)),
             Some(Ok(message)) => message,
         };
         let now = Instant::now();

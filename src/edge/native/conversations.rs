@@ -25,11 +25,11 @@ use super::wire::incoming::{Args, LIMIT_MAX};
 use crate::auth::Identity;
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
+use crate::edge::search;
 
 pub mod begin;
 pub mod outbound;
 pub mod context;
-pub mod search;
 
 /// A page of conversations.
 #[derive(Debug, Serialize, ToSchema)]

@@ -19,9 +19,9 @@ use crate::accounts::stream_ticket;
 use crate::auth::{AuthError, Flaw};
 use crate::edge::doors::Doors;
 use crate::edge::limits::Bucket;
-use crate::edge::native::connection::writer::close_of;
 use crate::edge::native::wire::{Codec, incoming};
 use crate::edge::problem::{Close, Code, Problem};
+use crate::edge::writing::close_of;
 
 /// Waits for a hello; `None` when there was none that is good.
 pub(super) async fn greet(

@@ -8,25 +8,23 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use switchboard_domain::card::Card as DomainCard;
-use switchboard_domain::conversation::{Contact as DomainContact, Priority};
+use switchboard_domain::conversation::Priority;
 use switchboard_domain::ids::{ConversationId, TenantId};
-use switchboard_domain::intake::Answers;
-use switchboard_domain::person::{Caller as DomainCaller, Principal, Side};
+use switchboard_domain::person::Side;
 use switchboard_domain::receipt::Receipt;
 use utoipa::ToSchema;
 
 use super::super::extract::{Address, Json, MaybeCaller, idempotency_key};
 use super::super::idempotency::{Answer, Repeatable, Try, once};
 use super::super::sealed;
-use super::super::widgets::public::offered;
 use super::super::wire::card::Card;
 use super::super::wire::event::priority_named;
 use crate::auth::Identity;
 use crate::directory::Contact;
-use crate::directory::widget::{Address as WidgetAddress, Settings};
+use crate::directory::widget::Address as WidgetAddress;
 use crate::edge::device::note_device;
 use crate::edge::doors::Doors;
-use crate::edge::opening::{self, Opening, known_department, new_visitor};
+use crate::edge::opening::{self, Begun, Wish, known_department};
 use crate::edge::problem::{Code, Problem};
 
 /// Where the answer holds a new visitor's secret.
@@ -127,14 +125,6 @@ async fn begin_once(
     key: &str,
 ) -> Result<Answer, Problem> {
     let tenant = &address.tenant;
-    let widget = doors.directory.widget(tenant, &address.widget).await?.ok_or(Code::NotFound)?;
-    let settings = &widget.value.settings;
-    if !settings.enabled {
-        return Err(Code::WidgetDisabled.into());
-    }
-    if settings.identity_required && identity.is_none_or(|identity| identity.person.is_none()) {
-        return Err(Code::IdentityRequired.into());
-    }
     let priority = match begin.priority.as_deref() {
         None => Priority::Medium,
         Some(name) => priority_named(name)
@@ -146,32 +136,6 @@ async fn begin_once(
     };
     let said = begin.contact.unwrap_or_default();
     let contact = Contact::new(said.name.as_deref(), said.email.as_deref(), said.phone.as_deref())?;
-    let contact = match identity {
-        Some(identity) => with_kept(doors, identity, contact).await?,
-        None => contact,
-    };
-    let fields = pairs(begin.fields);
-    let answers = Answers {
-        name: contact.name.as_deref(),
-        email: contact.email.as_deref(),
-        phone: contact.phone.as_deref(),
-        department: department.as_ref().map(|department| &*department.0),
-        fields: &fields,
-    };
-    check_intake(doors, tenant, settings, &answers).await?;
-    let (caller, secret) = match identity {
-        Some(identity) => (known_visitor(doors, identity, &contact).await?, None),
-        None => {
-            let (caller, token) = new_visitor(doors, tenant, contact.clone()).await?;
-            (caller, Some(token.reveal()))
-        }
-    };
-    let Principal::Visitor(visitor) = caller.author.principal else {
-        return Err(Problem::with(Code::Forbidden, "conversations are begun by visitors"));
-    };
-    if let Some(email) = contact.email.as_deref() {
-        doors.directory.note_address(tenant, email, visitor).await?;
-    }
     // A repeated request of a known visitor is the same conversation, whatever happened to the
     // first. A stranger's first try left no secret with anybody: it begins anew.
     let id = if this_try.resumed && identity.is_none() {
@@ -179,27 +143,18 @@ async fn begin_once(
     } else {
         this_try.operation
     };
-    let opening = Opening {
-        id: ConversationId::new(id),
-        resumed: this_try.resumed,
-        visitor: DomainContact {
-            id: visitor,
-            name: contact.name,
-            email: contact.email,
-            phone: contact.phone,
-            verified: identity.is_some_and(|identity| identity.person.is_some()),
-        },
-        widget: Some(address.widget.clone()),
-        subject: begin.subject.map(Arc::from),
+    let wish = Wish {
+        subject: begin.subject,
         department,
         priority,
-        skills: begin.skills.into_iter().map(Arc::from).collect(),
+        skills: begin.skills,
+        contact,
         context: pairs(begin.context),
-        fields,
-        welcome: settings.welcome.as_deref().filter(|text| !text.trim().is_empty()).map(Arc::from),
-        message: begin.message.map(|message| message.text.into()),
+        fields: pairs(begin.fields),
+        message: begin.message.map(|message| message.text),
     };
-    let state = opening::open(doors, tenant, &caller, opening).await?;
+    let id = (ConversationId::new(id), this_try.resumed);
+    let Begun { state, secret } = opening::begin(doors, identity, &address, wish, id).await?;
     let card = DomainCard::of(&state);
     let mut answer =
         Answer::new(StatusCode::CREATED, &Card::new(&card, Side::Visitor, &Receipt::default()));
@@ -210,45 +165,6 @@ async fn begin_once(
         });
     }
     Ok(answer)
-}
-
-/// What the visitor said now and before. Whom the site has identified is who the site says.
-async fn with_kept(doors: &Doors, identity: &Identity, said: Contact) -> Result<Contact, Problem> {
-    let Principal::Visitor(id) = identity.caller.author.principal else {
-        return Err(Problem::with(Code::Forbidden, "conversations are begun by visitors"));
-    };
-    let known = doors.directory.known_visitor(&identity.tenant, id).await?;
-    let kept = known.map(|known| known.contact).unwrap_or_default();
-    Ok(if identity.person.is_some() { kept.or(said) } else { said.or(kept) })
-}
-
-/// Whether what the widget asks was answered.
-async fn check_intake(
-    doors: &Doors,
-    tenant: &TenantId,
-    settings: &Settings,
-    answers: &Answers<'_>,
-) -> Result<(), Problem> {
-    let mut intake = settings.intake();
-    // Nobody can choose among departments that are gone.
-    intake.department_required &= !offered(doors, tenant, settings).await?.is_empty();
-    intake.check(answers).map_err(|unanswered| Problem {
-        field: Some(unanswered.name().into()),
-        ..Problem::with(Code::Invalid, unanswered.to_string())
-    })
-}
-
-async fn known_visitor(
-    doors: &Doors,
-    identity: &Identity,
-    contact: &Contact,
-) -> Result<DomainCaller, Problem> {
-    if let (None, Principal::Visitor(id)) = (&identity.person, identity.caller.author.principal)
-        && *contact != Contact::default()
-    {
-        doors.directory.update_contact(&identity.tenant, id, contact).await?;
-    }
-    Ok(identity.caller.clone())
 }
 
 fn pairs(map: BTreeMap<String, String>) -> Vec<(Arc<str>, Arc<str>)> {

@@ -232,7 +232,7 @@ impl Shown {
 /// # Errors
 ///
 /// When they cannot be read.
-pub async fn offered(
+async fn offered(
     doors: &Doors,
     tenant: &TenantId,
     settings: &Settings,

@@ -11,8 +11,7 @@ use switchboard_domain::permission;
 use switchboard_domain::search::Query;
 use switchboard_store::{List, ListScope};
 
-use super::super::caller::departments;
-use super::super::wire::incoming::LIMIT_MAX;
+use super::caller::departments;
 use crate::auth::Identity;
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
@@ -21,6 +20,8 @@ use crate::edge::problem::{Code, Problem};
 pub const FOUND_MAX: usize = 50;
 /// Cards looked at before other work gets its turn: about half a millisecond.
 const CARDS_PER_TURN: usize = 256;
+/// Conversations that are read of each.
+const OF_WRITER_MAX: usize = 200;
 /// Visitors of one address whose conversations are read.
 const WRITERS_READ_MAX: usize = 8;
 
@@ -87,7 +88,7 @@ async fn named(doors: &Doors, identity: &Identity, text: &str) -> Result<Vec<Arc
                 department: None,
                 scope: ListScope::Visitor(visitor),
                 after: None,
-                limit: LIMIT_MAX,
+                limit: OF_WRITER_MAX,
             };
             let states = doors.store.list(list).await?;
             let under = states.iter().filter(|state| {
