@@ -7,13 +7,16 @@
 
 pub mod caller;
 pub mod cors;
+pub mod follow;
 pub mod history;
 pub mod people;
 pub mod request;
 pub mod seat;
 pub mod socket_io;
+pub mod web_socket;
 pub mod phase5;
 pub mod ges;
+pub mod tms;
 
 use std::sync::Arc;
 
@@ -45,6 +48,11 @@ pub struct Config {
     pub ges_origins: Vec<String>,
     /// The tenant of visitors who come without a token through a dialect that knows no tenants.
     pub tenant: String,
+    /// Whether clients of TMS are served: `/v1/chat/sessions` and the WebSocket `/v1/chat/ws`. See
+    /// `docs/dialects/tms.md`.
+    pub tms: bool,
+    /// Origins of TMS pages, besides those that may call everything.
+    pub tms_origins: Vec<String>,
     /// Sockets of all dialects together; more are refused.
     pub connections_max: usize,
 }
@@ -57,6 +65,8 @@ impl Default for Config {
             ges: true,
             ges_origins: Vec::new(),
             tenant: tenant::DEFAULT.to_owned(),
+            tms: true,
+            tms_origins: Vec::new(),
             connections_max: 20_000,
         }
     }
@@ -72,6 +82,7 @@ impl Config {
         let lists = [
             ("dialects.phase5_origins", &self.phase5_origins),
             ("dialects.ges_origins", &self.ges_origins),
+            ("dialects.tms_origins", &self.tms_origins),
         ];
         for (setting, origins) in lists {
             for origin in origins {
@@ -107,6 +118,11 @@ pub fn router(config: &Config, doors: &Arc<Doors>) -> Router {
     if let Some((routes, own)) = socket_io.done() {
         let manner = Manner(|problem| problem.clone().into_response());
         router = router.merge(cors::around(routes, &origins(&own), manner));
+    }
+    if config.tms {
+        let origins = origins(&config.tms_origins);
+        let manner = Manner(request::refused::<tms::Tms>);
+        router = router.merge(cors::around(tms::routes(doors, &places), &origins, manner));
     }
     router
 }

@@ -3,11 +3,13 @@
 //! (`tests/inventory`).
 
 mod socket;
+mod plain;
 mod pattern;
 mod transcript;
 mod inventory;
 mod phase5;
 mod ges;
+mod tms;
 mod pairs;
 
 use std::path::PathBuf;

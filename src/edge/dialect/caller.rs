@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::http::Uri;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, Uri, header};
 use switchboard_domain::person::Principal;
 
 use crate::accounts::api_key::Scope;
 use crate::auth::Identity;
+use crate::edge::cookies;
 use crate::edge::doors::{Doors, bearer};
 use crate::edge::problem::{Code, Problem};
 
@@ -54,6 +54,39 @@ pub async fn of_request(
     Ok(identity)
 }
 
+/// Who opens a WebSocket: by a token, else by the sign-in of one of our own pages. Browsers send
+/// cookies along whoever asks, so a sign-in has to come with an origin of ours.
+///
+/// # Errors
+///
+/// [`Code::Unauthenticated`] and the like.
+pub async fn of_handshake(
+    doors: &Doors,
+    headers: &HeaderMap,
+    uri: &Uri,
+    address: IpAddr,
+) -> Result<Arc<Identity>, Problem> {
+    let token = handshake_token(None, headers, uri);
+    let identity = match (token, cookies::sign_in(headers)) {
+        (None, Some(cookie)) => {
+            let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+            if !origin.is_some_and(|origin| doors.is_own_origin(origin)) {
+                return Err(Code::OriginRefused.into());
+            }
+            match doors.auth.authenticate_cookie(cookie).await {
+                Ok((identity, _csrf)) => Arc::new(identity),
+                Err(error) => {
+                    doors.charge(&doors.budgets.refusals, address)?;
+                    return Err(error.into());
+                }
+            }
+        }
+        (token, _) => authenticate(doors, token, address).await?,
+    };
+    require_scope(&identity, Scope::ConversationsRead)?;
+    Ok(identity)
+}
+
 /// Checks what an API key was made for. People may do whatever their role allows.
 ///
 /// # Errors
@@ -83,8 +116,6 @@ fn in_query(uri: &Uri) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::header;
-
     use super::*;
 
     #[test]

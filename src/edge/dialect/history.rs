@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use switchboard_actors::Published;
 use switchboard_domain::conversation::{Body, Stream};
-use switchboard_domain::ids::{ConversationId, Seq};
+use switchboard_domain::ids::{ConversationId, Seq, Timestamp};
 use switchboard_store::Range;
 
 use crate::auth::Identity;
@@ -25,6 +25,10 @@ pub struct Line {
     pub published: Arc<Published>,
     /// Its text as it reads now; empty once redacted.
     pub text: Arc<str>,
+    /// When its text was last changed.
+    pub edited_at: Option<Timestamp>,
+    /// When its text was removed.
+    pub deleted_at: Option<Timestamp>,
 }
 
 impl Line {
@@ -35,7 +39,7 @@ impl Line {
             Body::Message { text, .. } | Body::AgentAvailable { text } => Arc::clone(text),
             _ => return None,
         };
-        Some(Self { published: Arc::clone(published), text })
+        Some(Self { published: Arc::clone(published), text, edited_at: None, deleted_at: None })
     }
 }
 
@@ -81,10 +85,9 @@ pub async fn look(
         for published in page.events.iter().rev() {
             let event = &published.event;
             head = head.max(event.seq);
-            match &event.body {
-                Body::Edited { seq, text } => changes.push((*seq, Arc::clone(text))),
-                Body::Redacted { seq } => changes.push((*seq, Arc::default())),
-                _ => lines.extend(Line::new(published).map(|line| (event.seq, line))),
+            match Line::new(published) {
+                Some(line) => drop(lines.insert(event.seq, line)),
+                None => changes.push(Arc::clone(published)),
             }
         }
         match page.events.first() {
@@ -93,9 +96,20 @@ pub async fn look(
         }
     }
     // The changes were found newest first, and the newest counts.
-    for (seq, text) in changes.into_iter().rev() {
-        if let Some(line) = lines.get_mut(&seq) {
-            line.text = text;
+    for change in changes.into_iter().rev() {
+        let at = Some(change.event.at);
+        match &change.event.body {
+            Body::Edited { seq, text } => {
+                if let Some(line) = lines.get_mut(seq) {
+                    (line.text, line.edited_at) = (Arc::clone(text), at);
+                }
+            }
+            Body::Redacted { seq } => {
+                if let Some(line) = lines.get_mut(seq) {
+                    (line.text, line.deleted_at) = (Arc::default(), at);
+                }
+            }
+            _ => {}
         }
     }
     Ok((lines.into_values().collect(), head))

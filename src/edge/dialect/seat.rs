@@ -3,7 +3,7 @@
 //! A seat hears conversations at their regions as every other socket does, and gives back all of
 //! it when its connection ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,6 +137,19 @@ impl Seat {
         if self.rooms.remove(&conversation).is_some() {
             let key = self.doors.key(&self.identity.tenant, conversation);
             self.doors.conversations.unsubscribe(&key, Stream::Public, self.outlet.id());
+        }
+    }
+
+    /// Hears only those of what it hears.
+    pub fn quit_all_but(&mut self, kept: &HashSet<ConversationId>) {
+        let others: Vec<_> = self
+            .rooms
+            .keys()
+            .filter(|conversation| !kept.contains(conversation))
+            .copied()
+            .collect();
+        for conversation in others {
+            self.quit(conversation);
         }
     }
 

@@ -153,5 +153,6 @@ fn has_value(value: &Value, field: &str, word: &str) -> bool {
 fn refuses(step: &Step) -> bool {
     let is_status = step.status.is_some_and(|status| status >= 400);
     let is_ack = step.ack.as_ref().is_some_and(|ack| ack["success"] == false);
-    is_status || is_ack || step.refused.is_some()
+    let is_told = step.hears.as_deref() == Some("error");
+    is_status || is_ack || is_told || step.refused.is_some()
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::folder;
 use super::pattern::{Kept, filled, filled_text, matches};
+use super::plain::Plain;
 use super::socket::{Says, Socket};
 use crate::http::Call;
 use crate::node::TestNode;
@@ -46,6 +47,9 @@ pub(super) struct Step {
     pub(super) body: Option<Value>,
     #[serde(default)]
     origin: Option<String>,
+    /// The version that a change is of.
+    #[serde(default)]
+    if_match: Option<String>,
     #[serde(default)]
     pub(super) status: Option<u16>,
     #[serde(default)]
@@ -59,6 +63,9 @@ pub(super) struct Step {
     /// Where the token is said: `auth`, `header` or `query`.
     #[serde(default)]
     pub(super) connect: Option<String>,
+    /// The path of a plain WebSocket to connect to; Socket.IO when absent.
+    #[serde(default)]
+    at: Option<String>,
     /// The answer to a connect that is refused.
     #[serde(default)]
     pub(super) refused: Option<Value>,
@@ -126,11 +133,41 @@ pub(super) async fn speak(dialect: &str) {
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
+/// A socket of one of the two kinds.
+enum Client {
+    SocketIo(Box<Socket>),
+    Plain(Box<Plain>),
+}
+
+impl Client {
+    /// Emits an event; the answer is its acknowledgement, if such sockets have any.
+    async fn emit(&mut self, event: &str, data: &Value) -> Result<Option<Value>, String> {
+        match self {
+            Self::SocketIo(socket) => socket.ask(event, data).await.map(Some),
+            Self::Plain(socket) => socket.emit(event, data).await.map(|()| None),
+        }
+    }
+
+    async fn next(&mut self, event: &str) -> Result<Value, String> {
+        match self {
+            Self::SocketIo(socket) => socket.next(event).await,
+            Self::Plain(socket) => socket.next(event).await,
+        }
+    }
+
+    async fn settle(&mut self) -> Result<Vec<String>, String> {
+        match self {
+            Self::SocketIo(socket) => socket.settle().await,
+            Self::Plain(socket) => socket.settle().await,
+        }
+    }
+}
+
 struct Speaking<'a> {
     node: &'a TestNode,
     namespace: String,
     people: BTreeMap<String, Value>,
-    sockets: BTreeMap<String, Socket>,
+    sockets: BTreeMap<String, Client>,
     kept: Kept,
 }
 
@@ -150,7 +187,7 @@ impl Speaking<'_> {
         Some(signed(SECRET, &json!({ "alg": "HS256" }), &claims))
     }
 
-    fn socket(&mut self, step: &Step) -> &mut Socket {
+    fn socket(&mut self, step: &Step) -> &mut Client {
         let who = step.who.as_deref().expect("somebody");
         self.sockets.get_mut(who).unwrap_or_else(|| panic!("{who} is not connected"))
     }
@@ -164,9 +201,9 @@ impl Speaking<'_> {
         }
         if let Some(event) = &step.emit {
             let data = filled(&step.data, &self.kept);
-            let ack = self.socket(step).ask(event, &data).await?;
+            let ack = self.socket(step).emit(event, &data).await?;
             return match &step.ack {
-                Some(pattern) => matches(pattern, &ack, &mut self.kept),
+                Some(pattern) => matches(pattern, &ack.unwrap_or_default(), &mut self.kept),
                 None => Ok(()),
             };
         }
@@ -188,6 +225,9 @@ impl Speaking<'_> {
         let mut call = Call::new(method, &path).token(token.as_deref());
         if let Some(origin) = &step.origin {
             call = call.header("Origin", origin);
+        }
+        if let Some(version) = &step.if_match {
+            call = call.header("If-Match", version);
         }
         if let Some(body) = &step.body {
             call = call.json(&filled(body, &self.kept));
@@ -227,7 +267,17 @@ impl Speaking<'_> {
         let token = self.token(step.who.as_deref());
         let origin = step.origin.as_deref();
         let (address, token) = (self.node.address, token.as_deref());
-        let connected = Socket::connect(address, &self.namespace, token, says, origin).await;
+        let connected = match &step.at {
+            Some(path) => {
+                let path = filled_text(path, &self.kept);
+                let connected = Plain::connect(address, &path, token, says, origin);
+                connected.await.map(|socket| Client::Plain(Box::new(socket)))
+            }
+            None => {
+                let connected = Socket::connect(address, &self.namespace, token, says, origin);
+                connected.await.map(|socket| Client::SocketIo(Box::new(socket)))
+            }
+        };
         match (connected, &step.refused) {
             (Ok(socket), None) => {
                 let who = step.who.clone().expect("somebody connects");

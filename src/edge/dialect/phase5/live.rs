@@ -20,7 +20,7 @@ use switchboard_domain::conversation::{Body, Conversation, Status, Stream, Trans
 use switchboard_domain::ids::{AgentId, ConversationId, Timestamp};
 use switchboard_domain::person::{AgentRef, Author, Principal, Side};
 use switchboard_domain::presence;
-use switchboard_store::{List, ListScope};
+use switchboard_store::ListScope;
 
 use super::desk::{Desk, Named, Start};
 use super::wire::{Agent, Message};
@@ -28,6 +28,7 @@ use super::{refusal, words};
 use crate::accounts::api_key::Scope;
 use crate::edge::caller;
 use crate::edge::dialect::caller::require_scope;
+use crate::edge::dialect::follow::open_of;
 use crate::edge::dialect::history::Line;
 use crate::edge::dialect::request::in_words;
 use crate::edge::dialect::socket_io::{Ack, Dialect, Heard, Link};
@@ -36,8 +37,6 @@ use crate::edge::problem::{Close, Code, Problem};
 
 /// Waiting chats that an agent's live list shows.
 const ROWS: usize = 200;
-/// Chats of one customer or agent that are joined when a connection begins.
-const OWN_MAX: usize = 200;
 /// Chats that were told as new and are remembered, so that none is told twice.
 const TOLD_MAX: usize = 1_024;
 
@@ -176,21 +175,7 @@ async fn acknowledge(link: &Link, ack: &Ack, answer: Answer) -> Result<(), Close
 /// A customer hears own open chats.
 async fn enter_customer(link: &mut Link) -> Result<(), Problem> {
     let Principal::Visitor(visitor) = link.identity.caller.author.principal else { return Ok(()) };
-    let tenant = link.identity.tenant.clone();
-    // What began within the last second is in memory alone.
-    let cards = link.doors.inbox.open_cards(&tenant);
-    let mut open: HashSet<ConversationId> =
-        cards.iter().filter(|card| card.visitor == visitor).map(|card| card.id).collect();
-    let list = List {
-        tenant,
-        statuses: vec![Status::Waiting, Status::Active],
-        department: None,
-        scope: ListScope::Visitor(visitor),
-        after: None,
-        limit: OWN_MAX,
-    };
-    open.extend(link.doors.store.list(list).await?.iter().map(|state| state.id));
-    for conversation in open.into_iter().take(OWN_MAX) {
+    for conversation in open_of(link, visitor).await? {
         link.join(conversation).await?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use switchboard_domain::card::Card as DomainCard;
 use switchboard_domain::conversation::Priority;
-use switchboard_domain::ids::{ConversationId, TenantId};
+use switchboard_domain::ids::ConversationId;
 use switchboard_domain::person::Side;
 use switchboard_domain::receipt::Receipt;
 use utoipa::ToSchema;
