@@ -7,14 +7,14 @@
 //! and the log says what came of it. It never stands still for that: an offer runs beside it, and
 //! so does the telling of those who wrote while nobody was there that somebody is there now.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use switchboard_domain::card::Card;
 use switchboard_domain::conversation::{Command, Request, Status};
-use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId};
+use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId, Timestamp};
 use switchboard_domain::person::{AgentRef, Caller};
 use switchboard_domain::queue::{Candidate, Offer, Policy, Queue, Waiting};
 use switchboard_store::ConversationKey;
@@ -78,7 +78,7 @@ pub(crate) enum Message {
     Offered { conversation: ConversationId, is_taken: bool },
     /// The telling that somebody is there came to an end; at most one runs. Those are left that
     /// were not told.
-    Announced { left: HashSet<ConversationId> },
+    Announced { left: Offline },
     /// Tell visitors their places.
     TellPlaces,
     /// Say how it stands.
@@ -103,7 +103,7 @@ pub(crate) struct State {
     /// Whether something changed meanwhile that makes another look worthwhile.
     looks_again: bool,
     /// What waits as an offline message.
-    offline: HashSet<ConversationId>,
+    offline: Offline,
     /// Whether offline messages are being told that somebody is there.
     is_announcing: bool,
     /// The places that visitors were told last.
@@ -112,6 +112,9 @@ pub(crate) struct State {
     told_at: Option<Instant>,
     n_routed: u64,
 }
+
+/// Conversations that wait as offline messages, and when something last happened in each.
+type Offline = HashMap<ConversationId, Timestamp>;
 
 /// What a visitor was told.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -142,7 +145,7 @@ impl Actor for Behavior {
             queue: Queue::new(Policy::Manual),
             is_busy: false,
             looks_again: false,
-            offline: HashSet::new(),
+            offline: Offline::new(),
             is_announcing: false,
             told: HashMap::new(),
             tells_places: false,
@@ -215,10 +218,11 @@ impl State {
     }
 
     fn take_in(&mut self, conversation: ConversationId, card: Option<&Card>) {
-        if card.is_some_and(|card| card.status == Status::Waiting && card.offline) {
-            self.offline.insert(conversation);
-        } else {
-            self.offline.remove(&conversation);
+        match card {
+            Some(card) if card.status == Status::Waiting && card.offline => {
+                self.offline.insert(conversation, card.last_at);
+            }
+            _ => drop(self.offline.remove(&conversation)),
         }
         match card {
             Some(card) if card.status == Status::Waiting => self.queue.enter(Waiting {
@@ -244,8 +248,11 @@ impl State {
         let tenant = Arc::clone(&self.tenant);
         let myself = self.myself.clone();
         ractor::concurrency::spawn(async move {
-            let all: Vec<_> = left.iter().copied().collect();
-            for conversation in all {
+            // What is told moves to the top of lists of what is recent: in this order nothing
+            // changes places there.
+            let mut all: Vec<_> = left.iter().map(|(id, last_at)| (*last_at, *id)).collect();
+            all.sort_unstable();
+            for (_, conversation) in all {
                 // Whoever came may have gone again.
                 if !tenant.anybody_online() {
                     break;
@@ -267,10 +274,13 @@ impl State {
     }
 
     /// What was not told is told when somebody comes next, or when something else is to be.
-    fn announced(&mut self, left: HashSet<ConversationId>) {
+    fn announced(&mut self, left: Offline) {
         self.is_announcing = false;
         let is_more = !self.offline.is_empty();
-        self.offline.extend(left);
+        // What happened in one meanwhile is newer than what was left.
+        for (conversation, last_at) in left {
+            self.offline.entry(conversation).or_insert(last_at);
+        }
         if is_more {
             self.announce();
         }

@@ -303,10 +303,11 @@ test('what was said long ago comes in while scrolling there', async () => {
 });
 
 test('a reload leaves list and transcript where they were scrolled to', async () => {
+  // First, so that nobody who waits has to be told that she came.
+  const ada = await agent('Ada');
   const long = await begin('line 0');
   for (let line = 1; line < 120; line += 1) await long.say(`line ${line}`);
   for (let other = 0; other < 40; other += 1) await begin(`other ${other}`);
-  const ada = await agent('Ada');
   await ada.filter('All 41').click();
   const list = ada.list.locator('.virtual');
   await ada.row('other 39').waitFor();

@@ -1,4 +1,4 @@
-use switchboard_domain::conversation::{Body, Resolution, Stream};
+use switchboard_domain::conversation::{Body, Event, Resolution, Stream};
 use switchboard_domain::person::Role;
 use switchboard_domain::presence::Status as Chosen;
 
@@ -231,6 +231,29 @@ async fn who_wrote_while_nobody_was_there_is_told_once_that_somebody_is() {
     assert_eq!(n_announced(&node, 4).await, 1);
     let view = node.system.conversations().state(&key(4), &agent(1)).await.unwrap();
     assert!(!view.state.offline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_told_that_somebody_is_there_keep_their_places_in_lists() {
+    let node = Node::start().await;
+    // Neither the order in which they came nor that of their ids.
+    let order = [7, 3, 12, 1, 9, 5, 11, 2, 10, 4, 8, 6];
+    for n in order {
+        node.clock.turn_ms(1_000);
+        node.create(n).await;
+        node.ask(&key(n), Caller::SYSTEM, None, Command::GoOffline).await.unwrap();
+    }
+    settle().await;
+    come(&node, 1, 5).await;
+    settle().await;
+    let mut told = Vec::new();
+    for n in order {
+        let history = node.history(&key(n), &visitor(n)).await;
+        let is_it = |event: &&Event| matches!(event.body, Body::AgentAvailable { .. });
+        // Ids rise with time.
+        told.push(history.iter().find(is_it).unwrap().id);
+    }
+    assert!(told.is_sorted(), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]
