@@ -16,6 +16,7 @@ pub mod department;
 pub mod widget;
 pub mod person;
 pub mod visitor;
+pub mod current;
 pub mod link;
 pub mod address;
 pub mod identity_key;
@@ -34,6 +35,7 @@ use crate::accounts::avatar;
 use cache::Caches;
 use record::{Record, decode, encode};
 
+pub use current::Current;
 pub use department::Department;
 pub use idempotency::{Claim, Claimed, Scope};
 pub use last_change::LastChange;

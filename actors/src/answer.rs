@@ -44,6 +44,8 @@ pub struct View {
     pub state: Arc<Conversation>,
     /// The caller's own receipt.
     pub own: Receipt,
+    /// The furthest receipt of the caller's own side: of all agents for an agent.
+    pub side: Receipt,
     /// The furthest receipt of the other side: agents' for a visitor, the visitor's for agents.
     pub other: Receipt,
 }

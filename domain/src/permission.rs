@@ -20,6 +20,7 @@ pub enum Action {
     Note,
     Whisper,
     Accept,
+    Take,
     Assign,
     Route,
     Unassign,
@@ -71,6 +72,7 @@ impl Action {
             Command::Note { .. } => Self::Note,
             Command::Whisper { .. } => Self::Whisper,
             Command::Accept { .. } => Self::Accept,
+            Command::Take { .. } => Self::Take,
             Command::Assign { .. } => Self::Assign,
             Command::Route { .. } => Self::Route,
             Command::Unassign => Self::Unassign,
@@ -111,6 +113,7 @@ impl Action {
             | Self::Note
             | Self::Whisper
             | Self::Accept
+            | Self::Take
             | Self::RefuseTransfer
             | Self::Resolve
             | Self::Reopen

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::doors::Doors;
 use super::problem::{Code, Problem};
 use crate::auth::{Identity, VisitorToken};
-use crate::directory::Contact;
+use crate::directory::{self, Contact, TRIES_MAX, Versioned};
 use crate::directory::visitor::Known;
 use crate::directory::widget::{Address, Settings};
 
@@ -68,6 +68,80 @@ pub async fn contact(
         phone: known.contact.phone,
         verified: known.verified,
     })
+}
+
+/// Where a visitor with one conversation at a time comes back to.
+#[derive(Clone, Debug)]
+pub enum Current {
+    /// To this one, which is open.
+    Open(Arc<Conversation>),
+    /// To one that is to begin under this id, as [resumed](Opening::resumed): somebody else may
+    /// begin it at the same time.
+    Begin(ConversationId),
+}
+
+/// Where the caller comes back to: the open conversation that was named for this, else the newest
+/// open one, else a new one. However many ask at once, they are told the same.
+///
+/// # Errors
+///
+/// [`Problem`].
+pub async fn current(
+    doors: &Doors,
+    identity: &Identity,
+    visitor: VisitorId,
+) -> Result<Current, Problem> {
+    let tenant = &identity.tenant;
+    for _ in 0..TRIES_MAX {
+        let named = doors.directory.current(tenant, visitor).await?;
+        if let Some(named) = &named {
+            let Versioned { value: directory::Current(id), .. } = *named;
+            match open_one(doors, identity, id).await {
+                Ok(Some(state)) => return Ok(Current::Open(state)),
+                // It ended: another one is named.
+                Ok(None) => {}
+                Err(problem) if problem.code == Code::NotFound => return Ok(Current::Begin(id)),
+                Err(problem) => return Err(problem),
+            }
+        }
+        let open = newest_open(doors, identity, visitor).await?;
+        let fresh = || ConversationId::new(doors.clock.fresh_id());
+        let id = open.as_ref().map_or_else(fresh, |state| state.id);
+        match doors.directory.set_current(tenant, visitor, named.as_ref(), id).await {
+            Ok(()) => return Ok(open.map_or(Current::Begin(id), Current::Open)),
+            Err(directory::Error::Changed) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Code::Busy.into())
+}
+
+/// A conversation, while it is open.
+async fn open_one(
+    doors: &Doors,
+    identity: &Identity,
+    id: ConversationId,
+) -> Result<Option<Arc<Conversation>>, Problem> {
+    let key = doors.key(&identity.tenant, id);
+    let state = doors.conversations.state(&key, &identity.caller).await?.state;
+    Ok(state.status.is_open().then_some(state))
+}
+
+/// The open conversation of a visitor in which something was last said or done.
+async fn newest_open(
+    doors: &Doors,
+    identity: &Identity,
+    visitor: VisitorId,
+) -> Result<Option<Arc<Conversation>>, Problem> {
+    let mut cards = doors.inbox.open_cards(&identity.tenant);
+    cards.retain(|card| card.visitor == visitor);
+    cards.sort_by_key(|card| std::cmp::Reverse((card.last_public_at, card.id)));
+    for card in cards {
+        if let Some(state) = open_one(doors, identity, card.id).await? {
+            return Ok(Some(state));
+        }
+    }
+    Ok(None)
 }
 
 /// Begins a conversation; it waits, as an offline message while nobody is there.

@@ -20,12 +20,13 @@ impl State {
         self.load_receipts().await?;
         let state = Arc::clone(self.readable(caller, Stream::Public)?);
         let principal = caller.author.principal;
-        let other = match principal.side() {
-            Side::Visitor => Side::Agent,
-            Side::Agent | Side::System => Side::Visitor,
+        let (side, other) = match principal.side() {
+            Side::Visitor => (Side::Visitor, Side::Agent),
+            Side::Agent | Side::System => (Side::Agent, Side::Visitor),
         };
         let own = self.receipts.of(principal);
-        Ok(View { state, own, other: self.receipts.furthest_of(other) })
+        let [side, other] = [side, other].map(|side| self.receipts.furthest_of(side));
+        Ok(View { state, own, side, other })
     }
 
     pub(super) fn stretch(

@@ -56,6 +56,12 @@ pub enum Command {
         /// The caller as an agent.
         agent: AgentRef,
     },
+    /// Take a waiting conversation by looking into it: beyond capacity too, but never from
+    /// somebody. The caller is the agent.
+    Take {
+        /// The caller as an agent.
+        agent: AgentRef,
+    },
     /// Give it to an agent, by a person's decision.
     Assign {
         /// The agent.

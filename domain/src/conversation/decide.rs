@@ -2,7 +2,7 @@
 //!
 //! # Which requests are no-ops
 //! A request for what already is answers with no drafts, so that a retry without a key, a double
-//! click or two tabs do no harm: `Accept` by the owner, `Requeue` while waiting, `Transfer` to the
+//! click or two tabs do no harm: `Accept` and `Take` by the owner, `Requeue` while waiting, `Transfer` to the
 //! department in which it waits, `Close` of what is closed the same way (a visitor's `Close` of
 //! what is closed in any way), `Archive` of what is archived, `Prioritise`, `SetDepartment`, `Tag`
 //! and `LinkTicket` with the present value, `GoOffline` and `AnnounceAgent` where they say nothing
@@ -87,6 +87,7 @@ fn change(state: &Conversation, caller: &Caller, command: &Command, now: Timesta
         }
         Command::Redact { stream, target } => write::redact(state, caller, *stream, target, now),
         Command::Accept { agent } => own::accept(state, from, agent),
+        Command::Take { agent } => own::take(state, from, agent),
         Command::Assign { agent } => own::assign(state, from, agent),
         Command::Route { agent } => own::route(state, from, agent),
         Command::Unassign => own::unassign(state, from),

@@ -57,6 +57,7 @@ fn command() -> impl Strategy<Value = Command> {
         3 => text().prop_map(note),
         1 => text().prop_map(|text| Command::Whisper { text: text.into() }),
         4 => agents().prop_map(|agent| accept(&agent)),
+        1 => agents().prop_map(|agent| Command::Take { agent: agent_ref(&agent) }),
         2 => agents().prop_map(|agent| assign(&agent)),
         2 => agents().prop_map(|agent| route(&agent)),
         1 => Just(Command::Unassign),

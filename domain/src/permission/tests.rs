@@ -34,6 +34,7 @@ fn the_table_of_an_owned_conversation() {
         (Note, "-.yyyy-y"),
         (Whisper, "-.yyyy-y"),
         (Accept, "-.yyyy-y"),
+        (Take, "-.yyyy-y"),
         (Assign, "-.y--y-y"),
         (Route, "-.-----y"),
         (Unassign, "-.y--y-y"),

@@ -13,12 +13,21 @@ use crate::person::{AgentRef, Author, Principal};
 /// An agent takes it for itself. Of two, the first wins and the other is told who (P11). The
 /// owner's second `Accept` is a no-op; it does not end a pending transfer, only writing does.
 pub(super) fn accept(state: &Conversation, from: &Author, agent: &AgentRef) -> Decided {
+    for_oneself(state, from, agent, AssignedBy::Accept)
+}
+
+/// The same beyond capacity, as when a person assigns: it is this person who decides.
+pub(super) fn take(state: &Conversation, from: &Author, agent: &AgentRef) -> Decided {
+    for_oneself(state, from, agent, AssignedBy::Assign)
+}
+
+fn for_oneself(state: &Conversation, from: &Author, agent: &AgentRef, by: AssignedBy) -> Decided {
     if from.principal.agent() != Some(agent.id) {
         return Err(Rejection::Forbidden);
     }
     require_open(state)?;
     match &state.agent {
-        None => Ok(assigned(state, from, agent, AssignedBy::Accept)),
+        None => Ok(assigned(state, from, agent, by)),
         Some(owner) if owner.id == agent.id => Ok(Vec::new()),
         Some(owner) => Err(Rejection::AlreadyAccepted { by: owner.clone() }),
     }

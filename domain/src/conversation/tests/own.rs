@@ -17,6 +17,19 @@ fn one_accept_wins_and_the_other_is_told_who() {
 }
 
 #[test]
+fn who_looks_into_what_waits_takes_it_but_never_from_somebody() {
+    let take = |agent: &Caller| Command::Take { agent: agent_ref(agent) };
+    check(&[], (ben(), take(&ben())), Ok(vec![assigned(&ben(), AssignedBy::Assign, None)]));
+    let taken = Rejection::AlreadyAccepted { by: agent_ref(&ben()) };
+    refused(&active(), (cyd(), take(&cyd())), taken.clone());
+    refused(&active(), (sue(), take(&sue())), taken);
+    nothing(&active(), (ben(), take(&ben())));
+    refused(&closed(), (ben(), take(&ben())), Rejection::Closed);
+    refused(&[], (ben(), take(&cyd())), Rejection::Forbidden);
+    refused(&[], (vera(), take(&ben())), Rejection::Forbidden);
+}
+
+#[test]
 fn the_queue_routes_only_what_waits() {
     check(&[], (system(), route(&ben())), Ok(vec![assigned(&ben(), AssignedBy::Route, None)]));
     let taken = Rejection::AlreadyAccepted { by: agent_ref(&ben()) };
