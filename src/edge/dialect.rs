@@ -15,6 +15,7 @@ pub mod seat;
 pub mod socket_io;
 pub mod web_socket;
 pub mod phase5;
+pub mod fullmag;
 pub mod ges;
 pub mod tms;
 
@@ -24,6 +25,7 @@ use axum::Router;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use switchboard_domain::ids::TenantId;
+use switchboard_domain::person::Role;
 
 use self::cors::{Manner, Origins};
 use self::seat::Places;
@@ -41,6 +43,13 @@ pub struct Config {
     pub phase5: bool,
     /// Origins of phase5 pages, besides those that may call everything.
     pub phase5_origins: Vec<String>,
+    /// Whether clients of the FullMag shop are served: `/api/chat` and Socket.IO in the namespace
+    /// `/chat`. See `docs/dialects/fullmag.md`.
+    pub fullmag: bool,
+    /// Origins of fullmag pages, besides those that may call everything.
+    pub fullmag_origins: Vec<String>,
+    /// Whether plain agents are support there too; else supervisors and higher.
+    pub fullmag_agents: bool,
     /// Whether clients of the GES website chat are served: `/api/v1/chat`, `/api/v1/admin/chat` and
     /// `/api/v1/admin/presence`. See `docs/dialects/ges.md`.
     pub ges: bool,
@@ -62,6 +71,9 @@ impl Default for Config {
         Self {
             phase5: true,
             phase5_origins: Vec::new(),
+            fullmag: true,
+            fullmag_origins: Vec::new(),
+            fullmag_agents: false,
             ges: true,
             ges_origins: Vec::new(),
             tenant: tenant::DEFAULT.to_owned(),
@@ -81,6 +93,7 @@ impl Config {
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         let lists = [
             ("dialects.phase5_origins", &self.phase5_origins),
+            ("dialects.fullmag_origins", &self.fullmag_origins),
             ("dialects.ges_origins", &self.ges_origins),
             ("dialects.tms_origins", &self.tms_origins),
         ];
@@ -109,6 +122,16 @@ pub fn router(config: &Config, doors: &Arc<Doors>) -> Router {
         socket_io.serve::<phase5::Live>("/", &origins, &config.phase5_origins, ());
         let manner = Manner(request::refused::<phase5::Phase5>);
         router = router.merge(cors::around(phase5::routes(doors), &origins, manner));
+    }
+    if config.fullmag {
+        let origins = origins(&config.fullmag_origins);
+        let support_from = if config.fullmag_agents { Role::Agent } else { Role::Supervisor };
+        let profile = fullmag::Profile { support_from };
+        let own = &config.fullmag_origins;
+        socket_io.serve::<fullmag::Live>(fullmag::NAMESPACE, &origins, own, profile);
+        let manner = Manner(request::refused::<fullmag::Fullmag>);
+        let routes = fullmag::routes(doors, profile);
+        router = router.merge(cors::around(routes, &origins, manner));
     }
     if config.ges {
         let routes = ges::routes(doors, TenantId(config.tenant.as_str().into()));

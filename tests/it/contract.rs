@@ -8,6 +8,7 @@ mod pattern;
 mod transcript;
 mod inventory;
 mod phase5;
+mod fullmag;
 mod ges;
 mod tms;
 mod pairs;

@@ -23,6 +23,11 @@ pub(crate) struct TestNode {
 impl TestNode {
     /// Starts a node that keeps everything in memory, with the demo's widget.
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let mut keys = NamedTempFile::new().unwrap();
         let set = json!({"keys": [{"kid": "other", "tenant": "other", "kty": "OKP",
                                    "crv": "Ed25519", "x": OTHER_PUBLIC}]});
@@ -34,6 +39,7 @@ impl TestNode {
         config.store.engine = Engine::Memory;
         config.jwt = SecretConfig { secret: Some(SECRET.to_owned()) };
         config.auth.keys_file = Some(keys.path().to_owned());
+        change(&mut config);
         let node = Node::start(config).await.unwrap();
         let address = node.address();
         Self { node, address, _keys: keys }

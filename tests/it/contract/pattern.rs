@@ -12,9 +12,12 @@ use serde_json::Value;
 /// What the names stand for.
 pub(super) type Kept = BTreeMap<String, Value>;
 
-/// Fills the kept names in.
+/// Fills the kept names in. `$letters-16` is a text of so many letters.
 pub(super) fn filled(pattern: &Value, kept: &Kept) -> Value {
     match pattern {
+        Value::String(text) if text.starts_with("$letters-") => {
+            Value::String("x".repeat(text["$letters-".len()..].parse().expect("a number")))
+        }
         Value::String(text) => match text.strip_prefix('$').and_then(|name| kept.get(name)) {
             Some(value) => value.clone(),
             None => Value::String(filled_text(text, kept)),

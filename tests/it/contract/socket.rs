@@ -162,6 +162,11 @@ impl Socket {
         ack
     }
 
+    /// Emits an event without asking for an acknowledgement.
+    pub(super) async fn tell(&mut self, event: &str, data: &Value) {
+        self.write(format!("42{}{}", self.prefix, json!([event, data]))).await;
+    }
+
     /// What an event is acknowledged with.
     pub(super) async fn ack(&mut self, number: u64) -> Result<Value, String> {
         loop {
