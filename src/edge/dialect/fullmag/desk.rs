@@ -149,7 +149,7 @@ impl<'a> Desk<'a> {
             message: None,
         };
         let state = opening::open(doors, tenant, &self.identity.caller, opening).await?;
-        doors.connections.tell_visitor(tenant, visitor, &Delivery::Conversation(id));
+        doors.auth.tell_visitor(tenant, visitor, &Delivery::Conversation(id));
         Ok(state)
     }
 
