@@ -110,8 +110,8 @@ impl Handle {
     ) -> Result<View, Refusal> {
         let question = Question::Look { caller: caller.clone() };
         match self.find(others, key, &question, true, || None).await? {
-            Found::Answer { answer: Answer::Seen { state, own, other }, .. } => {
-                Ok(View { state, own, other })
+            Found::Answer { answer: Answer::Seen { state, own, side, other }, .. } => {
+                Ok(View { state, own, side, other })
             }
             Found::Answer { answer, .. } => Err(refusal_of(answer, false)),
             // It has just come here: the client asks again.
@@ -250,6 +250,7 @@ impl Handle {
                 self.pass(asker, key, look, |view: View| Answer::Seen {
                     state: view.state,
                     own: view.own,
+                    side: view.side,
                     other: view.other,
                 });
             }

@@ -173,6 +173,7 @@ variants!(Command {
     21 GoOffline,
     22 AnnounceAgent { text },
     23 Watch,
+    24 Take { agent },
 });
 variants!(Rejection {
     0 NotFound,

@@ -45,7 +45,7 @@ pub(in crate::region) enum Answer {
     /// A request was carried out.
     Done { events: Vec<Event>, duplicate: bool, state: Arc<Conversation> },
     /// The state.
-    Seen { state: Arc<Conversation>, own: Receipt, other: Receipt },
+    Seen { state: Arc<Conversation>, own: Receipt, side: Receipt, other: Receipt },
     /// A stretch that was in memory.
     Stretch { events: Vec<Event>, head: Seq, more: bool },
     /// The stretch is in the store, up to this head.
@@ -108,7 +108,7 @@ variants!(Question {
 });
 variants!(Answer {
     0 Done { events, duplicate, state },
-    1 Seen { state, own, other },
+    1 Seen { state, own, side, other },
     2 Stretch { events, head, more },
     3 Stored { head },
     4 Listening { log, head, state, receipt },

@@ -36,6 +36,7 @@ fn every_command_arrives_as_it_was() {
         Command::Note { text: text.clone() },
         Command::Whisper { text: text.clone() },
         Command::Accept { agent: agent_ref.clone() },
+        Command::Take { agent: agent_ref.clone() },
         Command::Assign { agent: agent_ref.clone() },
         Command::Route { agent: agent_ref.clone() },
         Command::Unassign,
