@@ -14,9 +14,9 @@ use uuid::Uuid;
 use super::doors::Doors;
 use super::problem::{Code, Problem};
 use crate::auth::{Identity, VisitorToken};
-use crate::directory::{self, Contact, TRIES_MAX, Versioned};
 use crate::directory::visitor::Known;
 use crate::directory::widget::{Address, Settings};
+use crate::directory::{self, Contact, TRIES_MAX, Versioned};
 
 /// What a visitor begins with.
 #[derive(Debug)]
