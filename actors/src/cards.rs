@@ -31,6 +31,8 @@ pub(crate) struct Cards {
     tenant: TenantId,
     board: Mutex<Board>,
     rebuilt: OnceCell<()>,
+    /// Whether other nodes tell cards too.
+    is_shared: bool,
 }
 
 #[derive(Debug, Default)]
@@ -42,8 +44,31 @@ struct Board {
     ended: HashMap<ConversationId, Arc<Card>>,
     for_inbox: HashSet<ConversationId>,
     for_queue: HashSet<ConversationId>,
-    /// What ended while the cards are rebuilt from lists that may be older.
-    ended_during_rebuild: Option<HashSet<ConversationId>>,
+    /// What ended, and with how many events: lists that are read and other nodes may be behind.
+    gone: Gone,
+}
+
+/// What ended lately, in two halves by age.
+#[derive(Debug, Default)]
+struct Gone {
+    /// `None` while nobody can be behind.
+    newer: Option<HashMap<ConversationId, u64>>,
+    older: HashMap<ConversationId, u64>,
+}
+
+impl Gone {
+    /// Whether something as new is known to have ended.
+    fn has(&self, card: &Card) -> bool {
+        let newer = self.newer.as_ref().and_then(|newer| newer.get(&card.id));
+        let ended = newer.or_else(|| self.older.get(&card.id));
+        ended.is_some_and(|ended| n_events(card.heads) <= *ended)
+    }
+
+    fn insert(&mut self, card: &Card) {
+        if let Some(newer) = &mut self.newer {
+            newer.insert(card.id, n_events(card.heads));
+        }
+    }
 }
 
 /// Whom a change concerns.
@@ -76,13 +101,22 @@ pub(crate) struct Changed {
 }
 
 impl Cards {
-    pub(crate) fn new(tenant: TenantId) -> Self {
-        Self { tenant, board: Mutex::default(), rebuilt: OnceCell::new() }
+    pub(crate) fn new(tenant: TenantId, is_shared: bool) -> Self {
+        let cards = Self { tenant, board: Mutex::default(), rebuilt: OnceCell::new(), is_shared };
+        if is_shared {
+            cards.board.lock().gone.newer = Some(HashMap::new());
+        }
+        cards
     }
 
     /// Takes in what a conversation is now and says whom that concerns.
-    pub(crate) fn put(&self, state: &Conversation) -> Concerns {
-        self.board.lock().put(&Arc::new(Card::of(state)))
+    pub(crate) fn put(&self, card: &Arc<Card>) -> Concerns {
+        self.board.lock().put(card)
+    }
+
+    /// Takes a card away of a conversation that is nowhere.
+    pub(crate) fn take_away(&self, conversation: ConversationId) -> Concerns {
+        self.board.lock().take_away(conversation)
     }
 
     /// Whether something newer is known of a conversation than its card says.
@@ -108,13 +142,41 @@ impl Cards {
         Concerns { inbox: board.note_for_inbox(conversation), ..Concerns::default() }
     }
 
-    /// Reads the open conversations from the store, once. Before it the lists are not whole.
-    pub(crate) async fn rebuild(&self, store: &dyn Store) -> Result<(), Fault> {
-        self.rebuilt.get_or_try_init(|| self.read_all(store)).await.map(|_| ())
+    /// As [`set_readers`](Self::set_readers), told by another node.
+    pub(crate) fn set_readers_told(
+        &self,
+        conversation: ConversationId,
+        readers: Vec<(AgentId, u32)>,
+    ) -> Concerns {
+        let mut board = self.board.lock();
+        if board.open.get(&conversation).is_none() {
+            return Concerns::default();
+        }
+        board.set_readers(conversation, readers);
+        Concerns { inbox: board.note_for_inbox(conversation), ..Concerns::default() }
     }
 
-    async fn read_all(&self, store: &dyn Store) -> Result<(), Fault> {
-        self.board.lock().ended_during_rebuild = Some(HashSet::new());
+    /// How many messages of the visitor each agent has read.
+    pub(crate) fn readers_of(&self, conversation: ConversationId) -> Vec<(AgentId, u32)> {
+        self.board.lock().readers.get(&conversation).cloned().unwrap_or_default()
+    }
+
+    /// Reads the open conversations from the store, once. Before it the lists are not whole.
+    pub(crate) async fn rebuild(&self, store: &dyn Store) -> Result<(), Fault> {
+        // Whoever is concerned begins from the whole.
+        let rebuild = || async { self.read(store, &|_card, _concerns| {}).await.map(drop) };
+        self.rebuilt.get_or_try_init(rebuild).await.map(|_| ())
+    }
+
+    /// Reads the open conversations from the store, says what is newer there than what is known,
+    /// and answers which they are.
+    pub(crate) async fn read(
+        &self,
+        store: &dyn Store,
+        newer: &(dyn Fn(&Arc<Card>, Concerns) + Sync),
+    ) -> Result<HashSet<ConversationId>, Fault> {
+        self.board.lock().gone.newer.get_or_insert_default();
+        let mut found = HashSet::new();
         let mut after = None;
         loop {
             let page = store.list(List {
@@ -129,14 +191,30 @@ impl Cards {
             let Some(last) = page.last() else { break };
             after = Some((last.last_at, last.id));
             for state in &page {
+                found.insert(state.id);
+                let card = Arc::new(Card::of(state));
+                if self.board.lock().knows(&card) {
+                    continue;
+                }
                 let conversation = state.id;
                 let key = ConversationKey { tenant: self.tenant.clone(), conversation };
-                let receipts = store.receipts(&key).await?;
-                self.board.lock().restore(state, readers(receipts.into_iter()));
+                let receipts = readers(store.receipts(&key).await?.into_iter());
+                let concerns = self.board.lock().restore(&card, receipts);
+                newer(&card, concerns);
             }
         }
-        self.board.lock().ended_during_rebuild = None;
-        Ok(())
+        if !self.is_shared {
+            self.board.lock().gone.newer = None;
+        }
+        Ok(found)
+    }
+
+    /// Forgets what ended before this was called last.
+    pub(crate) fn forget_gone(&self) {
+        let gone = &mut self.board.lock().gone;
+        if let Some(newer) = &mut gone.newer {
+            gone.older = std::mem::take(newer);
+        }
     }
 
     /// What changed since the inbox last asked.
@@ -163,6 +241,11 @@ impl Cards {
         self.board.lock().open.iter().cloned().collect()
     }
 
+    /// Which conversations are open.
+    pub(crate) fn ids(&self) -> HashSet<ConversationId> {
+        self.board.lock().open.iter().map(|card| card.id).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.board.lock().open.len()
     }
@@ -182,7 +265,7 @@ impl Board {
     fn put(&mut self, card: &Arc<Card>) -> Concerns {
         let id = card.id;
         let is_open = card.status.is_open();
-        if self.open.get(&id).is_some_and(|old| is_older(card, old)) {
+        if self.gone.has(card) || self.open.get(&id).is_some_and(|old| is_older(card, old)) {
             return Concerns::default();
         }
         let old = if is_open {
@@ -194,9 +277,7 @@ impl Board {
         if is_open {
             self.ended.remove(&id);
         } else {
-            if let Some(ended) = &mut self.ended_during_rebuild {
-                ended.insert(id);
-            }
+            self.gone.insert(card);
             self.ended.insert(id, Arc::clone(card));
         }
         let from = old.as_ref().and_then(|old| old.agent);
@@ -216,13 +297,31 @@ impl Board {
         }
     }
 
-    /// Takes in a card from a list, unless something newer is known.
-    fn restore(&mut self, state: &Conversation, readers: Vec<(AgentId, u32)>) {
-        let has_ended =
-            self.ended_during_rebuild.as_ref().is_some_and(|ended| ended.contains(&state.id));
-        if !has_ended && self.open.get(&state.id).is_none() {
-            self.open.put(Arc::new(Card::of(state)));
-            self.set_readers(state.id, readers);
+    /// Whether something as new is known.
+    fn knows(&self, card: &Card) -> bool {
+        let is_as_new = |old: &Arc<Card>| n_events(card.heads) <= n_events(old.heads);
+        self.gone.has(card) || self.open.get(&card.id).is_some_and(is_as_new)
+    }
+
+    /// Takes in a card from a list, unless something as new is known.
+    fn restore(&mut self, card: &Arc<Card>, readers: Vec<(AgentId, u32)>) -> Concerns {
+        if self.knows(card) {
+            return Concerns::default();
+        }
+        let concerns = self.put(card);
+        self.set_readers(card.id, readers);
+        concerns
+    }
+
+    fn take_away(&mut self, id: ConversationId) -> Concerns {
+        let Some(old) = self.open.remove(&id) else { return Concerns::default() };
+        self.readers.remove(&id);
+        let moved = old.agent.map(|from| Moved { conversation: id, from: Some(from), to: None });
+        Concerns {
+            inbox: self.note_for_inbox(id),
+            queue: self.note_for_queue(id),
+            moved,
+            waited: None,
         }
     }
 
@@ -267,7 +366,8 @@ fn is_older(card: &Card, than: &Card) -> bool {
     n_events(card.heads) < n_events(than.heads)
 }
 
-const fn n_events(heads: Heads) -> u64 {
+/// How many events both streams have: it never falls.
+pub(crate) const fn n_events(heads: Heads) -> u64 {
     heads.public.0 + heads.internal.0
 }
 

@@ -31,7 +31,7 @@ use crate::fanout::Fanout;
 use crate::mailbox::{BUSY, Permit, Reply};
 use crate::published::Published;
 use crate::region;
-use crate::region::remote::Asker;
+use crate::remote::Asker;
 use crate::tenant::Tenant;
 use crate::world::World;
 
@@ -315,7 +315,7 @@ impl State {
     /// Tells what the last life stored and failed before it could tell. Nothing, as a rule.
     async fn tell_unheard(&mut self) -> Result<(), Fault> {
         let Some(state) = self.conversation.clone() else { return Ok(()) };
-        self.tenant.put_unheard(&state);
+        self.tenant.put_unheard(&state, self.epoch);
         let Some(published) = self.fanout.resume(&self.key, self.epoch) else { return Ok(()) };
         for stream in [Stream::Public, Stream::Internal] {
             let (mut after, head) = (published.of(stream), state.heads.of(stream));
@@ -356,7 +356,7 @@ impl State {
                 .recheck(&self.key, |principal, role| self.may_hear(principal, role, &state));
         }
         self.fanout.publish(&self.key, events);
-        self.tenant.put_card(&state);
+        self.tenant.put_card(&state, self.epoch);
         self.report();
     }
 

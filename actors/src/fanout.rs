@@ -22,7 +22,7 @@ use switchboard_store::ConversationKey;
 use crate::delivery::{Delivery, Outlet, Unsubscribed};
 use crate::meter::Meter;
 use crate::published::Published;
-use crate::region::remote::{News, Remote, Word};
+use crate::remote::{News, Remote, Word};
 
 pub(crate) use self::elsewhere::Listener;
 

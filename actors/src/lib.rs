@@ -17,6 +17,7 @@ mod world;
 mod fanout;
 mod conversation;
 mod checkpoint;
+mod remote;
 pub mod region;
 mod cards;
 mod tenant;

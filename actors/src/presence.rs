@@ -8,15 +8,23 @@
 //!
 //! What an agent owns is true in the log alone: a slot is reserved before a conversation is asked
 //! to change hands, and kept or given back by what the log then says (P11).
+//!
+//! Among nodes it acts on the tenant's home alone. There the connections of another node are one
+//! connection of each agent who has any, which closes when the node is gone. On a guest it shows
+//! its watchers what the home shows.
 
 mod agent;
 mod handle;
+mod home;
+mod reserved;
 mod stored;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use switchboard_cluster::ownership::NodeName;
 use switchboard_domain::conversation::Rejection;
 use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, Timestamp};
 use switchboard_domain::person::{AgentRef, Role};
@@ -25,7 +33,10 @@ use switchboard_domain::queue::Candidate;
 
 pub use self::handle::Handle;
 
+pub(crate) use self::home::connection_of;
+
 use self::agent::Agent;
+use self::home::Place;
 use crate::answer::Refusal;
 use crate::cards::Moved;
 use crate::delivery::{Delivery, Outlet};
@@ -116,7 +127,11 @@ pub(crate) enum Message {
     Watch { view: View, outlet: Outlet, _permit: Permit, reply: Reply<()> },
     /// Tell it no more.
     Unwatch { outlet_id: u64 },
-    /// Catch up with the cards.
+    /// Guests' connections are otherwise than before; a new guest wants to be shown all agents.
+    Desks { node: NodeName, is_new: bool },
+    /// The home shows these agents, and whether anybody is there.
+    Mirrored { agents: Arc<[AgentPresence]>, anybody: Option<bool> },
+    /// Look who is home, and catch up with the cards.
     Wake,
     /// Look whose time has run out.
     Look,
@@ -146,6 +161,7 @@ pub(crate) struct State {
     agents: HashMap<AgentId, Agent>,
     /// When a look is due already; none is asked for twice.
     looks_at: Option<Timestamp>,
+    place: Place,
 }
 
 impl Actor for Behavior {
@@ -158,11 +174,21 @@ impl Actor for Behavior {
         _myself: ActorRef<Message>,
         (world, tenant): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
-        let agents = stored::read_all(&*world.store, &tenant.id).await?;
-        for (id, agent) in &agents {
-            tenant.set_departments(*id, Arc::clone(&agent.departments));
+        let place = if tenant.link().is_some() { Place::Guest } else { Place::Alone };
+        let mut state = State { world, tenant, agents: HashMap::new(), looks_at: None, place };
+        let agents = state.read_all().await?;
+        match (&state.place, state.tenant.link()) {
+            (Place::Guest, Some(link)) => {
+                // Until the home shows them.
+                let known = link.agents();
+                let now = state.world.clock.now();
+                let shown = agents.iter().filter(|(id, _)| !known.contains_key(id));
+                let shown: Vec<_> = shown.map(|(id, agent)| agent.show(*id, now)).collect();
+                link.mirror(shown);
+            }
+            _ => state.agents = agents,
         }
-        Ok(State { world, tenant, agents, looks_at: None })
+        Ok(state)
     }
 
     async fn handle(
@@ -171,7 +197,10 @@ impl Actor for Behavior {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        state.handle(message).await;
+        match state.place {
+            Place::Alone | Place::Home(..) => state.handle(&myself, message).await,
+            Place::Guest => state.handle_as_guest(&myself, message).await,
+        }
         state.look_again(&myself);
         Ok(())
     }
@@ -187,7 +216,7 @@ impl Actor for Behavior {
 }
 
 impl State {
-    async fn handle(&mut self, message: Message) {
+    async fn handle(&mut self, myself: &ActorRef<Message>, message: Message) {
         let now = self.world.clock.now();
         match message {
             Message::Connected { agent, connection, profile, reply, .. } => {
@@ -214,7 +243,7 @@ impl State {
                 answer(reply, Ok(candidates.collect()));
             }
             Message::Reserve { agent, conversation, reply, .. } => {
-                answer(reply, self.reserve(&agent, conversation, now));
+                answer(reply, self.reserve_durably(&agent, conversation, now).await);
             }
             Message::Cancel { agent, conversation } => {
                 self.change(agent, |it| it.capacity.cancel(conversation));
@@ -228,7 +257,13 @@ impl State {
             Message::Unwatch { outlet_id } => {
                 self.tenant.watchers.lock().remove(&outlet_id);
             }
-            Message::Wake => self.catch_up(),
+            Message::Desks { node, is_new } => self.take_desks(&node, is_new, now),
+            // Of a home before this one.
+            Message::Mirrored { .. } => {}
+            Message::Wake => match self.place {
+                Place::Alone => self.catch_up(),
+                Place::Home(..) | Place::Guest => self.look_who_is_home(myself).await,
+            },
             Message::Look => {
                 self.looks_at = None;
                 self.tell_all_changes();
@@ -319,8 +354,8 @@ impl State {
     /// Takes the slots from the cards, which say what the log says, and who is there from the open
     /// connections. One that closes meanwhile says so in a message that follows.
     fn catch_up(&mut self) {
-        for (connection, id) in &*self.tenant.desks.lock() {
-            self.agents.entry(*id).or_default().presence.connected(*connection);
+        for (connection, id) in self.tenant.desks.all() {
+            self.agents.entry(id).or_default().presence.connected(connection);
         }
         let mut owned: HashMap<AgentId, Vec<(ConversationId, Arc<str>)>> = HashMap::new();
         for card in self.tenant.cards().all() {
@@ -377,6 +412,9 @@ impl State {
         let took_offers = agent.told.as_ref().is_some_and(|told| told.effective.takes_offers());
         let takes_offers = shown.effective.takes_offers();
         agent.told = Some(shown.clone());
+        if let Some(link) = self.tenant.link() {
+            link.note_agent(&shown);
+        }
         let delivery = Delivery::Presence { agents: Arc::new([shown]), snapshot: false };
         self.tell(View::Agents, &delivery);
         if took_offers != takes_offers {
@@ -392,6 +430,9 @@ impl State {
             .any(|it| it.told.as_ref().is_some_and(|told| told.effective.takes_offers()));
         if self.tenant.anybody_online() != online {
             self.tenant.set_anybody_online(online);
+            if let Some(link) = self.tenant.link() {
+                link.note_anybody(online);
+            }
             self.tell(View::Anybody, &Delivery::AnybodyOnline(online));
         }
     }
@@ -426,7 +467,7 @@ impl State {
         }
         self.looks_at = Some(falls);
         let wait_ms = u64::try_from(falls.ms_since(now)).unwrap_or(0);
-        myself.send_after(std::time::Duration::from_millis(wait_ms), || Message::Look);
+        myself.send_after(Duration::from_millis(wait_ms), || Message::Look);
     }
 
     fn show(&self, id: AgentId) -> Result<AgentPresence, Refusal> {
@@ -436,7 +477,10 @@ impl State {
     }
 
     fn show_all(&self, now: Timestamp) -> Arc<[AgentPresence]> {
-        let mut all: Vec<_> = self.agents.iter().map(|(id, it)| it.show(*id, now)).collect();
+        let mut all: Vec<_> = match (&self.place, self.tenant.link()) {
+            (Place::Guest, Some(link)) => link.agents().into_values().collect(),
+            _ => self.agents.iter().map(|(id, it)| it.show(*id, now)).collect(),
+        };
         all.sort_by_key(|it| it.agent.id);
         all.into()
     }

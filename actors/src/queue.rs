@@ -6,12 +6,15 @@
 //! What it offers it carries out one after another: reserve at presence, route the conversation,
 //! and the log says what came of it. It never stands still for that: an offer runs beside it, and
 //! so does the telling of those who wrote while nobody was there that somebody is there now.
+//!
+//! Among nodes it acts on the tenant's home alone, and elsewhere lies idle.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use switchboard_cluster::ownership::Epoch;
 use switchboard_domain::card::Card;
 use switchboard_domain::conversation::{Command, Request, Status};
 use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId, Timestamp};
@@ -24,6 +27,7 @@ use crate::answer::Refusal;
 use crate::mailbox::{Permit, Reply};
 use crate::observe;
 use crate::presence;
+use crate::remote::home::Place;
 use crate::tenant::Tenant;
 use crate::world::World;
 
@@ -55,9 +59,11 @@ impl Handle {
         policy: Policy,
     ) -> Result<(), Refusal> {
         let tenant = self.world.tenants.get(&self.world, tenant);
-        tenant.policies.lock().insert(department, policy);
+        tenant.policies.lock().insert(department.clone(), policy);
+        // The home hears of it soon, and keeps to it.
+        tenant.told_policies(&HashMap::from([(department, policy)]));
         let within = self.world.config.answer_within;
-        let changed = |_permit, reply| Message::PoliciesChanged { _permit, reply };
+        let changed = |_permit, reply| Message::PoliciesChanged { asked: Some((_permit, reply)) };
         tenant.queue.ask(within, changed).await
     }
 }
@@ -65,7 +71,9 @@ impl Handle {
 /// The messages of the queue.
 pub(crate) enum Message {
     /// Policies of departments changed.
-    PoliciesChanged { _permit: Permit, reply: Reply<()> },
+    PoliciesChanged { asked: Option<(Permit, Reply<()>)> },
+    /// Look whether the home is here.
+    Settle,
     /// Take what changed from the cards.
     Wake,
     /// A visitor subscribed and has not heard the place of that conversation.
@@ -107,21 +115,17 @@ pub(crate) struct State {
     /// Whether offline messages are being told that somebody is there.
     is_announcing: bool,
     /// The places that visitors were told last.
-    told: HashMap<ConversationId, Told>,
+    told: HashMap<ConversationId, Place>,
     tells_places: bool,
     told_at: Option<Instant>,
     n_routed: u64,
+    is_home: bool,
+    /// Since which epoch, among nodes.
+    since: Option<Epoch>,
 }
 
 /// Conversations that wait as offline messages, and when something last happened in each.
 type Offline = HashMap<ConversationId, Timestamp>;
-
-/// What a visitor was told.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Told {
-    position: u32,
-    eta: Option<(u32, u32)>,
-}
 
 impl Actor for Behavior {
     type Msg = Message;
@@ -151,10 +155,11 @@ impl Actor for Behavior {
             tells_places: false,
             told_at: None,
             n_routed: 0,
+            is_home: false,
+            since: None,
         };
-        state.set_policies();
-        for card in state.tenant.cards().all() {
-            state.take_in(card.id, Some(&card));
+        if state.tenant.link().is_none() {
+            state.begin();
         }
         Ok(state)
     }
@@ -165,13 +170,17 @@ impl Actor for Behavior {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        if !state.is_home {
+            state.handle_as_guest(message);
+            return Ok(());
+        }
         match message {
-            Message::PoliciesChanged { reply, .. } => {
+            Message::PoliciesChanged { asked } => {
                 state.set_policies();
                 state.look();
-                // Nobody waits any more when the answer cannot be sent.
-                drop(reply.send(Ok(())));
+                say_done(asked);
             }
+            Message::Settle => state.look_who_is_home(),
             Message::Wake => state.take_changes(),
             Message::Listens { conversation, .. } => {
                 state.told.remove(&conversation);
@@ -200,7 +209,64 @@ impl Actor for Behavior {
     }
 }
 
+/// Nobody waits any more when the answer cannot be sent.
+fn say_done(asked: Option<(Permit, Reply<()>)>) {
+    if let Some((_permit, reply)) = asked {
+        drop(reply.send(Ok(())));
+    }
+}
+
 impl State {
+    /// What is offered is the home's to offer.
+    fn handle_as_guest(&mut self, message: Message) {
+        match message {
+            Message::PoliciesChanged { asked } => say_done(asked),
+            Message::Wake => {
+                drop(self.tenant.cards().take_for_queue());
+                self.look_who_is_home();
+            }
+            Message::Settle => self.look_who_is_home(),
+            Message::Observe(reply) => drop(reply.send(Ok(self.observe()))),
+            Message::Listens { .. }
+            | Message::AgentsChanged
+            | Message::Agents(_)
+            | Message::Offered { .. }
+            | Message::Announced { .. }
+            | Message::TellPlaces => {}
+        }
+    }
+
+    /// Begins where the home is here under another epoch than before; lets everything go where it
+    /// is here no more.
+    fn look_who_is_home(&mut self) {
+        let Some(link) = self.tenant.link() else { return };
+        let since = link.home_epoch();
+        if since == self.since {
+            return;
+        }
+        self.since = since;
+        self.queue = Queue::new(Policy::Manual);
+        self.offline = Offline::new();
+        self.told = HashMap::new();
+        self.is_home = since.is_some();
+        if self.is_home {
+            self.begin();
+            self.announce();
+            self.look();
+            self.tell_places_soon();
+        }
+    }
+
+    /// Takes in everything that is open.
+    fn begin(&mut self) {
+        self.is_home = true;
+        (self.is_busy, self.looks_again, self.is_announcing) = (false, false, false);
+        self.set_policies();
+        for card in self.tenant.cards().all() {
+            self.take_in(card.id, Some(&card));
+        }
+    }
+
     fn set_policies(&mut self) {
         for (department, policy) in &*self.tenant.policies.lock() {
             self.queue.set_policy(department.clone(), Some(*policy));
@@ -362,15 +428,14 @@ impl State {
         self.tells_places = false;
         self.told_at = Some(Instant::now());
         let Some(conversations) = self.world.conversations.get() else { return };
-        // Only of those whose visitor listens: most of a long line may be away.
+        // Only those whose visitor listens: most of a long line may be away.
         let mut told = HashMap::new();
         for (conversation, place) in self.queue.lines().flat_map(|line| self.queue.places(line)) {
             let position = u32::try_from(place.shown()).unwrap_or(u32::MAX);
             let eta = place.eta_s;
-            let now = Told { position, eta };
-            let key = ConversationKey { tenant: self.tenant.id.clone(), conversation };
+            let now = Place { position, eta };
             let is_known = self.told.get(&conversation) == Some(&now);
-            if is_known || conversations.fanout(&key).place(&key, position, eta) {
+            if is_known || self.tenant.tell_place(conversations, conversation, now) {
                 told.insert(conversation, now);
             }
         }

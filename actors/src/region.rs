@@ -12,7 +12,6 @@
 
 mod handle;
 mod line;
-pub(crate) mod remote;
 mod there;
 mod slot;
 
@@ -28,7 +27,9 @@ use switchboard_store::{ConversationKey, Fault, Store};
 use tokio::time::Instant;
 
 pub use self::handle::Handle;
-pub use self::remote::Remote;
+pub use crate::remote::Remote;
+
+pub(crate) use self::handle::Regions;
 
 use self::line::{Line, Lines};
 use self::slot::Slot;
@@ -437,7 +438,7 @@ async fn catch_up(world: &Arc<World>, key: &ConversationKey) -> Result<(), Fault
     // Who owns it otherwise tells of it.
     let Owner::Here(epoch) = world.ownership.owner(shard(key)) else { return Ok(()) };
     let Some(state) = open(&*world.store, key, epoch).await? else { return Ok(()) };
-    world.tenants.get(world, &key.tenant).put_unheard(&state);
+    world.tenants.get(world, &key.tenant).put_unheard(&state, epoch);
     world.store.put_checkpoints(vec![(key.clone(), state)]).await
 }
 

@@ -26,7 +26,7 @@ use crate::sabotage::Sabotage;
 use crate::supervisor::{self, Begin, Child, OnLimit};
 use crate::tenant::{Tenant, Tenants};
 use crate::world::World;
-use crate::{checkpoint, inbox, presence, queue, region};
+use crate::{checkpoint, inbox, presence, queue, region, tenant};
 
 /// Conversations repaired at once at the start.
 const REPAIR_BATCH: usize = 256;
@@ -157,6 +157,10 @@ impl System {
             .await
             .map_err(|error| StartError::Spawn { what: error.to_string().into() })?;
         world.tenants.live_under(root.clone());
+        if let Some(remote) = &world.remote {
+            remote.serve_tenants(&world);
+            tenant::keep(&world);
+        }
         Ok(Self { world, conversations, restarts, root, root_ended })
     }
 

@@ -1,12 +1,20 @@
 //! What the actors of one tenant share, and where they are reached.
+//!
+//! On a node among others this is the tenant's home, where presence and queue act, or a guest of
+//! it ([`link`]). Cards are on every node that serves the tenant, and lists are made of them there.
 
-use std::collections::HashMap;
+mod link;
+mod there;
+mod unsaid;
+
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
+use switchboard_cluster::ownership::Epoch;
 use switchboard_domain::card::Card;
 use switchboard_domain::conversation::{Conversation, Status};
 use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId};
@@ -14,6 +22,10 @@ use switchboard_domain::person::Principal;
 use switchboard_domain::queue::Policy;
 use switchboard_domain::receipt::Receipt;
 
+pub(crate) use self::link::Link;
+pub(crate) use self::there::{Found, keep};
+
+use self::link::By;
 use crate::cards::{Cards, Concerns};
 use crate::delivery::Outlet;
 use crate::mailbox::Address;
@@ -35,24 +47,63 @@ pub(crate) struct Tenant {
     pub(crate) presence: Address<presence::Message>,
     pub(crate) inbox: Address<inbox::Message>,
     pub(crate) queue: Address<queue::Message>,
+    /// `None` on a node that is alone: then this is the home.
+    link: Option<Link>,
     sabotage: Sabotage,
     departments: RwLock<HashMap<AgentId, Arc<[DepartmentId]>>>,
     anybody_online: AtomicBool,
     /// How its departments route, as told; `None` for conversations without one.
-    pub(crate) policies: Mutex<HashMap<Option<DepartmentId>, Policy>>,
+    pub(crate) policies: Mutex<Policies>,
     /// Who watches which list.
     pub(crate) watches: inbox::Watches,
     /// The open connections of agents; they outlive presence's actor, which begins again from them.
-    pub(crate) desks: Mutex<HashMap<u64, AgentId>>,
+    pub(crate) desks: Desks,
     /// Who is told of presence; they outlive its actor.
     pub(crate) watchers: Mutex<HashMap<u64, (presence::View, Outlet)>>,
+}
+
+/// How departments route; `None` as department for conversations without one.
+pub(crate) type Policies = HashMap<Option<DepartmentId>, Policy>;
+
+/// The open connections of agents on this node, by the connection's number.
+#[derive(Debug, Default)]
+pub(crate) struct Desks(Mutex<HashMap<u64, AgentId>>);
+
+impl Desks {
+    pub(crate) fn open(&self, connection: u64, agent: AgentId) {
+        self.0.lock().insert(connection, agent);
+    }
+
+    pub(crate) fn close(&self, connection: u64) {
+        self.0.lock().remove(&connection);
+    }
+
+    /// Each connection with its agent.
+    pub(crate) fn all(&self) -> Vec<(u64, AgentId)> {
+        self.0.lock().iter().map(|(connection, agent)| (*connection, *agent)).collect()
+    }
+
+    /// Who has a connection.
+    fn agents(&self) -> Vec<AgentId> {
+        let agents: HashSet<AgentId> = self.0.lock().values().copied().collect();
+        agents.into_iter().collect()
+    }
+
+    fn has(&self, agent: AgentId) -> bool {
+        self.0.lock().values().any(|it| *it == agent)
+    }
 }
 
 impl Tenant {
     fn new(id: TenantId, world: &World) -> Self {
         let mailbox_max = world.config.mailbox_max * MAILBOX_FACTOR;
+        let link = world
+            .remote
+            .as_ref()
+            .map(|remote| Link::new(id.clone(), Arc::clone(&world.ownership), Arc::clone(remote)));
         Self {
-            cards: Cards::new(id.clone()),
+            cards: Cards::new(id.clone(), link.is_some()),
+            link,
             id,
             meter: Arc::clone(&world.meter),
             sabotage: world.config.sabotage,
@@ -63,7 +114,7 @@ impl Tenant {
             anybody_online: AtomicBool::new(false),
             policies: Mutex::default(),
             watches: inbox::Watches::default(),
-            desks: Mutex::default(),
+            desks: Desks::default(),
             watchers: Mutex::default(),
         }
     }
@@ -73,38 +124,63 @@ impl Tenant {
         &self.cards
     }
 
-    /// Takes in what a conversation is now and tells whom it concerns.
-    pub(crate) fn put_card(&self, state: &Conversation) {
+    /// What it has to do with other nodes; `None` on a node that is alone.
+    pub(crate) const fn link(&self) -> Option<&Link> {
+        self.link.as_ref()
+    }
+
+    /// Takes in what a conversation is now, whose shard this node holds under that epoch, and tells
+    /// whom it concerns.
+    pub(crate) fn put_card(&self, state: &Conversation, epoch: Epoch) {
         if self.sabotage.leaks_cards() {
             #[expect(clippy::mem_forget, reason = "a planted leak that the memory gate must find")]
             std::mem::forget(Card::of(state));
         }
-        self.tell(self.cards.put(state));
-    }
-
-    /// As [`put_card`](Self::put_card), if the cards are behind: its actor failed before it could
-    /// tell them.
-    pub(crate) fn put_unheard(&self, state: &Conversation) {
-        if self.cards.are_behind(state) {
-            self.put_card(state);
+        let card = Arc::new(Card::of(state));
+        self.tell(self.cards.put(&card));
+        if let Some(link) = &self.link {
+            link.note_card(&card, By::Own(epoch));
         }
     }
 
-    /// Takes in how far agents have read a conversation.
+    /// As [`put_card`](Self::put_card), if the cards may be behind: its actor failed before it
+    /// could tell them, or nobody here told other nodes of it yet.
+    pub(crate) fn put_unheard(&self, state: &Conversation, epoch: Epoch) {
+        if self.link.is_some() || self.cards.are_behind(state) {
+            self.put_card(state, epoch);
+        }
+    }
+
+    /// Takes in how far agents have read a conversation, which this node owns under that epoch.
     pub(crate) fn put_readers(
         &self,
         conversation: ConversationId,
         receipts: impl Iterator<Item = (Principal, Receipt)>,
+        epoch: Epoch,
     ) {
         self.tell(self.cards.set_readers(conversation, receipts));
+        if let Some(link) = &self.link {
+            link.note_readers(conversation, By::Own(epoch));
+        }
     }
 
     /// A visitor subscribed to a conversation, and wants to hear its place if it waits.
     pub(crate) fn visitor_listens(&self, state: &Conversation) {
-        if state.status == Status::Waiting
-            && let Some(permit) = self.queue.gauge().enter()
+        if state.status != Status::Waiting {
+            return;
+        }
+        let conversation = state.id;
+        if let Some(link) = &self.link
+            && !self.is_home()
         {
-            let conversation = state.id;
+            link.note_listening(conversation);
+        } else {
+            self.listens(conversation);
+        }
+    }
+
+    fn listens(&self, conversation: ConversationId) {
+        if let Some(permit) = self.queue.gauge().enter() {
             // Lossy: a place that is not heard now is heard when it changes.
             drop(self.queue.cast(queue::Message::Listens { conversation, _permit: permit }));
         }
@@ -112,11 +188,15 @@ impl Tenant {
 
     /// An actor that is away is woken when it comes back, and then begins from the cards.
     fn tell(&self, concerns: Concerns) {
-        if concerns.inbox {
-            drop(self.inbox.cast(inbox::Message::Wake));
-        }
         if let Some(waited) = concerns.waited {
             self.meter.queue_wait(waited);
+        }
+        self.tell_actors(concerns);
+    }
+
+    fn tell_actors(&self, concerns: Concerns) {
+        if concerns.inbox {
+            drop(self.inbox.cast(inbox::Message::Wake));
         }
         if let Some(moved) = concerns.moved {
             drop(self.presence.cast(presence::Message::Moved(moved)));
@@ -179,6 +259,10 @@ impl Tenants {
         }
         let tenant = Arc::new(Tenant::new(id.clone(), world));
         known.insert(id.clone(), Arc::clone(&tenant));
+        if let Some(link) = &tenant.link {
+            // It looks for its home soon.
+            link.has_news();
+        }
         for child in children(world, &tenant) {
             if let Some(supervisor) = self.supervisor.get() {
                 // A supervisor that is gone means that the node goes down.

@@ -1,6 +1,8 @@
 //! What the tests of the actors share: a clock turned by hand, a store that breaks on demand, and
 //! short ways to ask.
 
+pub(crate) mod cluster;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};

@@ -56,15 +56,19 @@ pub struct Card {
     pub ordinals: Ordinals,
     /// The newest public message; its name and text are among the texts.
     pub last: Option<Last>,
-    rare: Option<Box<Rare>>,
-    texts: Texts,
+    /// What few open conversations have.
+    pub rare: Option<Box<Rare>>,
+    /// What it says in words.
+    pub texts: Texts,
 }
 
 /// What few open conversations have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Rare {
-    score: Option<u8>,
-    ticket: Option<Number>,
+pub struct Rare {
+    /// The score of the visitor's rating.
+    pub score: Option<u8>,
+    /// The linked ticket. Agents only.
+    pub ticket: Option<Number>,
 }
 
 /// The newest public message, as far as it is not text.
@@ -273,7 +277,7 @@ const _: () = assert!(size_of::<Card>() <= 240);
 /// Between the items of a list within a text: NUL is in no text (`message`).
 const SEPARATOR: &str = "\0";
 
-/// The texts of a card, in the order in which they lie.
+/// The texts of a card, in the order in which they lie. A new one is a new form between nodes.
 #[derive(Clone, Copy)]
 enum Part {
     Subject,
@@ -293,12 +297,28 @@ const N_PARTS: usize = Part::Tags as usize + 1;
 
 /// Texts end to end in one allocation, and where each ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Texts {
+pub struct Texts {
     all: Box<str>,
     ends: [u16; N_PARTS],
 }
 
 impl Texts {
+    /// All texts end to end, and where each ends: how they travel.
+    #[must_use]
+    pub const fn parts(&self) -> (&str, &[u16]) {
+        (&self.all, &self.ends)
+    }
+
+    /// What [`parts`](Self::parts) gave; `None` for what it cannot have given.
+    #[must_use]
+    pub fn of_parts(all: &str, ends: &[u16]) -> Option<Self> {
+        let ends: [u16; N_PARTS] = ends.try_into().ok()?;
+        let is_whole = ends.last().is_some_and(|end| usize::from(*end) == all.len());
+        let are_ends =
+            ends.is_sorted() && ends.iter().all(|end| all.is_char_boundary((*end).into()));
+        (is_whole && are_ends).then(|| Self { all: all.into(), ends })
+    }
+
     fn get(&self, part: Part) -> Option<&str> {
         let idx = part as usize;
         let start = idx.checked_sub(1).map_or(0, |before| self.ends[before]);

@@ -12,6 +12,10 @@ async fn state(node: &Node, n: u128) -> Arc<Conversation> {
     node.system.conversations().state(&key, &supervisor(9)).await.unwrap().state
 }
 
+fn card(state: &Conversation) -> Arc<Card> {
+    Arc::new(Card::of(state))
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_the_first_change_wakes_and_only_who_is_concerned() {
     let node = Node::start().await;
@@ -23,18 +27,21 @@ async fn only_the_first_change_wakes_and_only_who_is_concerned() {
     node.ask(&key, agent(1), None, accept(1)).await.unwrap();
     let active = state(&node, 1).await;
 
-    let cards = Cards::new(tenant());
-    assert_eq!(cards.put(&waiting), Concerns { inbox: true, queue: true, ..Concerns::default() });
-    assert_eq!(cards.put(&written), Concerns::default(), "both are awake");
+    let cards = Cards::new(tenant(), false);
+    assert_eq!(
+        cards.put(&card(&waiting)),
+        Concerns { inbox: true, queue: true, ..Concerns::default() }
+    );
+    assert_eq!(cards.put(&card(&written)), Concerns::default(), "both are awake");
     assert_eq!(cards.take_for_queue().len(), 1);
     assert_eq!(cards.take_for_inbox().len(), 1);
     let moved =
         Some(Moved { conversation: key.conversation, from: None, to: Some(agent_ref(1).id) });
     assert_eq!(
-        cards.put(&active),
+        cards.put(&card(&active)),
         Concerns { inbox: true, queue: true, moved, waited: Some(Duration::from_millis(2_500)) }
     );
-    assert_eq!(cards.put(&waiting), Concerns::default(), "older news changes nothing");
+    assert_eq!(cards.put(&card(&waiting)), Concerns::default(), "older news changes nothing");
     assert_eq!(cards.all()[0].agent, Some(agent_ref(1).id));
 }
 
@@ -52,10 +59,10 @@ async fn what_ends_leaves_and_is_told_once() {
     node.ask(&key, visitor(1), None, rate).await.unwrap();
     let rated = state(&node, 1).await;
 
-    let cards = Cards::new(tenant());
-    cards.put(&waiting);
-    cards.put(&closed);
-    cards.put(&rated);
+    let cards = Cards::new(tenant(), false);
+    cards.put(&card(&waiting));
+    cards.put(&card(&closed));
+    cards.put(&card(&rated));
     assert_eq!(cards.len(), 0);
     let changed = cards.take_for_inbox();
     assert_eq!(changed.len(), 1);
@@ -73,19 +80,19 @@ async fn a_list_that_is_older_than_the_news_undoes_nothing() {
     }
     pass(Duration::from_secs(2)).await;
     let store = node.store.memory.clone();
-    let cards = Cards::new(tenant());
+    let cards = Cards::new(tenant(), false);
     // Between the first page and its use, one is written on and one is closed.
-    cards.board.lock().ended_during_rebuild = Some(HashSet::new());
+    cards.board.lock().gone.newer = Some(HashMap::new());
     node.say(&crate::testing::key(1), 1).await.unwrap();
     let close = switchboard_domain::conversation::Command::Close {
         resolution: switchboard_domain::conversation::Resolution::None,
     };
     node.ask(&crate::testing::key(2), agent(1), None, close).await.unwrap();
-    cards.put(&*state(&node, 1).await);
-    cards.put(&*state(&node, 2).await);
+    cards.put(&card(&*state(&node, 1).await));
+    cards.put(&card(&*state(&node, 2).await));
     for n in 1..=3 {
         let stale = store.checkpoint(&crate::testing::key(n)).await.unwrap().unwrap();
-        cards.board.lock().restore(&stale, Vec::new());
+        cards.board.lock().restore(&card(&stale), Vec::new());
     }
     let mut seen: Vec<_> = cards.all().iter().map(|it| (it.id, it.heads.public.0)).collect();
     seen.sort();
@@ -106,13 +113,13 @@ async fn cards_are_rebuilt_over_many_pages_and_are_small() {
         Some(switchboard_domain::ids::Seq(1)),
     );
     pass(Duration::from_secs(2)).await;
-    let cards = Cards::new(tenant());
+    let cards = Cards::new(tenant(), false);
     cards.rebuild(&node.store.memory).await.unwrap();
     assert_eq!(cards.len(), 1_203);
     // Beside the card itself, a place in the map and a row in an order.
     let bytes = size_of::<Arc<Card>>() + cards.all()[0].bytes();
     assert!(bytes <= BYTES_TYPICAL_MAX, "{bytes}");
-    let none = Cards::new(tenant());
+    let none = Cards::new(tenant(), false);
     none.rebuild(&Memory::new()).await.unwrap();
     assert_eq!(none.len(), 0);
     let next = Node::open(node.store.left_behind(), Config::standard()).await;

@@ -111,7 +111,8 @@ impl State {
         self.receipts.set(principal, receipt);
         self.fanout.receipt(&self.key, &caller.author, receipt);
         if principal.is_agent() {
-            self.tenant.put_readers(self.key.conversation, self.receipts.of_agents());
+            let readers = self.receipts.of_agents();
+            self.tenant.put_readers(self.key.conversation, readers, self.epoch);
         }
         self.report();
     }

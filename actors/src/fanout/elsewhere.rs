@@ -12,8 +12,8 @@ use switchboard_store::ConversationKey;
 use super::{Audience, Fanout, Subscription};
 use crate::delivery::{Delivery, Unsubscribed};
 use crate::published::Published;
-use crate::region::remote::{News, Word};
 use crate::region::shard;
+use crate::remote::{News, Word};
 
 /// Somebody hears one stream on another node.
 #[derive(Clone, Debug, PartialEq, Eq)]

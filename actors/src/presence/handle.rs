@@ -14,7 +14,8 @@ use crate::answer::{Done, Refusal};
 use crate::delivery::Outlet;
 use crate::mailbox::{Permit, Reply};
 use crate::region;
-use crate::tenant::Tenant;
+use crate::remote::home::{Answer, Question};
+use crate::tenant::{Found, Tenant};
 use crate::world::World;
 
 /// Talks to the presence of any tenant. Cheap to clone.
@@ -43,21 +44,26 @@ impl Handle {
         connection: u64,
         profile: Profile,
     ) -> Result<AgentPresence, Refusal> {
-        self.tenant(tenant).desks.lock().insert(connection, agent);
-        self.ask(tenant, |_permit, reply| Message::Connected {
+        let it = self.tenant(tenant);
+        it.desks.open(connection, agent);
+        it.set_departments(agent, Arc::clone(&profile.departments));
+        it.note_desk(agent);
+        let question = || Question::Connect { agent, profile: profile.clone() };
+        let shown = self.ask(tenant, question, one, |_permit, reply| Message::Connected {
             agent,
             connection,
-            profile,
+            profile: profile.clone(),
             _permit,
             reply,
-        })
-        .await
+        });
+        shown.await
     }
 
     /// A connection of an agent closed.
     pub fn disconnected(&self, tenant: &TenantId, agent: AgentId, connection: u64) {
         let tenant = self.tenant(tenant);
-        tenant.desks.lock().remove(&connection);
+        tenant.desks.close(connection);
+        tenant.note_desk(agent);
         // Without a permit: one for each connection that was admitted, and it must not get lost.
         // When presence is away, its next life begins from those that are left.
         drop(tenant.presence.cast(Message::Disconnected { agent, connection }));
@@ -65,11 +71,7 @@ impl Handle {
 
     /// A heartbeat or any authenticated call: keeps the agent alive for two minutes.
     pub fn alive(&self, tenant: &TenantId, agent: AgentId) {
-        let tenant = self.tenant(tenant);
-        if let Some(permit) = tenant.presence.gauge().enter() {
-            // Lossy: the next sign of life says the same.
-            drop(tenant.presence.cast(Message::Alive { agent, _permit: permit }));
-        }
+        self.tenant(tenant).alive(agent);
     }
 
     /// Chooses a status.
@@ -135,7 +137,12 @@ impl Handle {
     ///
     /// [`Refusal`] when presence does not answer.
     pub async fn seen(&self, tenant: &TenantId) -> Result<HashMap<AgentId, Timestamp>, Refusal> {
-        self.ask(tenant, |_permit, reply| Message::Seen { _permit, reply }).await
+        let take = |answer| match answer {
+            Answer::Seen { seen } => Ok(seen.into_iter().collect()),
+            answer => Err(answer),
+        };
+        self.ask(tenant, || Question::Seen, take, |_permit, reply| Message::Seen { _permit, reply })
+            .await
     }
 
     /// One agent; `None` for one who was never there.
@@ -148,7 +155,12 @@ impl Handle {
         tenant: &TenantId,
         agent: AgentId,
     ) -> Result<Option<AgentPresence>, Refusal> {
-        self.ask(tenant, |_permit, reply| Message::Get { agent, _permit, reply }).await
+        let take = |answer| match answer {
+            Answer::Agent { agent } => Ok(agent),
+            answer => Err(answer),
+        };
+        let get = |_permit, reply| Message::Get { agent, _permit, reply };
+        self.ask(tenant, || Question::Get { agent }, take, get).await
     }
 
     /// All agents who were ever there, by id.
@@ -157,7 +169,12 @@ impl Handle {
     ///
     /// [`Refusal`] when presence does not answer.
     pub async fn all(&self, tenant: &TenantId) -> Result<Arc<[AgentPresence]>, Refusal> {
-        self.ask(tenant, |_permit, reply| Message::All { _permit, reply }).await
+        let take = |answer| match answer {
+            Answer::Agents { agents } => Ok(agents),
+            answer => Err(answer),
+        };
+        self.ask(tenant, || Question::All, take, |_permit, reply| Message::All { _permit, reply })
+            .await
     }
 
     /// Whether any agent takes conversations at this moment.
@@ -189,7 +206,12 @@ impl Handle {
         request: impl FnOnce(Arc<str>) -> Request,
     ) -> Result<Done, Refusal> {
         let (tenant, conversation) = (&key.tenant, key.conversation);
-        let reserved = self.ask(tenant, |_permit, reply| Message::Reserve {
+        let take = |answer| match answer {
+            Answer::Reserved { name } => Ok(name),
+            answer => Err(answer),
+        };
+        let question = || Question::Reserve { agent: agent.clone(), conversation };
+        let reserved = self.ask(tenant, question, take, |_permit, reply| Message::Reserve {
             agent: agent.clone(),
             conversation,
             _permit,
@@ -199,7 +221,9 @@ impl Handle {
         let result = self.conversations.ask(key, request(name)).await;
         match &result {
             // The log says so to presence itself, which then owns the slot.
-            Ok(done) if done.state.agent.as_ref().is_some_and(|it| it.id == agent.id) => {}
+            Ok(done) if done.state.agent.as_ref().is_some_and(|it| it.id == agent.id) => {
+                self.tenant(tenant).answered(&done.state);
+            }
             // Perhaps it was stored: the log will tell, or the reservation expires.
             Err(Refusal::Unknown | Refusal::Store(_)) => {}
             Ok(_) | Err(_) => self.cancel(tenant, agent.id, conversation),
@@ -211,8 +235,10 @@ impl Handle {
     /// `Delivery::Presence`, `View::Anybody` gets `Delivery::AnybodyOnline`.
     pub async fn watch(&self, tenant: &TenantId, view: View, outlet: &Outlet) {
         let outlet = outlet.clone();
-        let watched =
-            self.ask(tenant, |_permit, reply| Message::Watch { view, outlet, _permit, reply });
+        // Every node knows what to show.
+        let watch = |_permit, reply| Message::Watch { view, outlet, _permit, reply };
+        let watched = self.tenant(tenant);
+        let watched = watched.presence.ask(self.world.config.answer_within, watch);
         if let Err(refusal) = watched.await {
             tracing::warn!(%tenant, error = %refusal, "presence not watched");
         }
@@ -225,8 +251,7 @@ impl Handle {
     }
 
     fn cancel(&self, tenant: &TenantId, agent: AgentId, conversation: ConversationId) {
-        // When presence is away, its next life knows no reservations.
-        drop(self.tenant(tenant).presence.cast(Message::Cancel { agent, conversation }));
+        self.tenant(tenant).cancel(agent, conversation);
     }
 
     async fn set(
@@ -235,19 +260,50 @@ impl Handle {
         agent: &AgentRef,
         setting: Setting,
     ) -> Result<AgentPresence, Refusal> {
-        let agent = agent.clone();
-        self.ask(tenant, |_permit, reply| Message::Set { agent, setting, _permit, reply }).await
+        let question = || Question::Set { agent: agent.clone(), setting: setting.clone() };
+        let set = |_permit, reply| Message::Set {
+            agent: agent.clone(),
+            setting: setting.clone(),
+            _permit,
+            reply,
+        };
+        self.ask(tenant, question, one, set).await
     }
 
+    /// Asks presence at the tenant's home.
     async fn ask<T>(
         &self,
         tenant: &TenantId,
+        question: impl Fn() -> Question + Send,
+        take: impl FnOnce(Answer) -> Result<T, Answer>,
         message: impl FnOnce(Permit, Reply<T>) -> Message,
     ) -> Result<T, Refusal> {
-        self.tenant(tenant).presence.ask(self.world.config.answer_within, message).await
+        let (tenant, within) = (self.tenant(tenant), self.world.config.answer_within);
+        if let Some(link) = tenant.link() {
+            match Box::pin(tenant.find(link, question, within)).await? {
+                Found::Here => {}
+                Found::There(answer) => return take(answer).map_err(refusal_of),
+            }
+        }
+        tenant.presence.ask(within, message).await
     }
 
     fn tenant(&self, tenant: &TenantId) -> Arc<Tenant> {
         self.world.tenants.get(&self.world, tenant)
+    }
+}
+
+fn one(answer: Answer) -> Result<AgentPresence, Answer> {
+    match answer {
+        Answer::Agent { agent: Some(agent) } => Ok(agent),
+        answer => Err(answer),
+    }
+}
+
+/// Why there was no answer of the kind that was asked for.
+fn refusal_of(answer: Answer) -> Refusal {
+    match answer {
+        Answer::Refused { refusal } => refusal,
+        _ => Refusal::Unknown,
     }
 }

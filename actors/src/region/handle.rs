@@ -39,7 +39,7 @@ const HISTORY_EVENTS_MAX: usize = 1_000;
 #[derive(Clone)]
 pub struct Handle(Arc<Regions>);
 
-pub(super) struct Regions {
+pub(crate) struct Regions {
     pub(super) config: Config,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -91,7 +91,7 @@ impl Handle {
         Self(regions)
     }
 
-    pub(super) const fn of(regions: Arc<Regions>) -> Self {
+    pub(crate) const fn of(regions: Arc<Regions>) -> Self {
         Self(regions)
     }
 

@@ -13,13 +13,13 @@ use switchboard_store::{ConversationKey, Range};
 use tokio::time::Instant;
 
 use super::handle::{Handle, Others, Regions};
-use super::remote::{Answer, Asker, Enters, Outcome, Question, Word};
 use super::{Message, shard};
 use crate::answer::{Done, History, Refusal, View};
 use crate::conversation::{self, Hears, Stretch};
 use crate::delivery::Outlet;
 use crate::mailbox::{BUSY, Reply};
 use crate::published::Published;
+use crate::remote::{Answer, Asker, Enters, Outcome, Question, Word};
 
 /// How long to wait before an owner is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -227,7 +227,7 @@ fn refusal_of(answer: Answer, is_in_doubt: bool) -> Refusal {
 /// From other nodes to this one.
 impl Handle {
     /// Another node asks.
-    pub(super) fn asked(&self, asker: Asker, key: ConversationKey, question: Question) {
+    pub(crate) fn asked(&self, asker: Asker, key: ConversationKey, question: Question) {
         let Some(others) = &self.regions().others else { return };
         match others.ownership.owner(shard(&key)) {
             Owner::Here(_) => {}
@@ -312,7 +312,7 @@ impl Handle {
     }
 
     /// A client of another node says something.
-    pub(super) fn said(&self, by: &NodeName, key: &ConversationKey, word: Word) {
+    pub(crate) fn said(&self, by: &NodeName, key: &ConversationKey, word: Word) {
         match word {
             Word::Receipt { caller, received, read } => {
                 let caller = Box::new(caller);
@@ -324,7 +324,7 @@ impl Handle {
     }
 
     /// A node is gone.
-    pub(super) fn gone(&self, node: &NodeName) {
+    pub(crate) fn gone(&self, node: &NodeName) {
         for place in self.regions().places() {
             place.fanout.gone(node);
         }

@@ -1,148 +1,14 @@
 //! Nodes of one process over a network in memory, one store, and owners that change.
 
-use std::collections::HashMap;
-
-use parking_lot::Mutex;
-use switchboard_cluster::ownership::{Epoch, Ownership};
-use switchboard_cluster::shard::Shard;
-use switchboard_cluster::transport::memory::Network;
-use switchboard_domain::conversation::{Body, Command, SendKey};
-use switchboard_store::memory::Memory;
+use switchboard_domain::conversation::Body;
 
 use super::*;
 use crate::delivery::{Delivery, Unsubscribed};
-use crate::meter::Unmetered;
-use crate::region::Remote;
 use crate::subscriber::Receiver;
-use crate::system::{Config, System};
+use crate::testing::cluster::{Cluster, Dice, name, settle};
 use crate::testing::{
-    HandClock, accept, agent, connection, create, key, note, send, send_key, take_all, visitor,
+    accept, agent, connection, create, key, note, send, send_key, take_all, visitor,
 };
-
-/// Who owns which shard, as the rows of a cluster would say; the first node owns all others.
-#[derive(Debug, Default)]
-struct Table(Mutex<HashMap<Shard, (usize, Epoch)>>);
-
-impl Table {
-    fn of(&self, shard: Shard) -> (usize, Epoch) {
-        self.0.lock().get(&shard).copied().unwrap_or((0, Epoch(1)))
-    }
-
-    fn give(&self, shard: Shard, to: usize) {
-        let (_, Epoch(epoch)) = self.of(shard);
-        self.0.lock().insert(shard, (to, Epoch(epoch + 1)));
-    }
-}
-
-/// A node's view of it: what it owns it knows, of the rest what it heard last.
-#[derive(Debug)]
-struct View {
-    idx: usize,
-    name: NodeName,
-    table: Arc<Table>,
-    heard: Mutex<HashMap<Shard, NodeName>>,
-}
-
-impl Ownership for View {
-    fn node(&self) -> &NodeName {
-        &self.name
-    }
-
-    fn owner(&self, shard: Shard) -> Owner {
-        let (owner, epoch) = self.table.of(shard);
-        if owner == self.idx {
-            return Owner::Here(epoch);
-        }
-        let heard = self.heard.lock().get(&shard).cloned();
-        match heard.unwrap_or_else(|| name(0)) {
-            node if node == self.name => Owner::Nobody,
-            node => Owner::There(node),
-        }
-    }
-
-    fn moved(&self, shard: Shard, to: NodeName) {
-        self.heard.lock().insert(shard, to);
-    }
-
-    fn holds(&self, shard: Shard, epoch: Epoch) -> bool {
-        self.table.of(shard) == (self.idx, epoch)
-    }
-}
-
-fn name(idx: usize) -> NodeName {
-    NodeName(format!("node-{idx}").into())
-}
-
-struct Cluster {
-    /// The node that died.
-    dead: Mutex<Option<usize>>,
-    network: Network,
-    table: Arc<Table>,
-    nodes: Vec<(System, Arc<View>)>,
-}
-
-impl Cluster {
-    async fn start(count: usize, seed: u64) -> Self {
-        let (network, store) = (Network::new(seed), Memory::default());
-        let (table, dead) = (Arc::default(), Mutex::default());
-        let mut it = Self { dead, network, table, nodes: Vec::new() };
-        for idx in 0..count {
-            let view = View {
-                idx,
-                name: name(idx),
-                table: Arc::clone(&it.table),
-                heard: Mutex::default(),
-            };
-            let view = Arc::new(view);
-            let remote = Remote::new();
-            remote.connect(Arc::new(it.network.node(name(idx))));
-            let system = System::join(
-                Config::standard(),
-                Arc::new(store.clone()),
-                Arc::new(HandClock::default()),
-                Arc::clone(&view) as _,
-                Arc::new(Unmetered),
-                Some(Arc::clone(&remote)),
-            );
-            it.nodes.push((system.await.expect("the node starts"), view));
-            it.network.listen(&name(idx), remote.receiver());
-        }
-        it
-    }
-
-    fn at(&self, idx: usize) -> Handle {
-        self.nodes[idx].0.conversations()
-    }
-
-    async fn ask(
-        &self,
-        idx: usize,
-        key: &ConversationKey,
-        caller: Caller,
-        send_key: Option<SendKey>,
-        command: Command,
-    ) -> Result<Done, Refusal> {
-        self.at(idx).ask(key, Request { caller, key: send_key, command }).await
-    }
-
-    /// Says to all nodes but the owner itself who owns a conversation now.
-    fn announce(&self, key: &ConversationKey) {
-        let (owner, _) = self.table.of(shard(key));
-        for (_, view) in &self.nodes {
-            view.moved(shard(key), name(owner));
-        }
-    }
-
-    async fn live(&self, idx: usize) -> usize {
-        self.nodes[idx].0.observe().await.regions.iter().map(|it| it.live).sum()
-    }
-
-    async fn stop(self) {
-        for (system, _) in self.nodes {
-            system.drain(Duration::from_secs(5)).await;
-        }
-    }
-}
 
 /// A client that hears one stream wherever it is, and begins again when it is told to.
 struct Reader {
@@ -221,10 +87,6 @@ fn text(published: &Published) -> Option<String> {
         Body::Message { text, .. } | Body::Note { text, .. } => Some(text.to_string()),
         _ => None,
     }
-}
-
-async fn settle() {
-    tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -310,28 +172,6 @@ async fn typing_and_receipts_reach_other_nodes() {
     cluster.stop().await;
 }
 
-/// Draws numbers.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-
-    /// A node that lives.
-    fn node(&mut self, cluster: &Cluster) -> usize {
-        loop {
-            let node = usize::try_from(self.below(3)).expect("small");
-            if Some(node) != *cluster.dead.lock() {
-                return node;
-            }
-        }
-    }
-}
-
 /// What goes wrong between two messages.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
@@ -345,16 +185,11 @@ enum Trouble {
     Dies,
 }
 
-/// Where a client of that node is connected now.
-fn place_of(cluster: &Cluster, at: usize) -> usize {
-    if *cluster.dead.lock() == Some(at) { (at + 1) % 3 } else { at }
-}
-
 /// Retries as a client does, at any node, and gives the position.
 async fn say(cluster: &Cluster, dice: &mut Dice, key: &ConversationKey, who: u64, n: u64) -> u64 {
     let caller = if who == 1 { visitor(1) } else { agent(1) };
     loop {
-        let at = dice.node(cluster);
+        let at = cluster.any(dice);
         let (sent, text) = (send_key(who.into(), n), format!("{who}:{n}"));
         let asked = cluster.ask(at, key, caller.clone(), Some(sent), send(&text));
         match asked.await {
@@ -397,9 +232,9 @@ async fn through(trouble: Trouble, seed: u64) {
     let mut dice = Dice(seed * 77 + 5);
     while !senders.iter().all(tokio::task::JoinHandle::is_finished) {
         for (at, reader) in readers.iter_mut().enumerate() {
-            reader.follow(&cluster.at(place_of(&cluster, at)), &key).await;
+            reader.follow(&cluster.at(cluster.place_of(at)), &key).await;
         }
-        let (one, other) = (dice.node(&cluster), dice.node(&cluster));
+        let (one, other) = (cluster.any(&mut dice), cluster.any(&mut dice));
         let (owner, _) = cluster.table.of(shard(&key));
         match trouble {
             Trouble::Moves => cluster.table.give(shard(&key), one),
@@ -415,7 +250,7 @@ async fn through(trouble: Trouble, seed: u64) {
                     cluster.network.cut(&name(owner), &name(*it), Duration::ZERO).await;
                 }
                 cluster.table.give(shard(&key), one);
-                cluster.announce(&key);
+                cluster.announce(shard(&key));
                 tokio::time::sleep(Duration::from_millis(dice.below(300))).await;
                 for it in &others {
                     cluster.network.connect(&name(owner), &name(*it));
@@ -428,7 +263,7 @@ async fn through(trouble: Trouble, seed: u64) {
                 readers[owner].begin_again();
                 tokio::time::sleep(Duration::from_millis(dice.below(2_000))).await;
                 cluster.table.give(shard(&key), one);
-                cluster.announce(&key);
+                cluster.announce(shard(&key));
             }
             Trouble::Cut | Trouble::Isolated | Trouble::Dies => {}
         }
@@ -441,7 +276,7 @@ async fn through(trouble: Trouble, seed: u64) {
         acked.extend(own);
     }
     acked.sort();
-    cluster.announce(&key);
+    cluster.announce(shard(&key));
     // The readers follow until they have heard the last of it.
     let head = acked.last().expect("something was sent").0;
     for (at, reader) in readers.iter_mut().enumerate() {
@@ -449,7 +284,7 @@ async fn through(trouble: Trouble, seed: u64) {
             if reader.last() >= head {
                 break;
             }
-            reader.follow(&cluster.at(place_of(&cluster, at)), &key).await;
+            reader.follow(&cluster.at(cluster.place_of(at)), &key).await;
             settle().await;
         }
     }

@@ -2,6 +2,8 @@ use switchboard_domain::conversation::Body;
 use switchboard_domain::ids::EventId;
 
 use super::*;
+use crate::presence::{AgentPresence, Setting};
+use crate::remote::home::{Answer, Bulletin, Place, Question, Report};
 use crate::testing::{agent, agent_ref, create, send_key, visitor};
 
 fn bytes_of(it: &impl Form) -> Vec<u8> {
@@ -87,6 +89,84 @@ fn every_refusal_arrives_as_it_was() {
         let read = Refusal::take(&mut &bytes[..]).expect("it reads");
         assert!(read.to_string() == refusal.to_string());
     }
+}
+
+#[test]
+fn what_a_tenant_is_told_arrives_as_it_was() {
+    let event = Event {
+        stream: Stream::Public,
+        seq: Seq(1),
+        public_head: Seq(1),
+        id: EventId::from_u128(1),
+        at: Timestamp(5),
+        from: visitor(1).author,
+        key: None,
+        ordinals: Ordinals::default(),
+        body: Body::Created(Box::new(created())),
+    };
+    let state = Conversation::begin(ConversationId::from_u128(1), &event).expect("it begins");
+    let plain = Card::of(&state);
+    let rare = Rare { score: Some(4), ticket: Some(Number(9)) };
+    let rated = Card { rare: Some(Box::new(rare)), status: Status::Closed, ..plain.clone() };
+    let (cards, agent) = (vec![Arc::new(plain), Arc::new(rated)], agent_ref(7));
+    let readers = vec![(state.id, vec![(agent.id, 3)])];
+    let policies =
+        vec![(None, Policy::Skills), (Some(DepartmentId("sales".into())), Policy::Manual)];
+    let shown = AgentPresence {
+        agent: agent.clone(),
+        effective: presence::Status::Away,
+        chosen: presence::Status::Busy,
+        capacity: 5,
+        active: 2,
+        skills: ["sql".into()].into(),
+        departments: [DepartmentId("sales".into())].into(),
+        desk: None,
+    };
+    check(&Report {
+        cards: cards.clone(),
+        readers: readers.clone(),
+        desks: vec![(agent.id, true)],
+        alive: vec![agent.id],
+        listening: vec![state.id],
+        cancelled: vec![(agent.id, state.id)],
+        policies: policies.clone(),
+    });
+    check(&Bulletin {
+        cards,
+        readers,
+        is_whole: true,
+        agents: vec![shown.clone()],
+        anybody: Some(false),
+        places: vec![(state.id, Place { position: 3, eta: Some((40, 90)) })],
+        policies,
+    });
+    for setting in [
+        Setting::Status(presence::Status::Offline),
+        Setting::Capacity(3),
+        Setting::Skills(vec!["sql".into()]),
+        Setting::Desk(Some(DepartmentId("sales".into()))),
+    ] {
+        check(&Question::Set { agent: agent.clone(), setting });
+    }
+    check(&Answer::Agents { agents: [shown].into() });
+}
+
+fn created() -> Created {
+    match create(1, Some("sales")) {
+        Command::Create { created, .. } => *created,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn texts_whose_ends_do_not_fit_are_refused() {
+    let ends = |ends: [u16; 11]| Texts::of_parts("grüß", &ends).is_some();
+    assert!(ends([0, 2, 2, 4, 6, 6, 6, 6, 6, 6, 6]));
+    assert!(!ends([0, 3, 3, 4, 6, 6, 6, 6, 6, 6, 6]), "within a letter");
+    assert!(!ends([0, 4, 2, 4, 6, 6, 6, 6, 6, 6, 6]), "backwards");
+    assert!(!ends([0, 2, 2, 4, 6, 6, 6, 6, 6, 6, 7]), "beyond");
+    assert!(!ends([0; 11]), "something is left");
+    assert!(Texts::of_parts("", &[0; 10]).is_none(), "one is missing");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What two nodes say to each other about conversations.
+//! What two nodes say to each other; of tenants in [`home`].
 
 use std::sync::Arc;
 
@@ -11,9 +11,19 @@ use switchboard_domain::trail::Page;
 use switchboard_store::{ConversationKey, Range};
 
 use super::form::{Form, variants};
+use super::home;
 use crate::answer::Refusal;
 
 /// One envelope.
+#[derive(Clone, Debug)]
+pub(super) enum Envelope {
+    /// Of a conversation.
+    Conversation(Message),
+    /// Of a tenant.
+    Tenant(home::Message),
+}
+
+/// What is said of a conversation.
 #[derive(Clone, Debug)]
 pub(super) enum Message {
     /// From a node that serves a client to the owner.
@@ -28,7 +38,7 @@ pub(super) enum Message {
 
 /// What is asked of a conversation.
 #[derive(Clone, Debug)]
-pub(in crate::region) enum Question {
+pub(crate) enum Question {
     /// Carry a request out.
     Carry { request: Request },
     /// Show the state.
@@ -41,7 +51,7 @@ pub(in crate::region) enum Question {
 
 /// What is answered.
 #[derive(Clone, Debug)]
-pub(in crate::region) enum Answer {
+pub(crate) enum Answer {
     /// A request was carried out.
     Done { events: Vec<Event>, duplicate: bool, state: Arc<Conversation> },
     /// The state.
@@ -94,6 +104,7 @@ pub(crate) enum Word {
     Unlisten { stream: Stream },
 }
 
+variants!(Envelope { 0 Conversation(message), 1 Tenant(message) });
 variants!(Message {
     0 Ask { id, key, question },
     1 Answer { id, answer },
@@ -133,17 +144,29 @@ variants!(Word {
     4 Unlisten { stream },
 });
 
-impl Message {
-    /// Its envelope.
+impl From<Message> for Envelope {
+    fn from(message: Message) -> Self {
+        Self::Conversation(message)
+    }
+}
+
+impl From<home::Message> for Envelope {
+    fn from(message: home::Message) -> Self {
+        Self::Tenant(message)
+    }
+}
+
+impl Envelope {
+    /// Its bytes.
     pub(super) fn write(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(512);
         self.put(&mut bytes);
         bytes.into()
     }
 
-    /// What an envelope says; `None` for one that says nothing.
-    pub(super) fn read(mut envelope: &[u8]) -> Option<Self> {
-        let message = Self::take(&mut envelope)?;
-        envelope.is_empty().then_some(message)
+    /// What bytes say; `None` for those that say nothing.
+    pub(super) fn read(mut bytes: &[u8]) -> Option<Self> {
+        let envelope = Self::take(&mut bytes)?;
+        bytes.is_empty().then_some(envelope)
     }
 }

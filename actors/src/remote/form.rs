@@ -9,14 +9,17 @@ use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
+use switchboard_domain::card::{Card, Last, Rare, Texts};
 use switchboard_domain::conversation::{
-    Command, Contact, Conversation, Created, Event, Ordinals, Priority, Rating, Rejection, Request,
-    Resolution, SendKey, Start, Stream, Target, TransferTarget,
+    Command, Contact, Conversation, Created, Event, Heads, Ordinals, Priority, Rating, Rejection,
+    Request, Resolution, SendKey, Start, Status, Stream, Target, TransferTarget,
 };
 use switchboard_domain::ids::{
     ConversationId, DepartmentId, Id, Number, Seq, TenantId, Timestamp, WidgetId,
 };
 use switchboard_domain::person::{AgentRef, Author, Caller, Principal, Role};
+use switchboard_domain::presence;
+use switchboard_domain::queue::Policy;
 use switchboard_domain::receipt::Receipt;
 use switchboard_domain::trail::Page;
 use switchboard_store::record::{
@@ -84,7 +87,7 @@ macro_rules! wrappers {
 
 /// A type by its variants, each with its number and its fields.
 macro_rules! variants {
-    ($type:ident {
+    ($type:ty {
         $($tag:literal $variant:ident $({ $($field:ident),* })? $(($inner:ident))?),* $(,)?
     }) => {
         impl Form for $type {
@@ -112,9 +115,9 @@ macro_rules! variants {
     };
 }
 
-pub(super) use variants;
+pub(super) use {fields, variants};
 
-numbers!(u8, u32, u64, i64, u128);
+numbers!(u8, u16, u32, u64, i64, u128);
 wrappers!(TenantId, DepartmentId, WidgetId, Number, Seq, Timestamp);
 fields!(ConversationKey { tenant, conversation });
 fields!(AgentRef { id, name });
@@ -140,8 +143,36 @@ fields!(Rating { score, comment });
 fields!(Ordinals { visitor, agent, system });
 fields!(Receipt { received, read, read_ordinals });
 fields!(Page { url, title, at });
+fields!(Heads { public, internal });
+fields!(Last { seq, from, at });
+fields!(Rare { score, ticket });
+fields!(Card {
+    id,
+    log,
+    number,
+    visitor,
+    verified,
+    agent,
+    status,
+    resolution,
+    offline,
+    transferred,
+    priority,
+    created_at,
+    last_at,
+    last_public_at,
+    waiting_since,
+    heads,
+    ordinals,
+    last,
+    rare,
+    texts
+});
 variants!(Principal { 0 Visitor(id), 1 Agent(id), 2 Bot(id), 3 System });
 variants!(Role { 0 Visitor, 1 Agent, 2 Supervisor, 3 Admin, 4 Owner });
+variants!(Status { 0 Waiting, 1 Active, 2 Closed, 3 Archived });
+variants!(presence::Status { 0 Online, 1 Away, 2 Busy, 3 Offline });
+variants!(Policy { 0 Manual, 1 LeastBusy, 2 RoundRobin, 3 Skills });
 variants!(Stream { 0 Public, 1 Internal });
 variants!(Range { 0 After(seq), 1 Before(seq) });
 variants!(Priority { 0 Low, 1 Medium, 2 High, 3 Urgent });
@@ -287,6 +318,19 @@ impl<A: Form, B: Form> Form for (A, B) {
     }
 }
 
+impl<T: Form> Form for Arc<[T]> {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.len().put(to);
+        for it in &**self {
+            it.put(to);
+        }
+    }
+
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        Vec::take(from).map(Into::into)
+    }
+}
+
 impl<T: Form> Form for Box<T> {
     fn put(&self, to: &mut Vec<u8>) {
         (**self).put(to);
@@ -319,6 +363,32 @@ impl Form for Event {
         let key = under_way(ConversationId::from_u128(0));
         let place = EventPlace { key: &key, stream, seq, epoch: 0 };
         decode_event(place, take_bytes(from)?).ok()
+    }
+}
+
+impl Form for Arc<Card> {
+    fn put(&self, to: &mut Vec<u8>) {
+        (**self).put(to);
+    }
+
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        Card::take(from).map(Self::new)
+    }
+}
+
+impl Form for Texts {
+    fn put(&self, to: &mut Vec<u8>) {
+        let (all, ends) = self.parts();
+        put_bytes(all.as_bytes(), to);
+        ends.len().put(to);
+        for end in ends {
+            end.put(to);
+        }
+    }
+
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        let all = std::str::from_utf8(take_bytes(from)?).ok()?;
+        Self::of_parts(all, &Vec::take(from)?)
     }
 }
 

@@ -1,0 +1,486 @@
+//! A tenant among nodes: the way to its home, what comes from there, and what its home answers.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use ractor::concurrency::oneshot;
+use switchboard_cluster::ownership::{Epoch, NodeName, Owner};
+use switchboard_cluster::transport::NotSent;
+use switchboard_domain::card::Card;
+use switchboard_domain::conversation::Conversation;
+use switchboard_domain::ids::{AgentId, ConversationId};
+use switchboard_store::{ConversationKey, Fault, Store};
+use tokio::time::Instant;
+
+use super::link::{At, By};
+use super::{Link, Policies, Tenant};
+use crate::answer::Refusal;
+use crate::cards::Concerns;
+use crate::mailbox::{BUSY, Permit, Reply, answered};
+use crate::remote::home::{Answer, Bulletin, News, Place, Question, Report, Word};
+use crate::remote::{Asker, Outcome};
+use crate::world::World;
+use crate::{presence, queue, region};
+
+/// How long to wait before a home is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How often a node looks who is home, where nothing made it look.
+const SETTLE_EVERY: Duration = Duration::from_millis(250);
+/// How long changes gather before they are told: a busy conversation is told so often at most.
+const GATHER: Duration = Duration::from_millis(25);
+/// Rounds of [`SETTLE_EVERY`], about, after which what ended is nobody's news any more: twice this
+/// is remembered, longer than anything old is told.
+const FORGET_ROUNDS: u32 = 480;
+
+/// Where a question is to be carried out.
+pub(crate) enum Found {
+    /// By the actors of this node.
+    Here,
+    /// The home answered it.
+    There(Answer),
+}
+
+/// Keeps every tenant in touch with its home, as long as the actors are there.
+pub(crate) fn keep(world: &Arc<World>) {
+    let Some(remote) = &world.remote else { return };
+    let has_news = Arc::clone(&remote.has_news);
+    let world = Arc::downgrade(world);
+    ractor::concurrency::spawn(async move {
+        for round in 0_u32.. {
+            if tokio::time::timeout(SETTLE_EVERY, has_news.notified()).await.is_ok() {
+                tokio::time::sleep(GATHER).await;
+            }
+            let Some(world) = Weak::upgrade(&world) else { return };
+            for tenant in world.tenants.all() {
+                tenant.settle(&world);
+                tenant.flush();
+                if round.is_multiple_of(FORGET_ROUNDS) {
+                    tenant.cards.forget_gone();
+                }
+            }
+        }
+    });
+}
+
+/// From this node to the home.
+impl Tenant {
+    /// Whether presence and queue act here.
+    pub(crate) fn is_home(&self) -> bool {
+        self.link.as_ref().is_none_or(|link| link.at() == At::Here)
+    }
+
+    /// Asks the home, whichever node that is, until it answers or time is over.
+    pub(crate) async fn find(
+        &self,
+        link: &Link,
+        question: impl Fn() -> Question + Send,
+        within: Duration,
+    ) -> Result<Found, Refusal> {
+        let until = Instant::now() + within;
+        let mut is_in_doubt = false;
+        loop {
+            if let At::Here = link.at() {
+                return Ok(Found::Here);
+            }
+            if let At::There(node) = link.at() {
+                let within = until.saturating_duration_since(Instant::now());
+                let asked = link.remote().ask_home(&node, &self.id, question(), within);
+                match asked.await {
+                    Outcome::Answered(Answer::Moved { to: Some(to) }) => {
+                        link.ownership().moved(link.shard(), NodeName(to));
+                    }
+                    Outcome::Answered(Answer::Moved { to: None })
+                    | Outcome::NotSent(NotSent::Down) => {}
+                    Outcome::Answered(answer) => return Ok(Found::There(answer)),
+                    // Too much waits for that node already: more would only wait too.
+                    Outcome::NotSent(NotSent::Full | NotSent::TooLong) => break,
+                    // Whatever became of it: asked twice it leaves the same behind.
+                    Outcome::Lost => is_in_doubt = true,
+                }
+            }
+            if Instant::now() + LOOK_AGAIN >= until {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Err(if is_in_doubt { Refusal::Unknown } else { BUSY })
+    }
+
+    /// A connection of an agent opened or closed.
+    pub(crate) fn note_desk(&self, agent: AgentId) {
+        if let Some(link) = &self.link {
+            link.note_desk(agent);
+        }
+    }
+
+    /// An agent gave a sign of life.
+    pub(crate) fn alive(&self, agent: AgentId) {
+        match &self.link {
+            Some(link) if !self.is_home() => link.note_alive(agent),
+            Some(_) | None => self.alive_here(agent),
+        }
+    }
+
+    fn alive_here(&self, agent: AgentId) {
+        if let Some(permit) = self.presence.gauge().enter() {
+            // Lossy: the next sign of life says the same.
+            let alive = presence::Message::Alive { agent, _permit: permit };
+            drop(self.presence.cast(alive));
+        }
+    }
+
+    /// Nothing came of a reservation.
+    pub(crate) fn cancel(&self, agent: AgentId, conversation: ConversationId) {
+        match &self.link {
+            Some(link) if !self.is_home() => link.note_cancelled(agent, conversation),
+            // When presence is away, its next life knows no reservations, or they expire.
+            Some(_) | None => {
+                let cancel = presence::Message::Cancel { agent, conversation };
+                drop(self.presence.cast(cancel));
+            }
+        }
+    }
+
+    /// The owner of a conversation answered a client that this is what it is now. The owner says
+    /// so itself; but a slot must not be free again before it is heard (P11).
+    pub(crate) fn answered(&self, state: &Conversation) {
+        if self.link.is_some() {
+            self.put_told(&Arc::new(Card::of(state)), By::Answer);
+        }
+    }
+
+    /// How departments route changed here.
+    pub(crate) fn told_policies(&self, policies: &Policies) {
+        if let Some(link) = &self.link {
+            link.note_policies(policies, By::Answer);
+        }
+    }
+
+    /// Tells the visitor of a waiting conversation its place. Whether anybody is told.
+    pub(crate) fn tell_place(
+        &self,
+        conversations: &region::Handle,
+        conversation: ConversationId,
+        place: Place,
+    ) -> bool {
+        let key = self.key(conversation);
+        if let Some(link) = &self.link
+            && let Owner::There(node) = link.ownership().owner(region::shard(&key))
+        {
+            return link.note_place(&node, conversation, place);
+        }
+        conversations.fanout(&key).place(&key, place.position, place.eta)
+    }
+
+    fn key(&self, conversation: ConversationId) -> ConversationKey {
+        ConversationKey { tenant: self.id.clone(), conversation }
+    }
+
+    fn put_told(&self, card: &Arc<Card>, by: By<'_>) {
+        // How long it waited its owner has counted.
+        self.tell_actors(Concerns { waited: None, ..self.cards.put(card) });
+        if let Some(link) = &self.link {
+            link.note_card(card, by);
+        }
+    }
+
+    fn put_readers_told(
+        &self,
+        conversation: ConversationId,
+        readers: Vec<(AgentId, u32)>,
+        by: &NodeName,
+    ) {
+        self.tell_actors(self.cards.set_readers_told(conversation, readers));
+        if let Some(link) = &self.link {
+            link.note_readers(conversation, By::Node(by));
+        }
+    }
+}
+
+/// When the home comes and goes.
+impl Tenant {
+    /// Looks who is home and does what follows.
+    pub(super) fn settle(self: &Arc<Self>, world: &Arc<World>) {
+        let Some(link) = &self.link else { return };
+        let turn = link.settle(&self.cards, &self.desks);
+        if turn.has_ended {
+            self.let_actors_look();
+        }
+        if let Some(epoch) = turn.begins {
+            tracing::info!(tenant = %self.id, "this node is the home");
+            let (world, tenant) = (Arc::clone(world), Arc::clone(self));
+            ractor::concurrency::spawn(async move { tenant.come_home(&world, epoch).await });
+        } else if turn.verifies
+            && let Some(epoch) = link.home_epoch()
+        {
+            let (world, tenant) = (Arc::clone(world), Arc::clone(self));
+            ractor::concurrency::spawn(async move { tenant.verify_again(&world, epoch).await });
+        }
+    }
+
+    async fn come_home(&self, world: &World, epoch: Epoch) {
+        let Some(link) = &self.link else { return };
+        match self.verify(link, &*world.store).await {
+            Ok(()) => {
+                link.may_begin(epoch);
+                self.let_actors_look();
+            }
+            Err(fault) => {
+                tracing::warn!(tenant = %self.id, error = %fault, "not at home yet");
+                link.failed(epoch);
+            }
+        }
+    }
+
+    async fn verify_again(&self, world: &World, epoch: Epoch) {
+        let Some(link) = &self.link else { return };
+        let reached_all = link.reaches_all();
+        let verified = self.verify(link, &*world.store).await;
+        if let Err(fault) = &verified {
+            tracing::warn!(tenant = %self.id, error = %fault, "the lists were not verified");
+        }
+        link.verified(epoch, reached_all && verified.is_ok());
+    }
+
+    /// Takes from the store what is newer there than what anybody told: what nodes stored and did
+    /// not live to tell.
+    async fn verify(&self, link: &Link, store: &dyn Store) -> Result<(), Fault> {
+        let put = |card: &Arc<Card>, concerns: Concerns| {
+            self.tell_actors(Concerns { waited: None, ..concerns });
+            link.note_card(card, By::Store);
+            link.note_readers(card.id, By::Store);
+        };
+        let open = self.cards.read(store, &put).await?;
+        for card in self.cards.all() {
+            if open.contains(&card.id) || link.is_own(card.id) {
+                continue;
+            }
+            // Its checkpoint is not written yet, or it has ended.
+            if let Some(state) = store.checkpoint(&self.key(card.id)).await?
+                && !state.status.is_open()
+            {
+                self.put_told(&Arc::new(Card::of(&state)), By::Store);
+            }
+        }
+        Ok(())
+    }
+
+    fn let_actors_look(&self) {
+        // Those who are away look when they come back.
+        drop(self.presence.cast(presence::Message::Wake));
+        drop(self.queue.cast(queue::Message::Settle));
+    }
+
+    pub(super) fn flush(&self) {
+        if let Some(link) = &self.link {
+            link.flush(&self.cards, &self.desks);
+        }
+    }
+
+    /// A node is gone, and its connections with it.
+    pub(crate) fn gone(&self, node: &NodeName) {
+        if let Some(link) = &self.link
+            && link.gone(node)
+        {
+            let gone = presence::Message::Desks { node: node.clone(), is_new: false };
+            drop(self.presence.cast(gone));
+        }
+    }
+}
+
+/// From the home to this guest.
+impl Tenant {
+    pub(crate) fn told(&self, world: &World, from: &NodeName, visit: u64, news: News) {
+        let Some(link) = &self.link else { return };
+        match news {
+            News::Bulletin { version, bulletin } => {
+                if link.heard(from, visit, version) {
+                    self.take_in((world, link), from, bulletin);
+                }
+            }
+            News::Over { to } => link.over(from, visit, to),
+        }
+    }
+
+    fn take_in(&self, (world, link): (&World, &Link), from: &NodeName, bulletin: Bulletin) {
+        let Bulletin { cards, readers, is_whole, agents, anybody, places, policies } = bulletin;
+        for card in &cards {
+            self.put_told(card, By::Node(from));
+        }
+        for (conversation, readers) in readers {
+            self.put_readers_told(conversation, readers, from);
+        }
+        if is_whole {
+            for conversation in link.take_unconfirmed() {
+                self.tell_actors(self.cards.take_away(conversation));
+            }
+        }
+        for shown in &agents {
+            self.set_departments(shown.agent.id, Arc::clone(&shown.departments));
+        }
+        let agents = link.mirror(agents);
+        let anybody = anybody.filter(|online| *online != self.anybody_online());
+        if !agents.is_empty() || anybody.is_some() {
+            if let Some(online) = anybody {
+                self.set_anybody_online(online);
+            }
+            // An actor that is away shows everything anew when it comes back.
+            let mirrored = presence::Message::Mirrored { agents: agents.into(), anybody };
+            drop(self.presence.cast(mirrored));
+        }
+        self.policies.lock().extend(policies);
+        if let Some(conversations) = world.conversations.get() {
+            for (conversation, Place { position, eta }) in places {
+                let key = self.key(conversation);
+                conversations.fanout(&key).place(&key, position, eta);
+            }
+        }
+    }
+}
+
+/// From any node to this home.
+impl Tenant {
+    /// Another node asks.
+    pub(crate) fn asked(self: &Arc<Self>, world: &Arc<World>, asker: Asker, question: Question) {
+        let Some(link) = &self.link else { return };
+        self.settle(world);
+        match link.at() {
+            At::Here => {}
+            At::There(node) => return asker.answer_home(Answer::Moved { to: Some(node.0) }),
+            At::Nowhere => return asker.answer_home(Answer::Moved { to: None }),
+        }
+        use presence::Message;
+        let within = world.config.answer_within;
+        match question {
+            Question::Connect { agent, profile } => {
+                let connection = presence::connection_of(asker.node());
+                link.set_desk(asker.node(), agent, true);
+                let connect = |_permit, reply| Message::Connected {
+                    agent,
+                    connection,
+                    profile,
+                    _permit,
+                    reply,
+                };
+                self.pass(asker, within, connect, |agent| Answer::Agent { agent: Some(agent) });
+            }
+            Question::Set { agent, setting } => {
+                let set = |_permit, reply| Message::Set { agent, setting, _permit, reply };
+                self.pass(asker, within, set, |agent| Answer::Agent { agent: Some(agent) });
+            }
+            Question::Get { agent } => {
+                let get = |_permit, reply| Message::Get { agent, _permit, reply };
+                self.pass(asker, within, get, |agent| Answer::Agent { agent });
+            }
+            Question::All => {
+                let all = |_permit, reply| Message::All { _permit, reply };
+                self.pass(asker, within, all, |agents| Answer::Agents { agents });
+            }
+            Question::Seen => {
+                let seen = |_permit, reply| Message::Seen { _permit, reply };
+                self.pass(asker, within, seen, |seen| Answer::Seen {
+                    seen: seen.into_iter().collect(),
+                });
+            }
+            Question::Reserve { agent, conversation } => {
+                let reserve =
+                    |_permit, reply| Message::Reserve { agent, conversation, _permit, reply };
+                self.pass(asker, within, reserve, |name| Answer::Reserved { name });
+            }
+        }
+    }
+
+    /// Passes a question on, in the order in which questions come, and answers it when it is
+    /// answered.
+    fn pass<T: Send + 'static>(
+        &self,
+        asker: Asker,
+        within: Duration,
+        message: impl FnOnce(Permit, Reply<T>) -> presence::Message,
+        answer: impl FnOnce(T) -> Answer + Send + 'static,
+    ) {
+        let Some(permit) = self.presence.gauge().enter() else {
+            return asker.answer_home(Answer::Refused { refusal: BUSY });
+        };
+        let (reply, replied) = oneshot();
+        if self.presence.cast(message(permit, reply.into())).is_err() {
+            return asker.answer_home(Answer::Moved { to: None });
+        }
+        ractor::concurrency::spawn(async move {
+            asker.answer_home(match answered(within, replied).await {
+                Ok(done) => answer(done),
+                Err(refusal) => Answer::Refused { refusal },
+            });
+        });
+    }
+
+    /// A guest says something.
+    pub(crate) fn said(
+        self: &Arc<Self>,
+        world: &Arc<World>,
+        from: &NodeName,
+        visit: u64,
+        word: Word,
+    ) {
+        let Some(link) = &self.link else { return };
+        self.settle(world);
+        let is_known = match word {
+            Word::Follow { desks, seen } => {
+                let policies = self.policies.lock().clone();
+                let follows = link.followed(from, visit, (desks, seen), &self.cards, &policies);
+                if follows {
+                    // One that is away looks at all guests when it comes back.
+                    let desks = presence::Message::Desks { node: from.clone(), is_new: true };
+                    drop(self.presence.cast(desks));
+                }
+                follows
+            }
+            Word::Still => link.knows(from, visit),
+            Word::Report { report } => {
+                let is_known = link.knows(from, visit);
+                if is_known {
+                    self.take_report(link, from, report);
+                }
+                is_known
+            }
+        };
+        if !is_known {
+            link.say_over(from, visit);
+        }
+    }
+
+    fn take_report(&self, link: &Link, from: &NodeName, report: Report) {
+        let Report { cards, readers, desks, alive, listening, cancelled, policies } = report;
+        for card in &cards {
+            self.put_told(card, By::Node(from));
+        }
+        for (conversation, readers) in readers {
+            self.put_readers_told(conversation, readers, from);
+        }
+        if !desks.is_empty() {
+            for (agent, is_there) in desks {
+                link.set_desk(from, agent, is_there);
+            }
+            let desks = presence::Message::Desks { node: from.clone(), is_new: false };
+            drop(self.presence.cast(desks));
+        }
+        for agent in alive {
+            self.alive_here(agent);
+        }
+        for conversation in listening {
+            self.listens(conversation);
+        }
+        for (agent, conversation) in cancelled {
+            drop(self.presence.cast(presence::Message::Cancel { agent, conversation }));
+        }
+        if !policies.is_empty() {
+            let policies = policies.into_iter().collect();
+            link.note_policies(&policies, By::Node(from));
+            self.policies.lock().extend(policies);
+            drop(self.queue.cast(queue::Message::PoliciesChanged { asked: None }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

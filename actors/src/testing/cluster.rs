@@ -1,0 +1,186 @@
+//! Nodes of one process over a network in memory, one store, and owners that change.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use switchboard_cluster::ownership::{Epoch, NodeName, Owner, Ownership};
+use switchboard_cluster::shard::Shard;
+use switchboard_cluster::transport::memory::Network;
+use switchboard_domain::conversation::{Command, Request, SendKey};
+use switchboard_domain::person::Caller;
+use switchboard_store::ConversationKey;
+use switchboard_store::memory::Memory;
+
+use super::HandClock;
+use crate::answer::{Done, Refusal};
+use crate::meter::Unmetered;
+use crate::region::{self, Remote};
+use crate::system::{Config, System};
+
+/// Who owns which shard, as the rows of a cluster would say; the first node owns all others.
+#[derive(Debug, Default)]
+pub(crate) struct Table(Mutex<HashMap<Shard, (usize, Epoch)>>);
+
+impl Table {
+    pub(crate) fn of(&self, shard: Shard) -> (usize, Epoch) {
+        self.0.lock().get(&shard).copied().unwrap_or((0, Epoch(1)))
+    }
+
+    pub(crate) fn give(&self, shard: Shard, to: usize) {
+        let (_, Epoch(epoch)) = self.of(shard);
+        self.0.lock().insert(shard, (to, Epoch(epoch + 1)));
+    }
+}
+
+/// A node's view of it: what it owns it knows, of the rest what it heard last.
+#[derive(Debug)]
+pub(crate) struct View {
+    idx: usize,
+    name: NodeName,
+    table: Arc<Table>,
+    heard: Mutex<HashMap<Shard, NodeName>>,
+}
+
+impl Ownership for View {
+    fn node(&self) -> &NodeName {
+        &self.name
+    }
+
+    fn owner(&self, shard: Shard) -> Owner {
+        let (owner, epoch) = self.table.of(shard);
+        if owner == self.idx {
+            return Owner::Here(epoch);
+        }
+        let heard = self.heard.lock().get(&shard).cloned();
+        match heard.unwrap_or_else(|| name(0)) {
+            node if node == self.name => Owner::Nobody,
+            node => Owner::There(node),
+        }
+    }
+
+    fn moved(&self, shard: Shard, to: NodeName) {
+        self.heard.lock().insert(shard, to);
+    }
+
+    fn holds(&self, shard: Shard, epoch: Epoch) -> bool {
+        self.table.of(shard) == (self.idx, epoch)
+    }
+}
+
+pub(crate) fn name(idx: usize) -> NodeName {
+    NodeName(format!("node-{idx}").into())
+}
+
+/// Lets what is on the way arrive.
+pub(crate) async fn settle() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+pub(crate) struct Cluster {
+    /// The node that died.
+    pub(crate) dead: Mutex<Option<usize>>,
+    pub(crate) network: Network,
+    pub(crate) table: Arc<Table>,
+    pub(crate) clock: Arc<HandClock>,
+    nodes: Vec<(System, Arc<View>)>,
+}
+
+impl Cluster {
+    pub(crate) async fn start(count: usize, seed: u64) -> Self {
+        Self::with(Config::standard(), count, seed).await
+    }
+
+    pub(crate) async fn with(config: Config, count: usize, seed: u64) -> Self {
+        let (network, store) = (Network::new(seed), Memory::default());
+        let (table, clock, dead) = (Arc::default(), Arc::default(), Mutex::default());
+        let mut it = Self { dead, network, table, clock, nodes: Vec::new() };
+        for idx in 0..count {
+            let view = View {
+                idx,
+                name: name(idx),
+                table: Arc::clone(&it.table),
+                heard: Mutex::default(),
+            };
+            let view = Arc::new(view);
+            let remote = Remote::new();
+            remote.connect(Arc::new(it.network.node(name(idx))));
+            let system = System::join(
+                config.clone(),
+                Arc::new(store.clone()),
+                Arc::clone(&it.clock) as _,
+                Arc::clone(&view) as _,
+                Arc::new(Unmetered),
+                Some(Arc::clone(&remote)),
+            );
+            it.nodes.push((system.await.expect("the node starts"), view));
+            it.network.listen(&name(idx), remote.receiver());
+        }
+        it
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(crate) fn system(&self, idx: usize) -> &System {
+        &self.nodes[idx].0
+    }
+
+    pub(crate) fn at(&self, idx: usize) -> region::Handle {
+        self.nodes[idx].0.conversations()
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        idx: usize,
+        key: &ConversationKey,
+        caller: Caller,
+        send_key: Option<SendKey>,
+        command: Command,
+    ) -> Result<Done, Refusal> {
+        self.at(idx).ask(key, Request { caller, key: send_key, command }).await
+    }
+
+    /// Says to all nodes but the owner itself who owns a shard now.
+    pub(crate) fn announce(&self, shard: Shard) {
+        let (owner, _) = self.table.of(shard);
+        for (_, view) in &self.nodes {
+            view.moved(shard, name(owner));
+        }
+    }
+
+    pub(crate) async fn live(&self, idx: usize) -> usize {
+        self.nodes[idx].0.observe().await.regions.iter().map(|it| it.live).sum()
+    }
+
+    /// Where a client of that node is connected now.
+    pub(crate) fn place_of(&self, at: usize) -> usize {
+        if *self.dead.lock() == Some(at) { (at + 1) % self.len() } else { at }
+    }
+
+    /// A node that lives.
+    pub(crate) fn any(&self, dice: &mut Dice) -> usize {
+        let end = u64::try_from(self.len()).expect("small");
+        self.place_of(usize::try_from(dice.below(end)).expect("small"))
+    }
+
+    pub(crate) async fn stop(self) {
+        for (system, _) in self.nodes {
+            system.drain(Duration::from_secs(5)).await;
+        }
+    }
+}
+
+/// Draws numbers.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
