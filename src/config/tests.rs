@@ -172,6 +172,9 @@ fn settings_that_do_not_go_together_are_refused() {
         ("[store]\ncache_mib = 0", false),
         ("[auth]\nleeway_seconds = 5", true),
         ("[auth]\nleeway_seconds = 3000", false),
+        ("[dialects]\nsocket_io_ping_ms = 100\nsocket_io_pong_ms = 120000", true),
+        ("[dialects]\nsocket_io_ping_ms = 30001", false),
+        ("[dialects]\nsocket_io_pong_ms = 99", false),
         ("[log]\nfilter = \"a=b=c\"", false),
     ] {
         assert_eq!(load(file, &[]).unwrap().check().is_ok(), fine, "{file}");

@@ -20,6 +20,7 @@ pub mod ges;
 pub mod tms;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::response::IntoResponse;
@@ -29,7 +30,7 @@ use switchboard_domain::person::Role;
 
 use self::cors::{Manner, Origins};
 use self::seat::Places;
-use self::socket_io::{Dialect, SocketIo};
+use self::socket_io::{Dialect, Heartbeat, SocketIo};
 use super::doors::Doors;
 use crate::directory::origin::Pattern;
 use crate::directory::tenant;
@@ -64,6 +65,11 @@ pub struct Config {
     pub tms_origins: Vec<String>,
     /// Sockets of all dialects together; more are refused.
     pub connections_max: usize,
+    /// Milliseconds between two pings of a Socket.IO client, from 100 to 30,000. Proxies must keep
+    /// connections that long without a word.
+    pub socket_io_ping_ms: u64,
+    /// Milliseconds within which a ping must be answered, from 100 to 120,000.
+    pub socket_io_pong_ms: u64,
 }
 
 impl Default for Config {
@@ -80,6 +86,8 @@ impl Default for Config {
             tms: true,
             tms_origins: Vec::new(),
             connections_max: 20_000,
+            socket_io_ping_ms: 25_000,
+            socket_io_pong_ms: 20_000,
         }
     }
 }
@@ -104,6 +112,15 @@ impl Config {
                     .map_err(|why| (setting, format!("{origin:?} allows no page: {why}")))?;
             }
         }
+        for (setting, ms, ms_max) in [
+            // A poll is answered by the next ping, and has to be within a request's time.
+            ("dialects.socket_io_ping_ms", self.socket_io_ping_ms, 30_000),
+            ("dialects.socket_io_pong_ms", self.socket_io_pong_ms, 120_000),
+        ] {
+            if !(100..=ms_max).contains(&ms) {
+                return Err((setting, format!("must be from 100 to {ms_max}")));
+            }
+        }
         if !tenant::is_name(&self.tenant) {
             return Err(("dialects.tenant", "is not a tenant's name".to_owned()));
         }
@@ -116,7 +133,7 @@ pub fn router(config: &Config, doors: &Arc<Doors>) -> Router {
     let origins = |own: &[String]| Arc::new(Origins::new(Arc::clone(doors), own));
     let mut router = Router::new();
     let places = Places::new(config.connections_max);
-    let mut socket_io = Mount::new(doors, &places);
+    let mut socket_io = Mount::new(doors, &places, config);
     if config.phase5 {
         let origins = origins(&config.phase5_origins);
         socket_io.serve::<phase5::Live>("/", &origins, &config.phase5_origins, ());
@@ -155,13 +172,18 @@ pub fn router(config: &Config, doors: &Arc<Doors>) -> Router {
 struct Mount<'a> {
     doors: &'a Arc<Doors>,
     places: &'a Places,
+    heartbeat: Heartbeat,
     socket_io: Option<SocketIo>,
     origins: Vec<String>,
 }
 
 impl<'a> Mount<'a> {
-    const fn new(doors: &'a Arc<Doors>, places: &'a Places) -> Self {
-        Self { doors, places, socket_io: None, origins: Vec::new() }
+    const fn new(doors: &'a Arc<Doors>, places: &'a Places, config: &Config) -> Self {
+        let heartbeat = Heartbeat {
+            every: Duration::from_millis(config.socket_io_ping_ms),
+            within: Duration::from_millis(config.socket_io_pong_ms),
+        };
+        Self { doors, places, heartbeat, socket_io: None, origins: Vec::new() }
     }
 
     fn serve<D: Dialect>(
@@ -171,7 +193,7 @@ impl<'a> Mount<'a> {
         own: &[String],
         profile: D::Profile,
     ) {
-        let new = || SocketIo::new(self.doors, self.places);
+        let new = || SocketIo::new(self.doors, self.places, self.heartbeat);
         self.socket_io.get_or_insert_with(new).namespace::<D>(namespace, origins, profile);
         self.origins.extend_from_slice(own);
     }

@@ -12,6 +12,8 @@ mod fullmag;
 mod ges;
 mod tms;
 mod pairs;
+mod protocol;
+mod hostile;
 
 use std::path::PathBuf;
 

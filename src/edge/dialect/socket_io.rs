@@ -30,9 +30,8 @@ use socketioxide::extract::{AckSender, Event, SocketRef, TryData};
 use socketioxide::handler::{ConnectHandler, FromMessageParts, Value as Packet};
 use socketioxide::socket::Socket;
 use socketioxide::{ParserConfig, SendError, SocketError, SocketIo as Io};
-use switchboard_actors::delivery::{Delivery, Outlet};
+use switchboard_actors::delivery::Delivery;
 use switchboard_actors::subscriber::{self, Receiver};
-use switchboard_domain::ids::Timestamp;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -89,7 +88,7 @@ pub trait Dialect: Sized + Send + 'static {
         Ok(())
     }
 
-    /// Begins a connection whose namespace the client has entered.
+    /// Begins a connection whose client will know of it in a moment; nothing can be told yet.
     fn enter(
         link: &mut Link,
         profile: Self::Profile,
@@ -249,13 +248,15 @@ impl Link {
         }
     }
 
-    /// Takes the client out of the namespace, if it is still there.
+    /// Takes the client out of the namespace, if it is still there: a goodbye to who has left would
+    /// reach who has come back.
     async fn end(self) {
         let mut waited = Duration::ZERO;
-        // A transport that is full cannot take a goodbye; if it never can, the missed heartbeat
-        // ends it.
-        while let Err(SocketError::InternalChannelFull) = self.socket.clone().disconnect() {
-            if waited >= STALLED_MAX {
+        while self.socket.connected() && waited < STALLED_MAX {
+            // A transport that is full cannot take a goodbye; if it never can, the missed heartbeat
+            // ends it.
+            let ended = self.socket.clone().disconnect();
+            if !matches!(ended, Err(SocketError::InternalChannelFull)) {
                 return;
             }
             sleep(LOOK_EVERY).await;
@@ -264,12 +265,11 @@ impl Link {
     }
 }
 
-/// What a connection is made of between the check of its credential and its first turn.
-struct Beginning {
-    identity: Arc<Identity>,
-    address: IpAddr,
-    began_at: Timestamp,
-    outlet: Outlet,
+/// What a connection is made of between the moment it is let in, when it hears already, and its
+/// first turn, when its client knows.
+struct Beginning<D> {
+    seat: Taken,
+    dialect: D,
     deliveries: Receiver<Delivery>,
     heard: mpsc::Receiver<Heard>,
     waiting: Arc<Waiting>,
@@ -277,7 +277,18 @@ struct Beginning {
     _place: Place,
 }
 
-type Begun = Arc<Mutex<Option<Beginning>>>;
+type Begun<D> = Arc<Mutex<Option<Beginning<D>>>>;
+
+/// A seat that is left again if its client never comes to know of it.
+struct Taken(Option<Seat>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(seat) = &mut self.0 {
+            seat.leave(Close::Gone);
+        }
+    }
+}
 
 /// How much of what a client emitted waits, and whether its connection is over.
 #[derive(Debug, Default)]
@@ -310,6 +321,15 @@ impl Waiting {
     }
 }
 
+/// How often clients are asked whether they are there.
+#[derive(Clone, Copy, Debug)]
+pub struct Heartbeat {
+    /// Between two pings.
+    pub every: Duration,
+    /// Within which one must be answered.
+    pub within: Duration,
+}
+
 /// The one mount of Socket.IO on a node.
 pub struct SocketIo {
     doors: Arc<Doors>,
@@ -327,7 +347,7 @@ impl std::fmt::Debug for SocketIo {
 impl SocketIo {
     /// Mounts it. It ends with the node.
     #[must_use]
-    pub fn new(doors: &Arc<Doors>, places: &Places) -> Self {
+    pub fn new(doors: &Arc<Doors>, places: &Places, heartbeat: Heartbeat) -> Self {
         let parser = ParserConfig::common()
             .max_incoming_binaries(ATTACHMENTS_MAX)
             .max_incoming_binary_buf_size(ATTACHMENT_BYTES_MAX)
@@ -339,6 +359,8 @@ impl SocketIo {
             .ws_max_frame_size(PACKET_BYTES_MAX.into())
             .ws_read_buffer_size(READ_BYTES)
             .max_buffer_size(PACKETS_MAX)
+            .ping_interval(heartbeat.every)
+            .ping_timeout(heartbeat.within)
             .connect_timeout(CONNECT_WITHIN)
             .with_parser(parser)
             .build_svc();
@@ -365,26 +387,22 @@ impl SocketIo {
         let doors = Arc::clone(&self.doors);
         let places = self.places.clone();
         let origins = Arc::clone(origins);
-        let of_admit = profile.clone();
         let admit = move |socket: SocketRef, TryData(auth): TryData<Value>| {
             let doors = Arc::clone(&doors);
             let (places, origins) = (places.clone(), Arc::clone(&origins));
-            let profile = of_admit.clone();
-            async move {
-                let auth = auth.unwrap_or_default();
-                let admits = |identity: &Identity| D::admits(&profile, identity);
-                let admitted = admit(&doors, &origins, &places, &socket, &auth, admits).await;
-                admitted.map_err(|problem| D::words(&problem))
-            }
-        };
-        let doors = Arc::clone(&self.doors);
-        let serve = move |socket: SocketRef| {
-            let (doors, profile) = (Arc::clone(&doors), profile.clone());
+            let profile = profile.clone();
             Box::pin(async move {
-                let beginning = socket.extensions.remove::<Begun>();
+                let auth = auth.unwrap_or_default();
+                let admitted = admit::<D>(&doors, &origins, &places, &socket, &auth, profile).await;
+                admitted.map_err(|problem| D::words(&problem))
+            })
+        };
+        let serve = |socket: SocketRef| {
+            Box::pin(async move {
+                let beginning = socket.extensions.remove::<Begun<D>>();
                 let beginning = beginning.and_then(|begun| begun.lock().take());
                 if let Some(beginning) = beginning {
-                    Box::pin(serve::<D>(doors, socket, beginning, profile)).await;
+                    Box::pin(serve(socket, beginning)).await;
                 }
             })
         };
@@ -423,15 +441,15 @@ async fn charge(State(handshakes): State<Handshakes>, request: Request, next: Ne
     }
 }
 
-/// Checks who wants to enter a namespace, and prepares the connection: what the client emits right
-/// after it entered must not fall on deaf ears.
-async fn admit(
+/// Checks who wants to enter a namespace, and begins the connection before its client is told: what
+/// is emitted right after that must not fall on deaf ears, and what others say then must be heard.
+async fn admit<D: Dialect>(
     doors: &Arc<Doors>,
     origins: &Origins,
     places: &Places,
     socket: &SocketRef,
     auth: &Value,
-    admits: impl FnOnce(&Identity) -> Result<(), Problem> + Send,
+    profile: D::Profile,
 ) -> Result<(), Problem> {
     if doors.is_draining() {
         return Err(Code::Draining.into());
@@ -444,7 +462,7 @@ async fn admit(
     let identity = caller::authenticate(doors, token, address).await?;
     caller::require_scope(&identity, Scope::ConversationsRead)?;
     origins.check(&identity.tenant, &parts.headers)?;
-    admits(&identity)?;
+    D::admits(&profile, &identity)?;
     let place = places.take()?;
     let (outlet, deliveries) = subscriber::queue();
     let registration = doors.auth.register(&identity, &outlet).await?;
@@ -465,36 +483,34 @@ async fn admit(
         told.end(false);
         std::future::ready(())
     });
-    let beginning = Beginning {
-        identity,
-        address,
-        began_at: doors.clock.now(),
-        outlet,
-        deliveries,
-        heard,
-        waiting,
-        _registration: registration,
-        _place: place,
+    let began_at = doors.clock.now();
+    let seat = Seat::new(Arc::clone(doors), identity, address, began_at, outlet);
+    let mut link = Link { seat, socket: socket.clone() };
+    link.enter().await;
+    let entered = D::enter(&mut link, profile).await;
+    // What holds the socket must not be held by it.
+    let mut seat = link.seat;
+    let dialect = match entered {
+        Ok(dialect) => dialect,
+        Err(close) => {
+            seat.leave(close);
+            return Err(Code::Busy.into());
+        }
     };
-    socket.extensions.insert::<Begun>(Arc::new(Mutex::new(Some(beginning))));
+    let seat = Taken(Some(seat));
+    let (_registration, _place) = (registration, place);
+    let beginning = Beginning { seat, dialect, deliveries, heard, waiting, _registration, _place };
+    socket.extensions.insert::<Begun<D>>(Arc::new(Mutex::new(Some(beginning))));
     Ok(())
 }
 
-async fn serve<D: Dialect>(
-    doors: Arc<Doors>,
-    socket: SocketRef,
-    beginning: Beginning,
-    profile: D::Profile,
-) {
-    let Beginning {
-        identity, address, began_at, outlet, mut deliveries, mut heard, waiting, ..
-    } = beginning;
+async fn serve<D: Dialect>(socket: SocketRef, beginning: Beginning<D>) {
+    let Beginning { mut seat, dialect, mut deliveries, mut heard, waiting, .. } = beginning;
     let (_registration, _place) = (beginning._registration, beginning._place);
-    let seat = Seat::new(doors, identity, address, began_at, outlet);
+    let Some(seat) = seat.0.take() else { return };
     let mut link = Link { seat, socket };
-    link.enter().await;
     let close = tokio::select! {
-        close = run::<D>(&mut link, profile, &mut deliveries, &mut heard, &waiting) => close,
+        close = run(&mut link, dialect, &mut deliveries, &mut heard, &waiting) => close,
         close = waiting.over() => close,
     };
     tracing::debug!(tenant = %link.identity.tenant, ?close, "a socket.io connection ends");
@@ -505,15 +521,11 @@ async fn serve<D: Dialect>(
 /// Takes what comes until the connection ends; says why it did.
 async fn run<D: Dialect>(
     link: &mut Link,
-    profile: D::Profile,
+    mut dialect: D,
     deliveries: &mut Receiver<Delivery>,
     heard: &mut mpsc::Receiver<Heard>,
     waiting: &Waiting,
 ) -> Close {
-    let mut dialect = match D::enter(link, profile).await {
-        Ok(dialect) => dialect,
-        Err(close) => return close,
-    };
     let now = Instant::now();
     let mut frames = Bucket::full(link.doors.budgets.frames, now);
     let mut expires_at = link.expiry(now);

@@ -77,6 +77,26 @@ async fn a_flood_is_ended_or_answered_and_nobody_else_notices() {
     node.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_let_in_hears_from_that_moment_on() {
+    let node = TestNode::start().await;
+    let mut customer = connect(&node, "1", "customer").await;
+    let mut agent = connect(&node, "3", "agent").await;
+    let session = start(&mut customer).await;
+    agent.ask("chat:accept", &json!({ "session_id": session })).await.unwrap();
+    for n in 0..20 {
+        let (who, role) = if n % 2 == 0 { ("1", "customer") } else { ("3", "agent") };
+        let mut again = connect(&node, who, role).await;
+        let other = if n % 2 == 0 { &mut agent } else { &mut customer };
+        let said = json!({ "session_id": session, "content": format!("message {n}") });
+        assert_eq!(other.ask("chat:send_message", &said).await.unwrap()["success"], true);
+        let heard = again.next("chat:new_message").await.unwrap();
+        assert_eq!(heard["message"]["content"], said["content"]);
+    }
+    drop((customer, agent));
+    node.stop().await;
+}
+
 /// Polls until there is a packet of that kind; answers what it says.
 async fn polled(node: &TestNode, session: &str, kind: &str) -> String {
     loop {

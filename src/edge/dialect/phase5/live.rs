@@ -351,6 +351,11 @@ async fn tell_typing(
 impl Live {
     /// An agent hears own chats, and sees what waits and what comes.
     async fn enter_agent(&mut self, link: &mut Link, agent: AgentId) -> Result<(), Problem> {
+        // The live list would bring these in only after the client knows that it is here.
+        let open = link.doors.inbox.open_cards(&link.identity.tenant);
+        for card in open.iter().filter(|card| card.agent == Some(agent)).take(ROWS) {
+            link.join(card.id).await?;
+        }
         let lists = [(Status::Waiting, ListScope::All), (Status::Active, ListScope::Agent(agent))];
         for (status, scope) in lists {
             let id = link.next_ref();
