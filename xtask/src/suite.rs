@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
     ("store on CQL", cql::test),
     ("pages", pages),
     ("pages in a browser", browser),
+    ("clients in the field", clients),
     ("campaigns", campaign::short),
     ("planted faults", campaign::planted),
     ("bench ratios", campaign::short_bench),
@@ -87,18 +88,25 @@ fn browser() -> Result<Counts> {
     in_browser("test:browser")
 }
 
-/// A script of the pages that drives the server as users run it in a browser.
-fn in_browser(script: &str) -> Result<Counts> {
+/// Clients that the dialects are made for, as their makers ship them.
+fn clients() -> Result<Counts> {
+    let python = tools::python()?;
+    tools::proxies()?;
+    counted(script("test:clients")?.env("PYTHON_BIN", python))
+}
+
+fn in_browser(name: &str) -> Result<Counts> {
+    counted(&mut script(name)?)
+}
+
+/// A script of the pages' package that drives the server as users run it, with a browser.
+fn script(name: &str) -> Result<Command> {
     let chromium = tools::chromium()?;
     let server = campaign::server()?;
-    let web = root().join("web");
-    counted(
-        command("npm")
-            .args(["run", script])
-            .current_dir(web)
-            .env("SWITCHBOARD_BIN", server)
-            .env("CHROMIUM_BIN", chromium),
-    )
+    let mut npm = command("npm");
+    npm.args(["run", name]).current_dir(root().join("web"));
+    npm.env("SWITCHBOARD_BIN", server).env("CHROMIUM_BIN", chromium);
+    Ok(npm)
 }
 
 /// A program that is one check.

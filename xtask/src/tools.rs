@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, command, must, root, say};
 
@@ -52,6 +52,12 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     Ok(which("chromium"))
 }
 
+/// The proxies that there are examples for.
+pub(crate) fn proxies() -> Result<()> {
+    from_packages("nginx", "-v", "nginx")?;
+    from_packages("haproxy", "-v", "haproxy")
+}
+
 /// Java, for the CQL server of the tests.
 pub(crate) fn java() -> Result<()> {
     from_packages("java", "-version", "openjdk-17-jre-headless")
@@ -74,6 +80,24 @@ fn from_packages(program: &str, argument: &str, package: &str) -> Result<()> {
         bail!("{program} cannot be run; install {package} and make sure that it is on PATH");
     }
     Ok(())
+}
+
+/// Python with the packages of `tests/clients/requirements.txt`, in an environment of its own below
+/// `target`.
+pub(crate) fn python() -> Result<PathBuf> {
+    from_packages("python3", "-cimport ensurepip", "python3-venv")?;
+    let wanted = root().join("tests/clients/requirements.txt");
+    let home = root().join("target/tools/python-clients");
+    let (python, installed) = (home.join("bin/python"), home.join("requirements.txt"));
+    let read = |path| std::fs::read(path).unwrap_or_default();
+    if read(&wanted) != read(&installed) || !runs(&python, "-cimport socketio") {
+        say("installing the Python packages of the clients, once");
+        must(command("python3").args(["-m", "venv", "--clear"]).arg(&home))?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        must(command(&python).args(pip).arg(&wanted))?;
+        std::fs::copy(&wanted, &installed).context("noting which packages are installed")?;
+    }
+    Ok(python)
 }
 
 /// Node and npm, which we do not install.

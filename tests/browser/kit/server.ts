@@ -10,36 +10,48 @@ import { join } from 'node:path';
 const READY_MS = 30_000;
 const POLL_MS = 50;
 
+export interface Options {
+  readonly demo: boolean;
+  /** Settings besides, as variables of its environment. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
 export class Server {
   readonly address: string;
+  /** Where operators ask. */
+  readonly opsAddress: string;
   readonly #args: readonly string[];
+  readonly #settings: Readonly<Record<string, string>>;
   readonly #folder: string;
   #process: ChildProcess | null = null;
   #said = '';
 
   /** With the demo's people, widget and shop; or as it comes, without anybody. */
-  static async start(options: { demo: boolean } = { demo: true }): Promise<Server> {
+  static async start(options: Options = { demo: true }): Promise<Server> {
     const folder = await mkdtemp(join(tmpdir(), 'switchboard-browser-'));
     const [listen, ops] = await freePorts(2);
-    const server = new Server(folder, `127.0.0.1:${listen}`, `127.0.0.1:${ops}`, options.demo);
+    const server = new Server(folder, `127.0.0.1:${listen}`, `127.0.0.1:${ops}`, options);
     await server.run();
     return server;
   }
 
-  private constructor(folder: string, listen: string, ops: string, demo: boolean) {
+  private constructor(folder: string, listen: string, ops: string, options: Options) {
     this.#folder = folder;
     this.address = `http://${listen}`;
+    this.opsAddress = `http://${ops}`;
     const where = ['--listen', listen, '--ops-listen', ops, '--data-dir', folder];
-    this.#args = demo ? ['serve', '--demo', ...where] : ['serve', ...where];
+    this.#args = options.demo ? ['serve', '--demo', ...where] : ['serve', ...where];
+    this.#settings = options.settings ?? {};
   }
 
   /** Starts it and waits until it serves pages. */
   async run(): Promise<void> {
     const binary = process.env.SWITCHBOARD_BIN;
     if (binary === undefined) throw new Error('SWITCHBOARD_BIN does not name the server to test');
-    // Its settings come from the arguments alone: ours would be unknown settings to it.
-    const ours = ([name]: [string, unknown]) => !name.startsWith('SWITCHBOARD_');
-    const env = Object.fromEntries(Object.entries(process.env).filter(ours));
+    // Our own environment is none of its settings: it would not know them.
+    const others = ([name]: [string, unknown]) => !name.startsWith('SWITCHBOARD_');
+    const kept = Object.fromEntries(Object.entries(process.env).filter(others));
+    const env = { ...kept, ...this.#settings };
     const child = spawn(binary, this.#args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.#process = child;
     let failed: Error | null = null;
@@ -109,7 +121,7 @@ export class Server {
 }
 
 /** Ports that were free a moment ago, all different. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const probes = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(probes.map((probe) => once(probe, 'listening')));
   const ports = probes.map((probe) => (probe.address() as AddressInfo).port);
