@@ -1,6 +1,7 @@
 //! `bench`: Switchboard, durable, beside a bare relay and Socket.IO, which store nothing. One run,
 //! one machine, loopback, interleaved rounds, medians.
 
+mod dialect;
 mod engine;
 mod idle;
 mod page;
@@ -22,6 +23,8 @@ const CPU_RATIO_MAX: f64 = 2.5;
 /// The same in the short form, whose machine does other things as well: a median of few seconds
 /// says what changed by a third, not by a tenth.
 const CPU_RATIO_MAX_SHORT: f64 = 4.0;
+/// Server CPU per durable message through a Socket.IO dialect, in costs of our own socket.
+const DIALECT_RATIO_MAX: f64 = 2.0;
 
 /// A side-by-side bench.
 #[derive(clap::Args, Debug)]
@@ -77,22 +80,16 @@ struct Figures {
     idle_kib: Option<f64>,
 }
 
-/// Our server CPU per message in costs of a peer: the median over rounds of what the two cost in
-/// the same round. What else the machine does lasts longer than a round and falls on both.
-#[derive(Clone, Copy, Debug, Default)]
-struct Ratios {
-    relay: Option<f64>,
-    socketio: Option<f64>,
-}
+/// Server CPU per message of one program in costs of another: the median over rounds of what the two
+/// cost in the same round. What else the machine does lasts longer than a round and falls on both.
+struct Ratios(Vec<(Kind, Vec<pairs::Round>)>);
 
 impl Ratios {
-    fn of(all: &[(Kind, Vec<pairs::Round>)]) -> Self {
-        let of = |kind| all.iter().find(|(of, _)| *of == kind).map(|(_, rounds)| rounds);
-        let Some(ours) = of(Kind::Switchboard) else { return Self::default() };
-        let ratio = |peer: &Vec<pairs::Round>| {
-            pairs::median(ours.iter().zip(peer).map(|(ours, peer)| ours.cpu_over(peer)))
-        };
-        Self { relay: of(Kind::Relay).map(ratio), socketio: of(Kind::Socketio).map(ratio) }
+    /// What one costs in costs of the other; `None` when one of them was left out.
+    fn of(&self, ours: Kind, peer: Kind) -> Option<f64> {
+        let of = |kind| self.0.iter().find(|(of, _)| *of == kind).map(|(_, rounds)| rounds);
+        let (ours, peer) = (of(ours)?, of(peer)?);
+        Some(pairs::median(ours.iter().zip(peer).map(|(ours, peer)| ours.cpu_over(peer))))
     }
 }
 
@@ -115,9 +112,8 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let mut all: Vec<(Kind, Figures)> = Vec::new();
 
     let (rounds, commit) = side_by_side(args, size, dir.path(), &report).await?;
-    let ratios = Ratios::of(&rounds);
-    for (kind, rounds) in rounds {
-        all.push((kind, pairs::medians(&rounds)));
+    for (kind, rounds) in &rounds {
+        all.push((*kind, pairs::medians(rounds)));
     }
     for (kind, figures) in all.iter_mut().filter(|_| size.idle > 0) {
         let kib = idle::measure(*kind, args, size.idle, dir.path()).await?;
@@ -128,7 +124,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     for line in table.lines() {
         report.note(line);
     }
-    judge_cpu(args, &ratios, &mut report);
+    judge_cpu(args, &Ratios(rounds), &mut report);
     if !args.short {
         judge(&all, &commit, &mut report);
         page::write(&args.page, &table, size)?;
@@ -169,13 +165,25 @@ async fn side_by_side(
 
 fn judge_cpu(args: &Args, ratios: &Ratios, report: &mut Report) {
     let max = if args.short { CPU_RATIO_MAX_SHORT } else { CPU_RATIO_MAX };
-    if let Some(ratio) = ratios.relay {
+    if let Some(ratio) = ratios.of(Kind::Switchboard, Kind::Relay) {
         let facts = format!("{ratio:.2} × the relay, at most {max}");
         report.check("server cpu per message", ratio <= max, facts);
     }
-    if let Some(ratio) = ratios.socketio {
+    if let Some(ratio) = ratios.of(Kind::Switchboard, Kind::Socketio) {
         let facts = format!("{ratio:.2} × Socket.IO");
         report.check("server cpu below Socket.IO", ratio < 1.0, facts);
+    }
+    for dialect in [Kind::Phase5, Kind::Fullmag] {
+        if let Some(ratio) = ratios.of(dialect, Kind::Native) {
+            let facts = format!("{ratio:.2} × our own socket, at most {DIALECT_RATIO_MAX}");
+            let what = format!("{}: server cpu per message", dialect.name());
+            report.check(&what, ratio <= DIALECT_RATIO_MAX, facts);
+        }
+        if let Some(ratio) = ratios.of(dialect, Kind::Chat) {
+            let facts = format!("{ratio:.2} × Socket.IO on Node");
+            let what = format!("{}: server cpu below Socket.IO", dialect.name());
+            report.check(&what, ratio < 1.0, facts);
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn measure(kind: Kind, args: &Args, n: usize, dir: &Path) -> an
     // The conversations are there before the first mark: the pages that the store caches for them
     // are bounded and no cost of a connection.
     let rooms = rooms(&peer, n).await?;
-    let settle = if kind == Kind::Switchboard { SETTLE } else { SETTLE / 10 };
+    let settle = if kind.is_ours() { SETTLE } else { SETTLE / 10 };
     tokio::time::sleep(settle).await;
     let before = rss_kib(peer.pid()?)?;
     let mut more = open(&peer, rooms).await?;

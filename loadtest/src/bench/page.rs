@@ -13,11 +13,7 @@ pub(super) fn table(all: &[(Kind, Figures)], commit: &Commit) -> String {
          |---|---|---|---|---|---|\n",
     );
     for (kind, figures) in all {
-        let what = match kind {
-            Kind::Switchboard => "Switchboard, durable",
-            Kind::Relay => "bare axum relay, stores nothing",
-            Kind::Socketio => "Socket.IO 4.8 on Node, stores nothing",
-        };
+        let what = kind.what();
         let idle = figures.idle_kib.map_or_else(|| "–".to_owned(), |kib| format!("{kib:.1} KiB"));
         out.push_str(&format!(
             "| {what} | {:.1} µs | {:.0} | {:.2} / {:.2} ms | {:.2} / {:.2} ms | {idle} |\n",

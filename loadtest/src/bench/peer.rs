@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::Args;
+use super::dialect::{Dialect, Namespace};
 use crate::client::http::Http;
 use crate::client::{ANSWER_TIMEOUT, Connection, Encoding, find};
 use crate::server::{Server, free_port};
@@ -29,6 +30,14 @@ pub enum Kind {
     Relay,
     /// Socket.IO on Node: stores nothing.
     Socketio,
+    /// This server, where the sender hears its own message too, as every chat does.
+    Native,
+    /// The same chat through our Socket.IO, as clients of phase5 speak.
+    Phase5,
+    /// The same chat through our Socket.IO, as clients of fullmag speak.
+    Fullmag,
+    /// The same chat on Socket.IO on Node: the same rooms and frames as phase5, nothing stored.
+    Chat,
 }
 
 impl Kind {
@@ -39,6 +48,32 @@ impl Kind {
             Self::Switchboard => "Switchboard",
             Self::Relay => "bare relay",
             Self::Socketio => "Socket.IO",
+            Self::Native => "Switchboard, both hear",
+            Self::Phase5 => "Switchboard, phase5",
+            Self::Fullmag => "Switchboard, fullmag",
+            Self::Chat => "Socket.IO, both hear",
+        }
+    }
+
+    /// What it is, in a table.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Switchboard => "Switchboard, durable",
+            Self::Relay => "bare axum relay, stores nothing",
+            Self::Socketio => "Socket.IO 4.8 on Node, stores nothing",
+            Self::Native => "Switchboard, durable, both hear",
+            Self::Phase5 => "Switchboard, durable, as phase5 on Socket.IO, both hear",
+            Self::Fullmag => "Switchboard, durable, as fullmag on Socket.IO, both hear",
+            Self::Chat => "Socket.IO 4.8 on Node, both hear, stores nothing",
+        }
+    }
+
+    /// Whether it is a server of ours, which needs time until what is idle has left memory.
+    pub(super) const fn is_ours(self) -> bool {
+        match self {
+            Self::Switchboard | Self::Native | Self::Phase5 | Self::Fullmag => true,
+            Self::Relay | Self::Socketio | Self::Chat => false,
         }
     }
 }
@@ -47,14 +82,18 @@ pub(super) type Socket = WebSocketStream<TcpStream>;
 
 /// A running program.
 pub(super) enum Peer {
-    Switchboard { server: Box<Server>, token: String, agent: String },
+    Switchboard { kind: Kind, server: Box<Server>, token: String, agent: String },
+    Dialect { kind: Kind, dialect: Dialect },
     Other { kind: Kind, address: SocketAddr, child: Child },
 }
 
 /// A place for one idle connection.
 pub(super) struct Room {
-    id: String,
-    secret: String,
+    pub(super) id: String,
+    /// What opens it for whoever it belongs to.
+    pub(super) secret: String,
+    /// Who that is, where frames say it.
+    pub(super) owner: String,
 }
 
 /// How one sender speaks: its frames, and what an ack looks like.
@@ -62,20 +101,28 @@ pub(super) struct Room {
 pub(super) struct Voice {
     kind: Kind,
     room: String,
+    /// Who speaks, where frames say it.
+    owner: String,
 }
 
 impl Peer {
     /// Starts the program and waits until it can be used.
     pub(super) async fn start(kind: Kind, args: &Args, dir: &Path) -> anyhow::Result<Self> {
         match kind {
-            Kind::Switchboard => {
+            Kind::Phase5 | Kind::Fullmag => {
+                let namespace =
+                    if kind == Kind::Phase5 { Namespace::Phase5 } else { Namespace::Fullmag };
+                let dialect = Dialect::start(namespace, &args.server, dir).await?;
+                Ok(Self::Dialect { kind, dialect })
+            }
+            Kind::Switchboard | Kind::Native => {
                 let root = dir.join(format!("switchboard-{}", free_port()?.port()));
                 std::fs::create_dir(&root)?;
                 let mut server = Box::new(Server::new(&args.server, &root)?);
                 server.start().await?;
                 let signed_in = Http::new(server.public).sign_in("ada").await?;
                 let (token, agent) = (signed_in.token, signed_in.principal.id);
-                Ok(Self::Switchboard { server, token, agent })
+                Ok(Self::Switchboard { kind, server, token, agent })
             }
             Kind::Relay => {
                 let beside =
@@ -83,7 +130,7 @@ impl Peer {
                 let path = args.relay.clone().map_or_else(beside, Ok)?;
                 listen(kind, Command::new(path).arg("0")).await
             }
-            Kind::Socketio => {
+            Kind::Socketio | Kind::Chat => {
                 let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/socketio");
                 install(&folder).await?;
                 listen(kind, Command::new("node").arg("server.js").arg("0").current_dir(folder))
@@ -94,14 +141,16 @@ impl Peer {
 
     pub(super) fn kind(&self) -> Kind {
         match self {
-            Self::Switchboard { .. } => Kind::Switchboard,
-            Self::Other { kind, .. } => *kind,
+            Self::Switchboard { kind, .. }
+            | Self::Dialect { kind, .. }
+            | Self::Other { kind, .. } => *kind,
         }
     }
 
     pub(super) fn pid(&self) -> anyhow::Result<u32> {
         match self {
             Self::Switchboard { server, .. } => server.pid(),
+            Self::Dialect { dialect, .. } => dialect.server.pid(),
             Self::Other { child, .. } => child.id().context("the peer ended"),
         }
     }
@@ -109,15 +158,15 @@ impl Peer {
     pub(super) async fn stop(self) {
         match self {
             Self::Switchboard { mut server, .. } => drop(server.kill().await),
+            Self::Dialect { mut dialect, .. } => drop(dialect.server.kill().await),
             Self::Other { mut child, .. } => drop(child.kill().await),
         }
     }
 
     /// Opens a sender and a receiver that share a room.
     pub(super) async fn pair(&self) -> anyhow::Result<(Voice, Socket, Socket)> {
-        let room = uuid::Uuid::new_v4().simple().to_string();
         match self {
-            Self::Switchboard { server, token, agent } => {
+            Self::Switchboard { kind, server, token, agent } => {
                 let created = Http::new(server.public).create(None).await?;
                 let secret = created.visitor.secret.context("a new visitor has a secret")?;
                 let device = uuid::Uuid::new_v4().to_string();
@@ -128,11 +177,22 @@ impl Peer {
                 let assigned = receiver.act(&created.id, "assign", json!({"agent": agent})).await?;
                 anyhow::ensure!(assigned.is_ok(), "assign was refused: {assigned:?}");
                 follow(&mut receiver, &created.id).await?;
-                let voice = Voice { kind: Kind::Switchboard, room: created.id };
+                if *kind == Kind::Native {
+                    follow(&mut sender, &created.id).await?;
+                }
+                let voice = Voice::new(*kind, created.id);
                 Ok((voice, sender.into_socket(), receiver.into_socket()))
             }
+            Self::Dialect { kind, dialect } => {
+                let room = dialect.room().await?;
+                let sender = dialect.customer(&room).await?;
+                let receiver = dialect.supporter(&room).await?;
+                let voice = Voice { kind: *kind, room: room.id, owner: room.owner };
+                Ok((voice, sender, receiver))
+            }
             Self::Other { kind, address, .. } => {
-                let voice = Voice { kind: *kind, room };
+                let room = uuid::Uuid::new_v4().simple().to_string();
+                let voice = Voice::new(*kind, room);
                 let sender = voice.open(*address).await?;
                 let receiver = voice.open(*address).await?;
                 Ok((voice, sender, receiver))
@@ -146,11 +206,12 @@ impl Peer {
             Self::Switchboard { server, .. } => {
                 let created = Http::new(server.public).create(None).await?;
                 let secret = created.visitor.secret.context("a new visitor has a secret")?;
-                Ok(Room { id: created.id, secret })
+                Ok(Room { id: created.id, secret, owner: String::new() })
             }
+            Self::Dialect { dialect, .. } => dialect.room().await,
             Self::Other { .. } => {
                 let id = uuid::Uuid::new_v4().simple().to_string();
-                Ok(Room { id, secret: String::new() })
+                Ok(Room { id, secret: String::new(), owner: String::new() })
             }
         }
     }
@@ -158,15 +219,18 @@ impl Peer {
     /// Opens a connection that will be idle in a room of its own.
     pub(super) async fn idle(&self, room: Room) -> anyhow::Result<(Voice, Socket)> {
         match self {
-            Self::Switchboard { server, .. } => {
+            Self::Switchboard { kind, server, .. } => {
                 let mut visitor = Connection::open(server.public, Encoding::Json).await?;
                 visitor.hello(&room.secret, &uuid::Uuid::new_v4().to_string()).await?;
                 follow(&mut visitor, &room.id).await?;
-                let voice = Voice { kind: Kind::Switchboard, room: room.id };
-                Ok((voice, visitor.into_socket()))
+                Ok((Voice::new(*kind, room.id), visitor.into_socket()))
+            }
+            Self::Dialect { kind, dialect } => {
+                let socket = dialect.customer(&room).await?;
+                Ok((Voice { kind: *kind, room: room.id, owner: room.owner }, socket))
             }
             Self::Other { kind, address, .. } => {
-                let voice = Voice { kind: *kind, room: room.id };
+                let voice = Voice::new(*kind, room.id);
                 let socket = voice.open(*address).await?;
                 Ok((voice, socket))
             }
@@ -189,24 +253,22 @@ async fn follow(connection: &mut Connection, conversation: &str) -> anyhow::Resu
 }
 
 impl Voice {
+    const fn new(kind: Kind, room: String) -> Self {
+        Self { kind, room, owner: String::new() }
+    }
+
+    /// Opens a connection to a peer that is not ours and enters the room.
     async fn open(&self, address: SocketAddr) -> anyhow::Result<Socket> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let url = match self.kind {
-            Kind::Socketio => format!("ws://{address}/socket.io/?EIO=4&transport=websocket"),
-            Kind::Relay | Kind::Switchboard => format!("ws://{address}/{}", self.room),
-        };
-        let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
-        let opened = tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await;
-        let (mut socket, _) = opened.context("the handshake of a peer")?;
-        if self.kind == Kind::Socketio {
-            // Engine.IO says hello, Socket.IO joins its namespace, then the room.
-            expect(&mut socket, "0{").await?;
-            socket.send(Message::text("40")).await?;
-            expect(&mut socket, "40").await?;
-            socket.send(Message::text(format!(r#"420["join","{}"]"#, self.room))).await?;
-            expect(&mut socket, "430").await?;
+        if self.kind == Kind::Relay {
+            return open(address, &self.room).await;
         }
+        // Engine.IO says hello, Socket.IO joins its namespace, then the room.
+        let mut socket = open(address, "socket.io/?EIO=4&transport=websocket").await?;
+        expect(&mut socket, "0{").await?;
+        socket.send(Message::text("40")).await?;
+        expect(&mut socket, "40").await?;
+        socket.send(Message::text(format!(r#"420["join","{}"]"#, self.room))).await?;
+        expect(&mut socket, "430").await?;
         Ok(socket)
     }
 
@@ -216,7 +278,17 @@ impl Voice {
         match self.kind {
             Kind::Relay => text.to_owned(),
             Kind::Socketio => format!(r#"42{n}["message","{room}","{text}"]"#),
-            Kind::Switchboard => format!(
+            Kind::Chat => format!(
+                r#"42{n}["chat:send_message",{{"session_id":"{room}","content":"{text}"}}]"#
+            ),
+            Kind::Phase5 => {
+                format!(r#"42{n}["chat:send_message",{{"session_id":{room},"content":"{text}"}}]"#)
+            }
+            Kind::Fullmag => format!(
+                r#"42/chat,{n}["sendMessage",{{"roomId":"{room}","senderId":"{}","message":"{text}"}}]"#,
+                self.owner
+            ),
+            Kind::Switchboard | Kind::Native => format!(
                 r#"{{"type":"send","conversation":"{room}","n":{n},"kind":"message","body":{{"text":"{text}"}}}}"#
             ),
         }
@@ -226,8 +298,11 @@ impl Voice {
     pub(super) fn is_ack(&self, frame: &[u8], n: u64) -> bool {
         match self.kind {
             Kind::Relay => frame == b"ok",
-            Kind::Socketio => frame.starts_with(format!("43{n}[").as_bytes()),
-            Kind::Switchboard => {
+            Kind::Socketio | Kind::Chat | Kind::Phase5 => {
+                frame.starts_with(format!("43{n}[").as_bytes())
+            }
+            Kind::Fullmag => frame.starts_with(format!("43/chat,{n}[").as_bytes()),
+            Kind::Switchboard | Kind::Native => {
                 find(frame, br#""type":"ack""#) && find(frame, format!(r#""n":{n},"#).as_bytes())
             }
         }
@@ -235,23 +310,40 @@ impl Voice {
 
     /// Whether a frame refuses what was sent.
     pub(super) fn is_refusal(&self, frame: &[u8]) -> bool {
-        self.kind == Kind::Switchboard
-            && (find(frame, br#""type":"nack""#) || find(frame, br#""type":"error""#))
+        match self.kind {
+            Kind::Switchboard | Kind::Native => {
+                find(frame, br#""type":"nack""#) || find(frame, br#""type":"error""#)
+            }
+            Kind::Phase5 | Kind::Fullmag => find(frame, br#""success":false"#),
+            Kind::Relay | Kind::Socketio | Kind::Chat => false,
+        }
     }
 
     /// The answer to a frame that asks for a sign of life.
     pub(super) fn pong(&self, frame: &[u8]) -> Option<Message> {
         match self.kind {
-            Kind::Socketio if frame == b"2" => Some(Message::text("3")),
-            Kind::Switchboard if find(frame, br#""type":"ping""#) => {
-                Some(Message::Text(Utf8Bytes::from_static(r#"{"type":"pong"}"#)))
+            Kind::Socketio | Kind::Chat | Kind::Phase5 | Kind::Fullmag => {
+                (frame == b"2").then(|| Message::text("3"))
             }
-            Kind::Socketio | Kind::Switchboard | Kind::Relay => None,
+            Kind::Switchboard | Kind::Native => find(frame, br#""type":"ping""#)
+                .then(|| Message::Text(Utf8Bytes::from_static(r#"{"type":"pong"}"#))),
+            Kind::Relay => None,
         }
     }
 }
 
-async fn expect(socket: &mut Socket, start: &str) -> anyhow::Result<()> {
+/// Opens a WebSocket with small buffers.
+pub(super) async fn open(address: SocketAddr, path: &str) -> anyhow::Result<Socket> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let url = format!("ws://{address}/{path}");
+    let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
+    let opened = tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await;
+    Ok(opened.context("the handshake of a peer")?.0)
+}
+
+/// The next frame, which must begin like that.
+pub(super) async fn expect(socket: &mut Socket, start: &str) -> anyhow::Result<()> {
     let next = tokio::time::timeout(ANSWER_TIMEOUT, socket.next()).await?;
     let text = next.context("the peer closed")??.into_text()?;
     anyhow::ensure!(text.starts_with(start), "expected {start}, got {text}");
