@@ -131,7 +131,9 @@ pub(crate) enum Message {
     Desks { node: NodeName, is_new: bool },
     /// The home shows these agents, and whether anybody is there.
     Mirrored { agents: Arc<[AgentPresence]>, anybody: Option<bool> },
-    /// Look who is home, and catch up with the cards.
+    /// Look whether the home is here.
+    Settle,
+    /// Begin: look who is home, and catch up with the cards.
     Wake,
     /// Look whose time has run out.
     Look,
@@ -260,10 +262,8 @@ impl State {
             Message::Desks { node, is_new } => self.take_desks(&node, is_new, now),
             // Of a home before this one.
             Message::Mirrored { .. } => {}
-            Message::Wake => match self.place {
-                Place::Alone => self.catch_up(),
-                Place::Home(..) | Place::Guest => self.look_who_is_home(myself).await,
-            },
+            Message::Settle => self.look_who_is_home(myself).await,
+            Message::Wake => self.catch_up(),
             Message::Look => {
                 self.looks_at = None;
                 self.tell_all_changes();
@@ -322,7 +322,9 @@ impl State {
     /// What an agent chose must outlive the node.
     async fn store(&self, id: AgentId) -> Result<(), Refusal> {
         let Some(agent) = self.agents.get(&id) else { return Ok(()) };
-        stored::write(&*self.world.store, &self.tenant.id, id, agent).await.map_err(Refusal::Store)
+        let written = stored::write(&*self.world.store, &self.tenant.id, id, agent).await;
+        written.map_err(Refusal::Store)?;
+        if self.is_home_still() { Ok(()) } else { Err(Refusal::Unknown) }
     }
 
     fn reserve(

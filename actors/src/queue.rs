@@ -260,7 +260,9 @@ impl State {
     /// Takes in everything that is open.
     fn begin(&mut self) {
         self.is_home = true;
-        (self.is_busy, self.looks_again, self.is_announcing) = (false, false, false);
+        // What ran for a home before this one is not waited for.
+        (self.is_busy, self.looks_again) = (false, false);
+        (self.is_announcing, self.tells_places) = (false, false);
         self.set_policies();
         for card in self.tenant.cards().all() {
             self.take_in(card.id, Some(&card));

@@ -101,6 +101,33 @@ async fn a_list_that_is_older_than_the_news_undoes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn among_nodes_what_ended_does_not_come_back_with_older_news() {
+    let node = Node::start().await;
+    let key = node.create(1).await;
+    let waiting = state(&node, 1).await;
+    let close = switchboard_domain::conversation::Command::Close {
+        resolution: switchboard_domain::conversation::Resolution::None,
+    };
+    node.ask(&key, supervisor(9), None, close).await.unwrap();
+    let closed = state(&node, 1).await;
+    let reopen = switchboard_domain::conversation::Command::Reopen { agent: None };
+    node.ask(&key, supervisor(9), None, reopen).await.unwrap();
+    let reopened = state(&node, 1).await;
+
+    let cards = Cards::new(tenant(), true);
+    cards.put(&card(&waiting));
+    cards.put(&card(&closed));
+    for _ in 0..2 {
+        // Told late, by a node that owned it before.
+        assert_eq!(cards.put(&card(&waiting)), Concerns::default());
+        assert_eq!(cards.len(), 0);
+        cards.forget_gone();
+    }
+    cards.put(&card(&reopened));
+    assert_eq!(cards.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn cards_are_rebuilt_over_many_pages_and_are_small() {
     let node = Node::start().await;
     for n in 1..=1_203 {

@@ -57,6 +57,7 @@ impl State {
                 self.tenant.watchers.lock().remove(&outlet_id);
             }
             Message::Mirrored { agents, anybody } => self.pass_on(&agents, anybody),
+            Message::Settle => self.look_who_is_home(myself).await,
             Message::Wake => {
                 let shown = self.show_all(now);
                 self.pass_on(&shown, Some(self.tenant.anybody_online()));
@@ -91,7 +92,6 @@ impl State {
         let Some(link) = tenant.link() else { return };
         match (link.home_epoch(), &self.place) {
             (Some(epoch), Place::Home(since, _)) if epoch == *since => {
-                self.catch_up();
                 link.serves(epoch);
             }
             (Some(epoch), _) => match self.begin(link, epoch).await {
@@ -99,7 +99,7 @@ impl State {
                 Err(fault) => {
                     tracing::warn!(tenant = %tenant.id, error = %fault, "presence not read yet");
                     self.let_go();
-                    myself.send_after(READ_AGAIN, || Message::Wake);
+                    myself.send_after(READ_AGAIN, || Message::Settle);
                 }
             },
             (None, _) => self.let_go(),
@@ -193,13 +193,11 @@ impl State {
         now: Timestamp,
     ) -> Result<Arc<str>, Refusal> {
         let name = self.reserve(agent, conversation, now)?;
-        let Place::Home(epoch, reserved) = &mut self.place else { return Ok(name) };
+        let Place::Home(_, reserved) = &mut self.place else { return Ok(name) };
         let (world, tenant) = (&self.world, &self.tenant);
         let written =
             reserved.write(&*world.store, &tenant.id, (agent.id, conversation), now).await;
-        // As with an append: the home is asked for after the write.
-        let is_home = tenant.link().is_none_or(|link| link.holds(*epoch));
-        if written.is_ok() && is_home {
+        if written.is_ok() && self.is_home_still() {
             return Ok(name);
         }
         if let Err(fault) = written {
@@ -207,6 +205,15 @@ impl State {
         }
         self.change(agent.id, |it| it.capacity.cancel(conversation));
         Err(BUSY)
+    }
+
+    /// Asked after a write, as with an append: the next home may have read before it.
+    pub(super) fn is_home_still(&self) -> bool {
+        match (&self.place, self.tenant.link()) {
+            (Place::Home(epoch, _), Some(link)) => link.holds(*epoch),
+            (Place::Guest, Some(_)) => false,
+            (Place::Alone, _) | (_, None) => true,
+        }
     }
 }
 

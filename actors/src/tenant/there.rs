@@ -267,7 +267,7 @@ impl Tenant {
 
     fn let_actors_look(&self) {
         // Those who are away look when they come back.
-        drop(self.presence.cast(presence::Message::Wake));
+        drop(self.presence.cast(presence::Message::Settle));
         drop(self.queue.cast(queue::Message::Settle));
     }
 

@@ -241,10 +241,13 @@ async fn a_dead_node_takes_its_connections_with_it_and_no_others() {
             connect(&cluster, at, n).await;
         }
         let (_console, mut console) = watcher(&cluster, 2, View::Agents).await;
+        let (_other, mut other) = watcher(&cluster, 1, View::Agents).await;
         settle().await;
-        let before = statuses(&mut console);
-        assert_eq!(before.len(), 4);
-        assert!(before.values().all(|it| *it == Status::Online));
+        for console in [&mut console, &mut other] {
+            let before = statuses(console);
+            assert_eq!(before.len(), 4);
+            assert!(before.values().all(|it| *it == Status::Online));
+        }
         *cluster.dead.lock() = Some(0);
         cluster.network.crash(&name(0)).await;
         turn(&cluster, Duration::from_secs(5)).await;
@@ -253,7 +256,9 @@ async fn a_dead_node_takes_its_connections_with_it_and_no_others() {
         }
         // Whoever is connected elsewhere is not seen to go, not for a moment.
         turn(&cluster, Duration::from_secs(12)).await;
-        assert_eq!(statuses(&mut console), BTreeMap::from([(1, Status::Offline)]), "{home_dies}");
+        for console in [&mut console, &mut other] {
+            assert_eq!(statuses(console), BTreeMap::from([(1, Status::Offline)]), "{home_dies}");
+        }
         for at in [1, 2] {
             let all = shown(&cluster, at).await;
             let online = all.iter().filter(|(_, it)| it.effective == Status::Online);
@@ -447,6 +452,70 @@ async fn dashboards_of_any_node_show_what_happens_at_the_others() {
     cluster.stop().await;
 }
 
+/// What a node stored while it was cut off, and did not live to tell, is in the store.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_lived_to_tell_is_found() {
+    for home_dies in [false, true] {
+        let cluster = Cluster::start(4, 9).await;
+        move_home(&cluster, if home_dies { 1 } else { 2 });
+        for n in 1..=3 {
+            give(&cluster, n, 1);
+        }
+        for n in [1, 2] {
+            cluster.ask(3, &key(n), visitor(n), None, create(n, None)).await.expect("created");
+        }
+        let boards = [2, 3].map(|at| (at, cluster.system(at).inbox()));
+        for is_first in [true, false] {
+            for (at, inbox) in &boards {
+                let n_open = inbox.open_cards(&tenant()).len();
+                assert!(is_first || n_open == 2, "at {at}");
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        for other in [0, 2, 3] {
+            cluster.network.cut(&name(1), &name(other), Duration::ZERO).await;
+        }
+        cluster.ask(1, &key(1), supervisor(9), None, close()).await.expect("closed");
+        cluster.ask(1, &key(3), visitor(3), None, create(3, None)).await.expect("created");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        for (at, _) in &boards {
+            assert!(listed(&cluster, *at).contains_key(&1), "at {at} nobody knows");
+        }
+        cluster.network.crash(&name(1)).await;
+        for n in 1..=3 {
+            give(&cluster, n, 3);
+        }
+        if home_dies {
+            move_home(&cluster, 2);
+        }
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        for (at, _) in &boards {
+            let open: Vec<u128> = listed(&cluster, *at).into_keys().collect();
+            assert_eq!(open, [2, 3], "at {at}, {home_dies}");
+        }
+        cluster.stop().await;
+    }
+}
+
+/// Home and guest may not agree on whether there is a visit: then another begins.
+#[tokio::test(start_paused = true)]
+async fn a_guest_whom_the_home_forgot_begins_anew() {
+    let cluster = Cluster::start(3, 10).await;
+    move_home(&cluster, 0);
+    give(&cluster, 1, 2);
+    cluster.ask(2, &key(1), visitor(1), None, create(1, None)).await.expect("created");
+    assert!(!cluster.system(1).presence().anybody_online(&tenant()));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    cluster.system(0).tenant(&tenant()).gone(&name(1));
+    cluster.ask(2, &key(1), supervisor(9), None, close()).await.expect("closed");
+    settle().await;
+    assert_eq!(listed(&cluster, 1).len(), 1, "it was not told");
+    // It was not told of anything that ended either: the home does not list it any more.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(listed(&cluster, 1).len(), 0);
+    cluster.stop().await;
+}
+
 /// What goes wrong meanwhile.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
@@ -519,9 +588,12 @@ async fn through(trouble: Trouble, seed: u64) {
     }
     // It is over: everything is what the logs say, before long.
     turn(&cluster, Duration::from_secs(30)).await;
-    let truth = truth(&cluster, N_CONVERSATIONS.into()).await;
     boards.iter_mut().for_each(Dashboard::follow);
     tokio::time::sleep(Duration::from_secs(1)).await;
+    boards.iter_mut().for_each(Dashboard::follow);
+    let lists = [0, 1, 2].map(|at| listed(&cluster, at));
+    // Only now: who is asked, and was not in memory, tells what it is.
+    let truth = truth(&cluster, N_CONVERSATIONS.into()).await;
     let live: BTreeSet<usize> = (0..3).map(|at| cluster.place_of(at)).collect();
     let agents = shown(&cluster, home(&cluster)).await;
     for (n, it) in &agents {
@@ -529,8 +601,7 @@ async fn through(trouble: Trouble, seed: u64) {
         assert_eq!(it.active, owned, "slots of {n}: {trouble:?}, seed {seed}");
     }
     for at in live {
-        assert_eq!(listed(&cluster, at), truth, "cards: {trouble:?}, seed {seed}, at {at}");
-        boards[at].follow();
+        assert_eq!(lists[at], truth, "cards: {trouble:?}, seed {seed}, at {at}");
         assert_eq!(boards[at].rows, truth, "lists: {trouble:?}, seed {seed}, at {at}");
         let known = cluster.system(at).tenant(&tenant()).link().expect("linked").agents();
         for (id, it) in known {
