@@ -11,6 +11,7 @@
 
 mod run;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,6 +84,9 @@ pub enum Standing {
     Ended,
 }
 
+/// Other nodes by name, and where each is reached.
+pub type Peers = BTreeMap<NodeName, Arc<str>>;
+
 /// What a driver can be told.
 #[derive(Clone, Copy, Debug)]
 enum Order {
@@ -96,6 +100,7 @@ pub struct Driver {
     many: Arc<Many>,
     orders: mpsc::UnboundedSender<Order>,
     standing: watch::Receiver<Standing>,
+    peers: watch::Receiver<Peers>,
 }
 
 impl Driver {
@@ -105,15 +110,23 @@ impl Driver {
         let many = Arc::new(Many::new(settings.node.clone(), Arc::clone(&settings.clock)));
         let (orders, received) = mpsc::unbounded_channel();
         let (tell, standing) = watch::channel(Standing::Joining);
-        let run = run::Run::new(settings, rows, work, Arc::clone(&many), tell);
+        let (name, peers) = watch::channel(Peers::default());
+        let run = run::Run::new(settings, rows, work, Arc::clone(&many), tell, name);
         tokio::spawn(run.go(received));
-        Self { many, orders, standing }
+        Self { many, orders, standing, peers }
     }
 
     /// What actors ask: who serves this shard, and do I still hold it.
     #[must_use]
     pub fn ownership(&self) -> Arc<Many> {
         Arc::clone(&self.many)
+    }
+
+    /// The other nodes whose lives are not over, each with the address in its lease: as this node
+    /// last read them. The sender goes when the driver ends.
+    #[must_use]
+    pub fn peers(&self) -> watch::Receiver<Peers> {
+        self.peers.clone()
     }
 
     /// How it stands now.

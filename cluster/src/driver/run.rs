@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::{Order, Settings, Standing, Work};
+use super::{Order, Peers, Settings, Standing, Work};
 use crate::claims::{Claims, Deed, Survey};
 use crate::lease::{Ask, End, Lease};
 use crate::members::Members;
-use crate::ownership::{Epoch, Many, NodeName};
+use crate::ownership::{Epoch, Many, NodeName, Ownership as _};
 use crate::placement::{Candidate, Placement};
 use crate::rows::{LeaseRow, LeaseState, Life, Outcome, OwnerRow, Rows, Unreadable};
 use crate::rules::Rules;
@@ -53,8 +53,11 @@ pub(super) struct Run {
     work: Arc<dyn Work>,
     many: Arc<Many>,
     standing: watch::Sender<Standing>,
+    peers: watch::Sender<Peers>,
     lease: Lease,
     claims: Claims,
+    /// Who should serve what, as of the last plan.
+    suggested: Placement,
     members: Members,
     /// Everything under way; ends with the life.
     tasks: JoinSet<News>,
@@ -82,6 +85,7 @@ impl Run {
         work: Arc<dyn Work>,
         many: Arc<Many>,
         standing: watch::Sender<Standing>,
+        peers: watch::Sender<Peers>,
     ) -> Self {
         let rules = Rules::default();
         let (lease, claims) = begin(&settings);
@@ -92,8 +96,10 @@ impl Run {
             work,
             many,
             standing,
+            peers,
             lease,
             claims,
+            suggested: Placement::default(),
             tasks: JoinSet::new(),
             round: Round::Due(Moment::default()),
             deeds: VecDeque::new(),
@@ -281,6 +287,11 @@ impl Run {
                 self.n_acting -= 1;
                 self.has_progressed |= outcome == Outcome::Applied;
                 if let Some(epoch) = self.claims.released(shard, &outcome) {
+                    // Whoever asks here until that one has claimed it finds the way at once, also
+                    // after this node has read who owns what for the last time.
+                    if let Some(next) = self.suggested.of(shard) {
+                        self.many.moved(shard, next.clone());
+                    }
                     self.work.released(shard, epoch);
                 }
             }
@@ -292,6 +303,13 @@ impl Run {
         self.members.observe(now, leases);
         self.many.learn(&owners);
         let me = &self.settings.node;
+        let others = self.members.addresses().filter(|(node, _)| *node != me);
+        let peers = others.map(|(node, address)| (node.clone(), address.into())).collect();
+        self.peers.send_if_modified(|told| {
+            let is_news = *told != peers;
+            *told = peers;
+            is_news
+        });
         let overdue: Vec<_> = self
             .members
             .overdue(now)
@@ -338,6 +356,7 @@ impl Run {
         }
         let placement = self.placement(now);
         let deeds = self.claims.plan(survey, &placement);
+        self.suggested = placement;
         self.is_settled = deeds.is_empty();
         self.deeds.extend(deeds);
     }

@@ -243,6 +243,32 @@ async fn shards_move_to_a_node_that_comes_and_from_one_that_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_else_is_there_is_told_with_their_addresses() {
+    let rows = exact();
+    let (one, two) = (Node::start("one", &rows), Node::start("two", &rows));
+    let named = |node: &Node| {
+        let peers = node.driver.peers();
+        let peers = peers.borrow().clone();
+        peers.into_iter().map(|(node, at)| format!("{node} at {at}")).collect::<Vec<_>>()
+    };
+    pass(3_000, || {}).await;
+    assert_eq!((named(&one), named(&two)), (vec!["two at two".into()], vec!["one at one".into()]));
+    // One that stands still is there until its lease is marked dead.
+    two.cut(true);
+    pass(4_000, || {}).await;
+    assert_eq!(named(&one).len(), 1);
+    pass(8_000, || {}).await;
+    assert!(named(&one).is_empty());
+    two.cut(false);
+    pass(8_000, || {}).await;
+    assert_eq!(named(&one), ["two at two"]);
+    two.driver.drain();
+    two.driver.ended().await;
+    pass(3_000, || {}).await;
+    assert!(named(&one).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_drains_gives_everything_away_and_ends() {
     let rows = exact();
     let (one, two) = (Node::start("one", &rows), Node::start("two", &rows));
@@ -253,6 +279,9 @@ async fn a_node_that_drains_gives_everything_away_and_ends() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let lease = rows.lease(&NodeName("one".into())).await.expect("it reads").expect("it is there");
     assert_eq!((lease.state, one.driver.standing()), (LeaseState::Released, Standing::Ended));
+    // It reads no more who owns what, and yet knows the way.
+    let two_name = NodeName("two".into());
+    assert!(Shard::all().all(|shard| one.many.owner(shard) == Owner::There(two_name.clone())));
     pass(3_000, || one_owner(&[&one, &two])).await;
     assert_eq!((one.n_owned(), two.n_owned()), (0, ALL));
 }

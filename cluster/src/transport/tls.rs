@@ -8,7 +8,8 @@ use std::sync::Arc;
 use rustls::client::verify_server_name;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -20,6 +21,8 @@ use crate::ownership::NodeName;
 pub struct Tls {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
+    chain: Vec<CertificateDer<'static>>,
+    verifier: Arc<dyn ClientCertVerifier>,
 }
 
 impl fmt::Debug for Tls {
@@ -54,6 +57,15 @@ pub enum Error {
     /// The key is not the certificate's, or of a kind we do not know.
     #[error("using the node's certificate")]
     Use(#[from] rustls::Error),
+    /// The certificate is too old, or of another authority: no node would take it.
+    #[error("the cluster's authority does not vouch for the node's certificate")]
+    Foreign(#[source] rustls::Error),
+    /// The certificate is of another node.
+    #[error("the certificate does not name the node `{node}`")]
+    Unnamed {
+        /// Which.
+        node: NodeName,
+    },
     /// The authority's certificates are no roots.
     #[error("using the cluster's authority")]
     Authority(#[from] VerifierBuilderError),
@@ -92,13 +104,30 @@ impl Tls {
                 .build()?;
         let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(Arc::clone(&verifier))
             .with_single_cert(chain.clone(), key.clone_key())?;
         let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
-            .with_client_auth_cert(chain, key)?;
-        Ok(Self { server: Arc::new(server), client: Arc::new(client) })
+            .with_client_auth_cert(chain.clone(), key)?;
+        Ok(Self { server: Arc::new(server), client: Arc::new(client), chain, verifier })
+    }
+
+    /// Whether other nodes would believe now that these are the credentials of that node.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Foreign`], [`Error::Unnamed`].
+    pub fn check(&self, node: &NodeName) -> Result<(), Error> {
+        let Some((certificate, between)) = self.chain.split_first() else {
+            return Err(Error::Unnamed { node: node.clone() });
+        };
+        let verified = self.verifier.verify_client_cert(certificate, between, UnixTime::now());
+        verified.map_err(Error::Foreign)?;
+        if names(certificate, node) {
+            return Ok(());
+        }
+        Err(Error::Unnamed { node: node.clone() })
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {

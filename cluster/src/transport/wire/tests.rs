@@ -176,6 +176,17 @@ async fn who_has_not_the_certificate_the_name_the_cookie_or_a_version_is_turned_
     }
 }
 
+#[test]
+fn credentials_that_others_would_not_take_are_known_beforehand() {
+    use crate::transport::tls::Error;
+    let (authority, foreign) = (Authority::new(), Authority::new());
+    authority.tls("one").check(&node("one")).expect("they are its own");
+    let other = authority.tls("two").check(&node("one"));
+    assert!(matches!(other, Err(Error::Unnamed { .. })), "{other:?}");
+    let stranger = foreign.tls_trusting("one", &authority).check(&node("one"));
+    assert!(matches!(stranger, Err(Error::Foreign(_))), "{stranger:?}");
+}
+
 /// A node that is met, and refused when it greets.
 fn is_refused(one: &Member, who: &Member) -> bool {
     one.wire.shared.versions.agree(who.wire.shared.versions).is_none()
