@@ -52,6 +52,8 @@ pub(crate) enum Message {
     Receipt { caller: Box<Caller>, received: Option<Seq>, read: Option<Seq> },
     /// Hand over what the checkpoint is to hold.
     Flush,
+    /// The same, whether it was handed over before or not: what is stored is behind the log.
+    Mend,
 }
 
 /// Who hears a stream from now on.
@@ -71,7 +73,7 @@ impl Message {
             Self::Look { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Read { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Subscribe { reply, .. } => drop(reply.send(Err(refusal))),
-            Self::Receipt { .. } | Self::Flush => {}
+            Self::Receipt { .. } | Self::Flush | Self::Mend => {}
         }
     }
 }
@@ -98,6 +100,11 @@ impl Parcel {
     /// that is to begin again from the log.
     pub(crate) const fn flush() -> Self {
         Self { message: Message::Flush, _permit: None }
+    }
+
+    /// From the region, to one whose checkpoint an owner before left behind its log.
+    pub(crate) const fn mend() -> Self {
+        Self { message: Message::Mend, _permit: None }
     }
 }
 
@@ -278,6 +285,10 @@ impl State {
                 self.hand_over();
                 Ok(())
             }
+            Message::Mend => {
+                self.mend().await;
+                Ok(())
+            }
         }
     }
 
@@ -288,7 +299,7 @@ impl State {
             Message::Look { .. } | Message::Read { .. } | Message::Subscribe { .. } => {
                 self.world.ownership.holds(self.shard, self.epoch)
             }
-            Message::Ask { .. } | Message::Receipt { .. } | Message::Flush => true,
+            Message::Ask { .. } | Message::Receipt { .. } | Message::Flush | Message::Mend => true,
         }
     }
 
@@ -370,6 +381,17 @@ impl State {
         if !self.is_reported {
             let changed = checkpoint::Message::Changed(self.myself.clone());
             self.is_reported = self.world.checkpoints.cast(changed).is_ok();
+        }
+    }
+
+    /// The owner before may have left its checkpoint behind the log.
+    async fn mend(&mut self) {
+        if self.conversation.is_some() {
+            self.is_ahead = true;
+            self.hand_over();
+        } else if let Err(fault) = self.world.store.open(&self.key, self.epoch.0).await {
+            // It was killed before the first event was stored, and left nothing but the mark.
+            tracing::debug!(conversation = %self.key.conversation, %fault, "the mark stays");
         }
     }
 

@@ -12,6 +12,7 @@
 
 mod handle;
 mod line;
+mod mend;
 mod there;
 mod slot;
 
@@ -27,7 +28,7 @@ use switchboard_store::{ConversationKey, Fault, Store};
 use tokio::time::Instant;
 
 pub use self::handle::Handle;
-pub use crate::remote::Remote;
+pub use crate::remote::{Notices, Remote};
 
 pub(crate) use self::handle::Regions;
 
@@ -55,6 +56,8 @@ pub(crate) enum Message {
     Route { key: ConversationKey, message: conversation::Message, _permit: Permit },
     /// Start a conversation again that failed, so that it tells what it stored.
     Restart { key: ConversationKey },
+    /// Have a conversation write its checkpoint, which an owner before left behind the log.
+    Mend { key: ConversationKey },
     /// Let idle conversations go.
     Sweep,
     /// Let conversations go whose shard is another's now.
@@ -152,6 +155,7 @@ impl Actor for Behavior {
         match message {
             Message::Route { key, message, _permit } => state.route(key, message).await,
             Message::Restart { key } => state.restart(key).await,
+            Message::Mend { key } => state.mend(key).await,
             Message::Sweep => {
                 state.sweep(state.world.config.idle);
                 Ok(())
@@ -342,6 +346,26 @@ impl State {
             slot.forward(Parcel::flush());
         }
         self.open_line(key);
+        Ok(())
+    }
+
+    async fn mend(&mut self, key: ConversationKey) -> Result<(), ActorProcessingErr> {
+        let now = Instant::now();
+        let rests = self.failures.get(&key).is_some_and(|failing| failing.is_quarantined(now));
+        if self.is_draining || rests {
+            return Ok(());
+        }
+        self.let_go_if_lost(&key);
+        let is_new = !self.slots.contains_key(&key);
+        if is_new && !self.activate(&key).await? {
+            return Ok(());
+        }
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.forward(Parcel::mend());
+        }
+        if is_new {
+            self.open_line(key);
+        }
         Ok(())
     }
 

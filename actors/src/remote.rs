@@ -7,6 +7,7 @@
 mod form;
 pub(crate) mod home;
 mod message;
+mod notices;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -23,6 +24,8 @@ use switchboard_domain::ids::TenantId;
 use switchboard_domain::person::Caller;
 use switchboard_store::{ConversationKey, Fault};
 use tokio::sync::{Notify, oneshot};
+
+pub use self::notices::Notices;
 
 pub(crate) use self::message::{Answer, News, Question, Word};
 
@@ -45,6 +48,10 @@ pub struct Remote {
     lost: Mutex<Vec<(NodeName, ConversationKey)>>,
     /// Nodes that can be sent to.
     linked: Mutex<HashSet<NodeName>>,
+    /// The doors, which hear what those of other nodes tell.
+    notices: OnceLock<Arc<dyn Notices>>,
+    /// Nodes whose doors must still hear that they missed something.
+    behind: Mutex<HashSet<NodeName>>,
     /// Tells that a tenant has something to tell other nodes.
     pub(crate) has_news: Arc<Notify>,
 }
@@ -114,6 +121,8 @@ impl Remote {
             waiting: Mutex::default(),
             lost: Mutex::default(),
             linked: Mutex::default(),
+            notices: OnceLock::new(),
+            behind: Mutex::default(),
             has_news: Arc::default(),
         })
     }
@@ -169,6 +178,7 @@ impl Remote {
 
     /// Tells what could not be told before.
     pub(crate) fn settle(&self) {
+        self.catch_up();
         let lost = std::mem::take(&mut *self.lost.lock());
         for (node, key) in lost {
             self.tell_lost(&node, &key);
@@ -330,12 +340,14 @@ impl Receiver for Hearing {
         self.0.linked.lock().insert(peer.node.clone());
         // Tenants whose home is there follow it from now on.
         self.0.has_news.notify_one();
+        self.0.doors_linked(&peer.node);
     }
 
     fn receive(&self, from: &NodeName, envelope: Bytes) {
         match Envelope::read(&envelope) {
             Some(Envelope::Conversation(message)) => self.hear_of_conversation(from, message),
             Some(Envelope::Tenant(message)) => self.hear_of_tenant(from, message),
+            Some(Envelope::Doors { words }) => self.0.hear_of_doors(from, &words),
             None => tracing::error!(node = %from, "an envelope that says nothing"),
         }
     }
@@ -353,6 +365,7 @@ impl Receiver for Hearing {
                 tenant.gone(node);
             }
         }
+        self.0.doors_gone(node);
     }
 }
 

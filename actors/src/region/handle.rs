@@ -15,6 +15,7 @@ use switchboard_store::{ConversationKey, Page, Range, Store};
 use tokio::time::Instant;
 
 use super::line::Lines;
+use super::mend::Mending;
 use super::{Message, Place, Remote, shard, there};
 use crate::answer::{Done, History, Refusal, View};
 use crate::clock::Clock;
@@ -41,11 +42,12 @@ pub struct Handle(Arc<Regions>);
 
 pub(crate) struct Regions {
     pub(super) config: Config,
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     meter: Arc<dyn Meter>,
     regions: Vec<Place>,
     is_draining: AtomicBool,
+    pub(super) mending: Mending,
     /// Who owns what, and the other nodes; `None` on a node that is alone.
     pub(super) others: Option<Others>,
 }
@@ -82,7 +84,9 @@ impl Handle {
             remote: Arc::clone(remote),
         });
         let clock = Arc::clone(&world.clock);
-        let regions = Regions { config, store, clock, meter, regions, is_draining, others };
+        let mending = Mending::default();
+        let regions =
+            Regions { config, store, clock, meter, regions, is_draining, mending, others };
         let regions = Arc::new(regions);
         if let Some(others) = &regions.others {
             others.remote.serve(&regions);
@@ -96,6 +100,10 @@ impl Handle {
     }
 
     pub(super) fn regions(&self) -> &Regions {
+        &self.0
+    }
+
+    pub(super) const fn shared(&self) -> &Arc<Regions> {
         &self.0
     }
 
@@ -434,7 +442,7 @@ impl Regions {
         &self.regions
     }
 
-    fn region(&self, key: &ConversationKey) -> &Place {
+    pub(super) fn region(&self, key: &ConversationKey) -> &Place {
         &self.regions[usize::from(shard(key).index()) % REGIONS]
     }
 }

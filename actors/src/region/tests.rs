@@ -603,6 +603,35 @@ async fn checkpoints_left_behind_are_repaired_at_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_owner_before_left_behind_is_made_right_where_its_shard_comes() {
+    let before = Node::start().await;
+    let after = Node::open(before.store.left_behind(), Config::standard()).await;
+    // Both have the store; the one before never writes a checkpoint.
+    before.store.loses_checkpoints.store(true, Ordering::Relaxed);
+    let (asleep, awake) = (before.create(1).await, before.create(2).await);
+    for key in [&asleep, &awake] {
+        before.say(key, 1).await.unwrap();
+    }
+    // This one is asked for by somebody before it is looked at.
+    after.system.conversations().state(&awake, &agent(1)).await.unwrap();
+    pass(Duration::from_secs(3)).await;
+    assert_eq!(after.store.dirty(9).await.unwrap().len(), 2, "nobody was told of the shards");
+    for key in [&asleep, &awake] {
+        after.system.conversations().claimed(shard(key));
+    }
+    pass(Duration::from_secs(6)).await;
+    assert!(after.store.dirty(9).await.unwrap().is_empty());
+    for key in [&asleep, &awake] {
+        let checkpoint = after.store.checkpoint(key).await.unwrap().unwrap();
+        assert_eq!(checkpoint.heads.public, Seq(2));
+    }
+    // A shard that nobody claimed stays as it is.
+    before.say(&asleep, 2).await.unwrap();
+    pass(Duration::from_secs(6)).await;
+    assert_eq!(after.store.dirty(9).await.unwrap(), std::slice::from_ref(&asleep));
+}
+
+#[tokio::test(start_paused = true)]
 async fn checkpoints_are_coalesced_and_marks_follow_the_log() {
     let node = Node::start().await;
     let key = node.create(1).await;

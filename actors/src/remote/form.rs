@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use switchboard_domain::card::{Card, Last, Rare, Texts};
 use switchboard_domain::conversation::{
@@ -277,6 +278,16 @@ impl Form for Arc<str> {
 
     fn take(from: &mut &[u8]) -> Option<Self> {
         std::str::from_utf8(take_bytes(from)?).ok().map(Into::into)
+    }
+}
+
+impl Form for Bytes {
+    fn put(&self, to: &mut Vec<u8>) {
+        put_bytes(self, to);
+    }
+
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        take_bytes(from).map(Self::copy_from_slice)
     }
 }
 

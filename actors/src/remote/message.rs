@@ -21,6 +21,9 @@ pub(super) enum Envelope {
     Conversation(Message),
     /// Of a tenant.
     Tenant(home::Message),
+    /// From the doors of a node to those of another, in their own words. Without any, it says that
+    /// others were not sent.
+    Doors { words: Bytes },
 }
 
 /// What is said of a conversation.
@@ -104,7 +107,7 @@ pub(crate) enum Word {
     Unlisten { stream: Stream },
 }
 
-variants!(Envelope { 0 Conversation(message), 1 Tenant(message) });
+variants!(Envelope { 0 Conversation(message), 1 Tenant(message), 2 Doors { words } });
 variants!(Message {
     0 Ask { id, key, question },
     1 Answer { id, answer },
