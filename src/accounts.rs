@@ -20,7 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use switchboard_actors::clock::Clock;
-use switchboard_domain::ids::TenantId;
+use switchboard_domain::ids::{AgentId, TenantId};
+use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::auth::{Authenticator, Identity};
 use crate::directory::{self, Directory};
@@ -119,13 +121,16 @@ impl Accounts {
         is_limited: bool,
         awaits_owner: bool,
     ) -> Self {
+        let teller = directory.teller();
+        let (attempts, tickets) =
+            (Attempts::new(teller.clone()), StreamTickets::new(teller.clone()));
         Self(Arc::new(Shared {
             directory,
             auth,
             clock,
             hasher: Hasher::default(),
-            attempts: Attempts::default(),
-            tickets: StreamTickets::default(),
+            attempts,
+            tickets,
             is_limited,
             awaits_owner: AtomicBool::new(awaits_owner),
         }))
@@ -137,10 +142,56 @@ impl Accounts {
         self.0.awaits_owner.load(Ordering::Relaxed)
     }
 
+    /// Looks whether the tenant `default` has got an owner by way of another node.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn look_for_owner(&self) -> Result<(), directory::Error> {
+        let default = TenantId(directory::tenant::DEFAULT.into());
+        if self.awaits_owner() && self.0.directory.has_owner(&default).await? {
+            self.0.awaits_owner.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// Tickets with which sockets open.
     #[must_use]
     pub fn tickets(&self) -> &StreamTickets {
         &self.0.tickets
+    }
+
+    /// Another node has issued a ticket to somebody who is signed in.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn hear_ticket(
+        &self,
+        digest: stream_ticket::TicketDigest,
+        tenant: &TenantId,
+        person: AgentId,
+        sign_in: Uuid,
+    ) -> Result<(), directory::Error> {
+        let found = self.0.auth.signed_in(tenant, person, sign_in).await?;
+        if let Some(identity) = found
+            && !self.0.tickets.keep(digest, identity, Instant::now())
+        {
+            tracing::debug!(%tenant, "a ticket of another node is one too many");
+        }
+        Ok(())
+    }
+
+    /// A password is being tried on another node, or is not to be counted after all.
+    pub fn hear_attempt(
+        &self,
+        address: IpAddr,
+        account: [u8; 16],
+        device: Option<u128>,
+        is_back: bool,
+    ) {
+        let account = attempts::Account(account);
+        self.0.attempts.heard(address, account, device, is_back, Instant::now());
     }
 }
 

@@ -16,9 +16,11 @@ use crate::auth;
 use crate::edge::{dialect, limits, listener};
 use crate::telemetry;
 
+mod cluster;
 mod cql;
 mod read;
 
+pub use cluster::{Cluster, Links};
 pub use cql::{Cql, Retention};
 
 /// The longest time a stop may take, in seconds: what orchestrators wait before they kill.
@@ -38,6 +40,8 @@ pub struct Config {
     pub store: Store,
     /// The database of `store.engine = "cql"`.
     pub cql: Cql,
+    /// How the nodes of one keyspace reach each other.
+    pub cluster: Cluster,
     /// The secret that needs no file.
     pub jwt: auth::SecretConfig,
     /// Keys and claims of tokens.
@@ -277,6 +281,7 @@ impl Config {
             listener: reader.section("listener")?,
             store: reader.section("store")?,
             cql: reader.section("cql")?,
+            cluster: reader.section("cluster")?,
             jwt: reader.section("jwt")?,
             auth: reader.section("auth")?,
             actors: reader.section("actors")?,
@@ -306,6 +311,7 @@ impl Config {
         if self.store.cache_mib == 0 {
             return Err(value("store.cache_mib", "must be at least 1"));
         }
+        self.cluster.check(self.store.engine)?;
         if self.store.engine == Engine::Cql {
             self.cql.check()?;
         }

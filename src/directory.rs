@@ -24,7 +24,7 @@ pub mod idempotency;
 pub mod demo;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use switchboard_actors::clock::Clock;
 use switchboard_domain::ids::TenantId;
@@ -32,9 +32,11 @@ use switchboard_store::{Expect, Fault, Store};
 use uuid::Uuid;
 
 use crate::accounts::avatar;
+use crate::notices::Teller;
 use cache::Caches;
 use record::{Record, decode, encode};
 
+pub use changes::Touched;
 pub use current::Current;
 pub use department::Department;
 pub use idempotency::{Claim, Claimed, Scope};
@@ -114,6 +116,8 @@ struct Shared {
     origins: origin::Index,
     faces: avatar::Index,
     stripes: [tokio::sync::Mutex<()>; STRIPES],
+    /// Tells other nodes what was written here; nobody, where there are none.
+    teller: OnceLock<Teller>,
     /// Tells this start of the process from earlier ones.
     boot: Uuid,
 }
@@ -146,6 +150,7 @@ impl Directory {
             origins: origin::Index::default(),
             faces: avatar::Index::default(),
             stripes: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+            teller: OnceLock::new(),
             boot,
         }));
         for tenant in tenants {
@@ -177,6 +182,32 @@ impl Directory {
         Ok(found)
     }
 
+    /// Tells other nodes of every change from now on. Once.
+    pub fn tell_through(&self, teller: Teller) {
+        // It is called once.
+        let _set = self.0.teller.set(teller);
+    }
+
+    /// What other nodes are told through.
+    #[must_use]
+    pub fn teller(&self) -> &Teller {
+        static NOBODY: Teller = Teller::NOBODY;
+        self.0.teller.get().unwrap_or(&NOBODY)
+    }
+
+    /// Reads a record anew, for what is kept of it in memory does not have what the caller knows
+    /// of: another node may just have written it.
+    pub(crate) async fn load_newest<R: Record>(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+    ) -> Result<Option<Arc<Versioned<R>>>, Error> {
+        if let Some(cache) = R::cache(&self.0.caches) {
+            cache.forget(&R::key(tenant, id));
+        }
+        self.load(tenant, id).await
+    }
+
     /// Reads a record as it is stored now.
     pub(crate) async fn load_stored<R: Record>(
         &self,
@@ -202,7 +233,7 @@ impl Directory {
         if let Some(cache) = R::cache(&self.0.caches) {
             cache.forget(&key);
         }
-        self.tell_of::<R>(tenant);
+        self.tell_of::<R>(tenant, id);
         Ok(Arc::new(Versioned { value: record, version: written? }))
     }
 
@@ -259,7 +290,7 @@ impl Directory {
         if let Some(cache) = R::cache(&self.0.caches) {
             cache.forget(&key);
         }
-        self.tell_of::<R>(tenant);
+        self.tell_of::<R>(tenant, id);
         Ok(removed?)
     }
 

@@ -9,6 +9,8 @@ pub mod auth;
 pub mod directory;
 pub mod accounts;
 pub mod edge;
+pub mod peers;
+pub mod notices;
 pub mod place;
 #[cfg(feature = "cql")]
 pub mod database;

@@ -35,6 +35,7 @@ use crate::edge::problem::Problem;
 use crate::edge::trails::Trails;
 use crate::edge::viewers::Viewers;
 use crate::metrics::Metrics;
+use crate::notices::{self, Teller};
 use crate::phase::{self, Phase};
 use crate::place::{self, Place};
 use crate::telemetry::spawn;
@@ -63,9 +64,9 @@ pub enum Error {
     #[cfg(feature = "cql")]
     #[error("opening the store")]
     Connect(#[from] switchboard_store::cql::ConnectError),
-    /// Another has the node's lease, or nobody answers for it.
+    /// Another has the node's lease, nobody answers for it, or other nodes cannot be reached.
     #[error("joining the cluster")]
-    Lease(#[from] place::NoLease),
+    Place(#[from] place::Error),
     /// The store broke while starting.
     #[error("reading the store")]
     Store(#[from] Fault),
@@ -96,8 +97,8 @@ pub enum Error {
     /// The store failed for good while serving. Nothing is acknowledged after that.
     #[error("the store failed for good")]
     Failed(#[source] Fault),
-    /// The node's lease cannot be kept any more.
-    #[error("the node's lease cannot be kept any more")]
+    /// The node's lease, or its links to others, cannot be kept any more.
+    #[error("the node's place among others cannot be kept any more")]
     Unleased,
     /// The actors failed so often that nothing starts them again.
     #[error("the actors failed for good")]
@@ -135,6 +136,8 @@ impl Node {
         let (store, place) = Box::pin(open(&config, &metrics)).await?;
         let directory =
             Directory::open(Arc::clone(&store), Arc::clone(&clock), [default_tenant()]).await?;
+        let teller = Teller::through(place.remote());
+        directory.tell_through(teller.clone());
         let keys = keys(&config, &directory).await?;
         for tenant in keys.tenants() {
             directory.ensure_tenant(&tenant).await?;
@@ -175,9 +178,9 @@ impl Node {
             inbox: system.inbox(),
             queue: system.queue(),
             agents_see: config.actors.agents_see.into(),
-            connections: Connections::default(),
-            trails: Trails::default(),
-            viewers: Viewers::default(),
+            connections: Connections::new(teller.clone()),
+            trails: Trails::new(teller.clone()),
+            viewers: Viewers::new(teller),
             numbers: Numbers::default(),
             metrics,
             budgets: Budgets::new(&config.limits),
@@ -190,6 +193,9 @@ impl Node {
             departments::apply_policies(&doors, &tenant).await.map_err(Error::Departments)?;
         }
         spawn("purge", purge(doors.directory.clone(), phase.clone()));
+        if let Some((remote, named)) = place.remote().zip(place.named()) {
+            notices::listen(&doors, &remote, named, phase.clone());
+        }
         let life = system.life();
         let actors = Actors::keep(system, asked);
         // Health is readable until the very end: the ops listener has a life of its own.
@@ -251,12 +257,19 @@ impl Node {
         }
     }
 
-    /// Stops in good order (P9): unready, clients are told when to come back, what was accepted is
-    /// settled, sockets close; all within the configured time. `hurry` cuts it short.
+    /// Stops in good order (P9): unready, shards go to other nodes, clients are told when to come
+    /// back, what was accepted is settled, sockets close; all within the configured time. `hurry`
+    /// cuts it short.
     pub async fn stop(self, hurry: impl Future<Output = ()>) {
         let Self { lead, doors, actors, place, mut serving, drain_within, _ops_lead, .. } = self;
+        tokio::pin!(hurry);
         let ends_at = Instant::now() + drain_within;
         lead.advance(Phase::Draining);
+        // Clients that are still here are served by way of the nodes that own by then.
+        let is_hurried = tokio::select! {
+            () = place.hand_off(drain_within / 3) => false,
+            () = &mut hurry => true,
+        };
         let drain_ms = u64::try_from(drain_within.as_millis()).unwrap_or(u64::MAX);
         let n_clients = u64::try_from(doors.connections.len()).unwrap_or(u64::MAX);
         let spread = (n_clients.saturating_mul(1_000) / RECONNECTS_PER_SECOND)
@@ -265,8 +278,8 @@ impl Node {
         tracing::info!(n_clients, spread_ms = spread, "draining");
         doors.connections.drain(u32::try_from(spread).unwrap_or(u32::MAX));
         let settle_at = ends_at.checked_sub(SETTLE_WITHIN).unwrap_or(ends_at);
-        tokio::pin!(hurry);
         let left = tokio::select! {
+            () = std::future::ready(()), if is_hurried => doors.connections.len(),
             left = &mut serving => left.unwrap_or(0),
             () = tokio::time::sleep_until(settle_at) => doors.connections.len(),
             () = &mut hurry => doors.connections.len(),
@@ -383,7 +396,8 @@ async fn system(
     };
     let ownership = place.ownership();
     let meter = Arc::clone(&metrics.actors);
-    Ok(System::start(actors, Arc::clone(store), Arc::clone(clock), ownership, meter).await?)
+    let (store, clock) = (Arc::clone(store), Arc::clone(clock));
+    Ok(System::join(actors, store, clock, ownership, meter, place.remote()).await?)
 }
 
 fn bind(config: &Config, metrics: &Arc<Metrics>) -> Result<Listener, Error> {

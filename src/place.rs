@@ -4,30 +4,42 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use switchboard_actors::region;
-use switchboard_cluster::driver::{Driver, Settings, Standing, Work};
-use switchboard_cluster::ownership::{Boot, Epoch, NodeName, Ownership, Single};
+use switchboard_actors::region::{self, Remote};
+use switchboard_cluster::driver::{self, Driver, Settings, Standing, Work};
+use switchboard_cluster::ownership::{Boot, Epoch, NodeName, Owner, Ownership, Single};
 use switchboard_cluster::rows::{Reply, Rows};
 use switchboard_cluster::shard::Shard;
-use switchboard_cluster::time::{Moment, Times};
+use switchboard_cluster::time::Moment;
 use switchboard_domain::ids::TenantId;
 use switchboard_store::{Fault, Store};
+use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::peers::{self, Following, Peers};
 use crate::telemetry::spawn;
 
 /// How long a start waits for its lease. A life before it that was killed is watched for five
-/// seconds; what takes longer is another process of the same name, or no database.
+/// seconds, or as many times that as the settings say; what takes longer is another process of the same name, or no database.
 const LEASE_WITHIN: Duration = Duration::from_secs(30);
 
-/// The lease was not to be had.
+/// Why a node has no place among others.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the node `{node}` did not get its lease in 30 s: another process runs under this name \
-     (server.node), or the database answers too slowly"
-)]
-pub struct NoLease {
-    node: String,
+pub enum Error {
+    /// The lease was not to be had.
+    #[error(
+        "the node `{node}` did not get its lease in {} s: another process runs under this name \
+         (server.node), or the database answers too slowly",
+        .within.as_secs()
+    )]
+    NoLease {
+        /// Of which node.
+        node: String,
+        /// In which time.
+        within: Duration,
+    },
+    /// Other nodes cannot be reached with these settings.
+    #[error("the links to other nodes")]
+    Peers(#[from] peers::Error),
 }
 
 /// A node's place.
@@ -42,6 +54,9 @@ pub struct Place {
 struct Among {
     driver: Driver,
     duties: Arc<Duties>,
+    /// Conversations of other nodes; `None` for the only node of a keyspace.
+    remote: Option<Arc<Remote>>,
+    following: Option<Following>,
 }
 
 impl Place {
@@ -61,24 +76,43 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// When it did not get its lease.
-    pub async fn among(config: &Config, rows: Arc<dyn Rows>) -> Result<Self, NoLease> {
+    /// When it did not get its lease, or could not be reached by others.
+    pub async fn among(config: &Config, rows: Arc<dyn Rows>) -> Result<Self, Error> {
+        // Before the lease, which says to others where this node is.
+        let peers = Peers::start(&config.cluster, name(config), new_boot()).await?;
+        let alone = || config.server.listen.to_string().into();
         let settings = Settings {
             node: name(config),
-            address: config.server.listen.to_string().into(),
-            weight: 1,
-            times: Times::DEFAULT,
+            address: peers.as_ref().map_or_else(alone, Peers::address),
+            weight: config.cluster.weight,
+            times: config.cluster.times(),
             clock: Arc::new(since_boot),
             boots: Arc::new(new_boot),
         };
+        let within = LEASE_WITHIN * u32::from(config.cluster.lease_factor);
         let duties = Arc::new(Duties::default());
         let driver = Driver::start(settings, rows, Arc::clone(&duties) as Arc<dyn Work>);
-        let standing = driver.settled(LEASE_WITHIN).await;
+        let remote = peers.as_ref().map(Peers::remote);
+        let following = peers.map(|peers| peers.follow(driver.peers()));
+        let standing = driver.settled(within).await;
         if !matches!(standing, Standing::In { .. }) {
             driver.leave();
-            return Err(NoLease { node: config.server.node.clone() });
+            return Err(Error::NoLease { node: config.server.node.clone(), within });
         }
-        Ok(Self { ownership: driver.ownership(), among: Some(Among { driver, duties }) })
+        let ownership = driver.ownership();
+        Ok(Self { ownership, among: Some(Among { driver, duties, remote, following }) })
+    }
+
+    /// What conversations of other nodes are reached through; `None` for a node that is alone.
+    #[must_use]
+    pub fn remote(&self) -> Option<Arc<Remote>> {
+        self.among.as_ref()?.remote.clone()
+    }
+
+    /// The other nodes whose lives are not over; `None` for a node that is alone.
+    #[must_use]
+    pub fn named(&self) -> Option<watch::Receiver<driver::Peers>> {
+        self.among.as_ref().map(|among| among.driver.peers())
     }
 
     /// What actors ask before they acknowledge.
@@ -87,29 +121,60 @@ impl Place {
         Arc::clone(&self.ownership)
     }
 
-    /// Shards that are given away or lost leave the memory of these conversations.
+    /// Shards that are given away or lost leave the memory of these conversations, and what owners
+    /// before left behind of those that come is made right by them.
     pub fn serve_by(&self, conversations: &region::Handle) {
-        if let Some(among) = &self.among {
-            // It is called once.
-            let _set = among.duties.conversations.set(conversations.clone());
+        let Some(among) = &self.among else { return };
+        // It is called once.
+        let _set = among.duties.conversations.set(conversations.clone());
+        // Some may have come since the actors looked through what is marked.
+        for shard in Shard::all() {
+            if matches!(self.ownership.owner(shard), Owner::Here(_)) {
+                conversations.claimed(shard);
+            }
         }
     }
 
-    /// Gives the lease back, after everything was settled. One that cannot be given back in this
-    /// time runs out by itself.
-    pub async fn leave(&self, within: Duration) {
-        let Some(among) = &self.among else { return };
-        among.driver.leave();
-        if tokio::time::timeout(within, among.driver.ended()).await.is_err() {
+    /// Gives every shard to the other nodes, wave by wave, and then the lease; at most so long.
+    /// Their conversations are reached there from then on. A node without others keeps them.
+    pub async fn hand_off(&self, within: Duration) {
+        let Some(Among { driver, remote: Some(_), .. }) = &self.among else { return };
+        if driver.peers().borrow().is_empty() {
+            return;
+        }
+        driver.drain();
+        if tokio::time::timeout(within, driver.ended()).await.is_err() {
+            tracing::warn!("not every shard was handed off in time, the rest is taken over");
+        }
+    }
+
+    /// Gives the lease back, after everything was settled, and ends the links. A lease that cannot
+    /// be given back in this time runs out by itself.
+    pub async fn leave(self, within: Duration) {
+        let Some(Among { driver, following, .. }) = self.among else { return };
+        driver.leave();
+        if tokio::time::timeout(within, driver.ended()).await.is_err() {
             tracing::warn!("the lease could not be given back, it runs out by itself");
         }
+        if let Some(following) = following
+            && tokio::time::timeout(within, following.stop()).await.is_err()
+        {
+            tracing::warn!("the links to other nodes did not end in time");
+        }
     }
 
-    /// Waits until no lease will ever be held again.
+    /// Waits until no lease will ever be held again, or no other node ever be reached.
     pub async fn ended(&self) {
-        match &self.among {
-            Some(among) => among.driver.ended().await,
-            None => std::future::pending().await,
+        let Some(among) = &self.among else { return std::future::pending().await };
+        let unlinked = async {
+            match &among.following {
+                Some(following) => following.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = among.driver.ended() => {}
+            () = unlinked => {}
         }
     }
 }
@@ -145,8 +210,12 @@ struct Duties {
 }
 
 impl Work for Duties {
-    /// Conversations wake with their first request.
-    fn claimed(&self, _shard: Shard, _epoch: Epoch) {}
+    /// Conversations wake with their first request, but for those that were left behind.
+    fn claimed(&self, shard: Shard, _epoch: Epoch) {
+        if let Some(conversations) = self.conversations.get() {
+            conversations.claimed(shard);
+        }
+    }
 
     fn settle(&self, shard: Shard, _epoch: Epoch) -> Reply<()> {
         let conversations = self.conversations.get().cloned();

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Duration, Instant};
 
 use crate::edge::limits::{Bucket, Rate, network};
+use crate::notices::{Notice, Teller};
 
 /// In which time the budgets come back.
 const WITHIN: Duration = Duration::from_secs(15 * 60);
@@ -29,7 +30,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(1);
 
 /// An account as it is counted: whether it exists or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Account([u8; 16]);
+pub struct Account(pub [u8; 16]);
 
 impl Account {
     /// The account of a mail address.
@@ -68,6 +69,7 @@ impl Whose {
 pub struct Attempts {
     budgets: Mutex<Budgets>,
     budgets_max: usize,
+    teller: Teller,
 }
 
 #[derive(Debug, Default)]
@@ -78,7 +80,7 @@ struct Budgets {
 
 impl Default for Attempts {
     fn default() -> Self {
-        Self { budgets: Mutex::default(), budgets_max: BUDGETS_MAX }
+        Self { budgets: Mutex::default(), budgets_max: BUDGETS_MAX, teller: Teller::NOBODY }
     }
 }
 
@@ -87,10 +89,44 @@ impl Default for Attempts {
 #[must_use = "a right password gives back what was paid"]
 pub struct Attempt<'a> {
     of: &'a Attempts,
+    by: By,
     paid: Vec<Whose>,
 }
 
+/// From where, for which account, and by which browser that is known for it.
+#[derive(Clone, Copy, Debug)]
+struct By {
+    address: IpAddr,
+    account: Account,
+    device: Option<u128>,
+}
+
+impl By {
+    fn budgets(self) -> Vec<Whose> {
+        let Self { address, account, device } = self;
+        match device {
+            Some(device) => vec![Whose::Device(account, device)],
+            None => vec![
+                Whose::Pair(address, account),
+                Whose::Address(address),
+                Whose::Account(account),
+            ],
+        }
+    }
+
+    const fn notice(self, is_back: bool) -> Notice {
+        let Self { address, account, device } = self;
+        Notice::Tried { address, account: account.0, device, is_back }
+    }
+}
+
 impl Attempts {
+    /// None so far; other nodes are told through that.
+    #[must_use]
+    pub fn new(teller: Teller) -> Self {
+        Self { teller, ..Self::default() }
+    }
+
     /// Begins an attempt, from a browser that is known for this account or from a stranger's.
     ///
     /// # Errors
@@ -103,23 +139,42 @@ impl Attempts {
         device: Option<u128>,
         now: Instant,
     ) -> Result<Attempt<'_>, Duration> {
-        let address = network(address);
-        let wanted = match device {
-            Some(device) => vec![Whose::Device(account, device)],
-            None => vec![
-                Whose::Pair(address, account),
-                Whose::Address(address),
-                Whose::Account(account),
-            ],
-        };
-        let mut all = self.budgets.lock();
-        let is_over = |n: usize| n + wanted.len() > self.budgets_max;
-        let looked = all.looked_through_at;
-        if is_over(all.of.len()) && looked.is_none_or(|at| now >= at + FORGET_EVERY) {
-            all.of.retain(|whose, bucket| !bucket.is_full(whose.rate(), now));
-            all.looked_through_at = Some(now);
+        let by = By { address: network(address), account, device };
+        let paid = self.budgets.lock().pay(by, self.budgets_max, now)?;
+        self.teller.tell(&by.notice(false));
+        Ok(Attempt { of: self, by, paid })
+    }
+
+    /// An attempt on another node began, or is not counted after all.
+    pub fn heard(
+        &self,
+        address: IpAddr,
+        account: Account,
+        device: Option<u128>,
+        is_back: bool,
+        now: Instant,
+    ) {
+        let by = By { address, account, device };
+        let mut budgets = self.budgets.lock();
+        if is_back {
+            budgets.give_back(&by.budgets());
+        } else {
+            // Used up here is used up.
+            let _paid = budgets.pay(by, self.budgets_max, now);
         }
-        let budgets = &mut all.of;
+    }
+}
+
+impl Budgets {
+    fn pay(&mut self, by: By, budgets_max: usize, now: Instant) -> Result<Vec<Whose>, Duration> {
+        let wanted = by.budgets();
+        let is_over = |n: usize| n + wanted.len() > budgets_max;
+        let looked = self.looked_through_at;
+        if is_over(self.of.len()) && looked.is_none_or(|at| now >= at + FORGET_EVERY) {
+            self.of.retain(|whose, bucket| !bucket.is_full(whose.rate(), now));
+            self.looked_through_at = Some(now);
+        }
+        let budgets = &mut self.of;
         let is_crowded = is_over(budgets.len());
         let paid: Vec<Whose> = wanted
             .into_iter()
@@ -141,19 +196,23 @@ impl Attempts {
                 bucket.take(whose.rate(), now);
             }
         }
-        Ok(Attempt { of: self, paid })
+        Ok(paid)
+    }
+
+    fn give_back(&mut self, paid: &[Whose]) {
+        for whose in paid {
+            if let Some(bucket) = self.of.get_mut(whose) {
+                bucket.give_back(whose.rate());
+            }
+        }
     }
 }
 
 impl Attempt<'_> {
     /// The password was right, or was not looked at: nothing is counted.
     pub fn give_back(self) {
-        let mut budgets = self.of.budgets.lock();
-        for whose in self.paid {
-            if let Some(bucket) = budgets.of.get_mut(&whose) {
-                bucket.give_back(whose.rate());
-            }
-        }
+        self.of.budgets.lock().give_back(&self.paid);
+        self.of.teller.tell(&self.by.notice(true));
     }
 }
 
@@ -236,6 +295,21 @@ mod tests {
         }
         let tries = (0..12).filter(|_| bench.fails("192.0.2.1", "ada", None)).count();
         assert_eq!(tries, 10, "and brings no more than there was");
+    }
+
+    #[test]
+    fn tries_on_another_node_count_here_until_they_are_taken_back() {
+        let bench = Bench::new();
+        let (account, address) = (Account::of("acme", "ada"), "192.0.2.1".parse().unwrap());
+        let heard = |is_back| bench.attempts.heard(address, account, None, is_back, bench.now);
+        for _ in 0..7 {
+            heard(false);
+        }
+        heard(true);
+        let tries = (0..12).filter(|_| bench.fails("192.0.2.1", "ada", None)).count();
+        assert_eq!(tries, 4, "ten, without the six that were tried elsewhere");
+        heard(false);
+        assert!(!bench.fails("192.0.2.1", "ada", None));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Pictures of people: whatever is uploaded is read with limits and painted anew, so that what is
 //! served holds nothing but a small picture.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -59,9 +59,13 @@ struct Face {
     avatar: Arc<str>,
 }
 
+/// The kind of record that says which picture a person has.
+pub(crate) const FACE: &str = "face";
+
 impl Record for Face {
-    const KIND: &'static str = "face";
+    const KIND: &'static str = FACE;
     const VERSION: u8 = 1;
+    const IS_INDEXED: bool = true;
     type Form = Arc<str>;
 
     fn form(&self) -> Arc<str> {
@@ -117,12 +121,15 @@ impl Directory {
         self.face_index().0.read().get(tenant).unwrap_or(&NONE).clone()
     }
 
+    /// Reads which pictures there are; those that are known and not there any more are forgotten.
     pub(crate) async fn load_faces(&self) -> Result<(), Error> {
         for tenant in self.tenants().await? {
+            let mut gone: HashSet<AgentId> = self.faces(&tenant).0.keys().copied().collect();
             let mut after: Option<String> = None;
             loop {
                 let page = self.page::<Face>(&tenant, after.as_deref(), PAGE_MAX).await?;
                 for face in &page {
+                    gone.remove(&face.value.person);
                     self.face_index().set(&tenant, face.value.person, Some(&face.value.avatar));
                 }
                 match page.last() {
@@ -132,7 +139,20 @@ impl Directory {
                     Some(_) | None => break,
                 }
             }
+            for person in gone {
+                self.load_face(&tenant, &person.to_string()).await?;
+            }
         }
+        Ok(())
+    }
+
+    /// Reads which picture a person has, after another node changed it.
+    pub(crate) async fn load_face(&self, tenant: &TenantId, id: &str) -> Result<(), Error> {
+        let Ok(person) = id.parse::<AgentId>() else { return Ok(()) };
+        let _alone = self.stripe(tenant, id).lock().await;
+        let face = self.load_stored::<Face>(tenant, id).await?;
+        let avatar = face.as_ref().map(|face| &*face.value.avatar);
+        self.face_index().set(tenant, person, avatar);
         Ok(())
     }
 

@@ -236,6 +236,19 @@ impl Directory {
         self.load(tenant, &person.to_string()).await
     }
 
+    /// The account of a person as it is stored now.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub(crate) async fn credential_stored(
+        &self,
+        tenant: &TenantId,
+        person: AgentId,
+    ) -> Result<Option<Arc<Versioned<Credential>>>, Error> {
+        self.load_newest(tenant, &person.to_string()).await
+    }
+
     /// Changes the account of a person, begun if there is none, by a rule that may refuse.
     ///
     /// # Errors

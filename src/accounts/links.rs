@@ -104,7 +104,14 @@ impl Directory {
             Some(setup) => setup.value.0,
             None => {
                 let fresh = Setup(AgentId::new(self.fresh_id()));
-                self.save(tenant, "owner", Expect::Absent, fresh).await?.value.0
+                match self.save(tenant, "owner", Expect::Absent, fresh).await {
+                    // Another node starts too, and was first.
+                    Err(directory::Error::Changed) => {
+                        let setup = self.load_stored::<Setup>(tenant, "owner").await?;
+                        setup.ok_or(directory::Error::Changed)?.value.0
+                    }
+                    saved => saved?.value.0,
+                }
             }
         };
         // Somebody who set up and was never written as a person begins again.

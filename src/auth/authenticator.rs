@@ -7,22 +7,23 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use switchboard_actors::clock::Clock;
 use switchboard_actors::{Delivery, Outlet};
-use switchboard_domain::ids::{AgentId, TenantId, Timestamp, VisitorId, WidgetId};
+use switchboard_domain::ids::{AgentId, ConversationId, TenantId, Timestamp, VisitorId, WidgetId};
 use switchboard_domain::person::{Author, Caller, Principal, Role};
 use uuid::Uuid;
 
 use super::claims::Claims;
 use super::keys::{Key, Keys};
-use super::revocation::{Registration, Revocations};
+use super::revocation::{Came, Registration, Revocations, Standing};
 use super::secret::{SecretDigest, Token, VisitorToken};
 use super::{Flaw, Refused};
 use crate::accounts::api_key::{self, Scope, Scopes};
-use crate::accounts::credential::{SEEN_LAG_MS, SignIn};
+use crate::accounts::credential::{Credential, SEEN_LAG_MS, SignIn};
 use crate::accounts::{SIGN_IN_PREFIX, sign_in};
 use crate::directory::identity_key::{self, IdentityKey, Replaced};
 use crate::directory::person::{Change, Person, Sight};
 use crate::directory::visitor::Access;
 use crate::directory::{self, Directory, Versioned};
+use crate::notices::Notice;
 
 /// Checked signatures that are remembered at most, about a kilobyte each.
 const CHECKED_MAX: usize = 1_024;
@@ -187,14 +188,27 @@ impl Authenticator {
         }
     }
 
-    /// Tells every open socket of a visitor something; answers how many hear it.
+    /// Tells every open socket of a visitor of a conversation that was begun with them, on every
+    /// node; answers how many on this one hear it.
     pub fn tell_visitor(
         &self,
         tenant: &TenantId,
         visitor: VisitorId,
-        delivery: &Delivery,
+        conversation: ConversationId,
     ) -> usize {
-        self.0.revocations.tell(tenant, visitor.uuid(), delivery)
+        self.0.directory.teller().tell(&Notice::begun(tenant, visitor, conversation));
+        self.tell_visitor_here(tenant, visitor, conversation)
+    }
+
+    /// The same on this node alone.
+    pub fn tell_visitor_here(
+        &self,
+        tenant: &TenantId,
+        visitor: VisitorId,
+        conversation: ConversationId,
+    ) -> usize {
+        let delivery = Delivery::Conversation(conversation);
+        self.0.revocations.tell(tenant, visitor.uuid(), &delivery)
     }
 
     /// Enters a connection under its identity, so that it hears
@@ -209,31 +223,112 @@ impl Authenticator {
         identity: &Identity,
         outlet: &Outlet,
     ) -> Result<Registration, AuthError> {
-        let Shared { directory, revocations, .. } = &*self.0;
         let tenant = &identity.tenant;
-        let via = identity.via.clone();
-        let registration = revocations.register(tenant.clone(), identity.id(), via, outlet);
+        let person = identity.person.as_ref().map(|it| (it.value.role_max, it.value.shown_name()));
+        let came = Came { via: identity.via.clone(), person };
+        let revocations = &self.0.revocations;
+        let registration =
+            revocations.register(tenant.clone(), identity.id(), came.clone(), outlet);
         // Asked after entering: whoever disables from now on finds the entry.
-        let is_good = match &identity.person {
-            Some(known) => {
-                let person = directory.person(tenant, known.value.id).await?;
+        match self.standing(tenant, identity.id(), &came).await? {
+            Standing::Good | Standing::Renamed => Ok(registration),
+            Standing::Over => Err(AuthError::Disabled),
+        }
+    }
+
+    /// Whether what a connection came with is still good.
+    async fn standing(
+        &self,
+        tenant: &TenantId,
+        id: Uuid,
+        came: &Came,
+    ) -> Result<Standing, directory::Error> {
+        let directory = &self.0.directory;
+        let mut is_renamed = false;
+        let is_good = match &came.person {
+            Some((role_max, name)) => {
+                let id = AgentId::new(id);
+                let person = directory.person(tenant, id).await?;
+                is_renamed = person.as_ref().is_some_and(|it| it.value.shown_name() != *name);
                 person.is_some_and(|person| {
-                    !person.value.disabled && person.value.role_max == known.value.role_max
-                }) && match &identity.via {
-                    Via::SignIn(id) => self.is_signed_in(tenant, known.value.id, *id).await?,
+                    !person.value.disabled && person.value.role_max == *role_max
+                }) && match &came.via {
+                    Via::SignIn(sign_in) => self.is_signed_in(tenant, id, *sign_in).await?,
                     Via::Site(name) => directory.identity_key(name).await?.is_some(),
                     Via::Token | Via::VisitorSecret | Via::Key(_) => true,
                 }
             }
-            None if matches!(identity.via, Via::Key(_)) => {
-                directory.api_key(tenant, identity.id()).await?.is_some()
+            None if matches!(came.via, Via::Key(_)) => {
+                directory.api_key(tenant, id).await?.is_some()
             }
             None => {
-                let visitor = directory.visitor(tenant, VisitorId::new(identity.id())).await?;
+                let visitor = directory.visitor(tenant, VisitorId::new(id)).await?;
                 visitor.is_some_and(|visitor| !visitor.value.disabled)
             }
         };
-        if is_good { Ok(registration) } else { Err(AuthError::Disabled) }
+        Ok(match (is_good, is_renamed) {
+            (false, _) => Standing::Over,
+            (true, true) => Standing::Renamed,
+            (true, false) => Standing::Good,
+        })
+    }
+
+    /// Something is known anew of a person, a visitor or a key: connections with which it is not
+    /// good any more are cut, and those under a name of before come again.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn recheck(&self, tenant: &TenantId, id: Uuid) -> Result<(), directory::Error> {
+        let mut n_over = 0;
+        for (came, outlet) in self.0.revocations.came(tenant, id) {
+            match self.standing(tenant, id, &came).await? {
+                Standing::Good => {}
+                Standing::Renamed => {
+                    outlet.push(Delivery::Drain { reconnect_in_ms: 0 });
+                }
+                Standing::Over => {
+                    outlet.push(Delivery::Revoked);
+                    n_over += 1;
+                }
+            }
+        }
+        if n_over > 0 {
+            tracing::info!(%tenant, %id, n_over, "connections are cut, by what another node knows");
+        }
+        Ok(())
+    }
+
+    /// The same for all whom the keys of a widget let in.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn recheck_site(
+        &self,
+        tenant: &TenantId,
+        widget: &str,
+    ) -> Result<(), directory::Error> {
+        let is_of_it = |via: &Via| match via {
+            Via::Site(name) => identity_key::owner_of(name).is_some_and(|(_, of)| *of.0 == *widget),
+            Via::Token | Via::VisitorSecret | Via::SignIn(_) | Via::Key(_) => false,
+        };
+        for id in self.0.revocations.those_by(tenant, is_of_it) {
+            self.recheck(tenant, id).await?;
+        }
+        Ok(())
+    }
+
+    /// The same for everybody who is connected.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn recheck_all(&self) -> Result<(), directory::Error> {
+        for (tenant, id) in self.0.revocations.everybody() {
+            self.recheck(&tenant, id).await?;
+        }
+        Ok(())
     }
 
     /// Changes a person; if that takes rights away, open connections are cut, and with another
@@ -290,7 +385,12 @@ impl Authenticator {
         let secret = secret.ok_or(AuthError::Invalid(Flaw::Shape))?;
         let (tenant, id) = (&secret.tenant, AgentId::new(secret.owner));
         let now = clock.now();
-        let credential = directory.credential(tenant, id).await?;
+        let mut credential = directory.credential(tenant, id).await?;
+        let is_known = |it: &Arc<Versioned<Credential>>| it.value.sign_in(&secret, now).is_some();
+        if !credential.as_ref().is_some_and(is_known) {
+            // Another node may have let them in a moment ago.
+            credential = directory.credential_stored(tenant, id).await?;
+        }
         let sign_in = credential.as_ref().and_then(|it| it.value.sign_in(&secret, now));
         let sign_in = sign_in.ok_or(AuthError::Invalid(Flaw::Secret))?;
         let person = directory.person(tenant, id).await?;
@@ -407,14 +507,27 @@ impl Authenticator {
         let (&Via::SignIn(id), Some(known)) = (&identity.via, &identity.person) else {
             return Ok(None);
         };
+        let now = self.signed_in(&identity.tenant, known.value.id, id).await?;
+        Ok(now.filter(|now| now.caller.role == identity.caller.role))
+    }
+
+    /// Somebody by a sign-in of that name, as they stand now; `None` when it has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn signed_in(
+        &self,
+        tenant: &TenantId,
+        person: AgentId,
+        sign_in: Uuid,
+    ) -> Result<Option<Identity>, directory::Error> {
         let Shared { directory, clock, .. } = &*self.0;
-        let (tenant, person) = (&identity.tenant, known.value.id);
         let credential = directory.credential(tenant, person).await?;
         let person = directory.person(tenant, person).await?;
         let (Some(credential), Some(person)) = (credential, person) else { return Ok(None) };
-        let sign_in = credential.value.sign_in_named(id, clock.now());
-        let is_same = identity.caller.role == person.value.role_in_effect();
-        let sign_in = sign_in.filter(|_| is_same && !person.value.disabled);
+        let sign_in = credential.value.sign_in_named(sign_in, clock.now());
+        let sign_in = sign_in.filter(|_| !person.value.disabled);
         Ok(sign_in.map(|sign_in| Identity::signed_in(tenant, &person, sign_in)))
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use switchboard_actors::{Delivery, Outlet};
 use switchboard_domain::ids::TenantId;
+use switchboard_domain::person::Role;
 use uuid::Uuid;
 
 use super::Via;
@@ -24,13 +25,29 @@ struct Open {
     n_entered: u64,
 }
 
+/// What a connection came with, and what was known of its person then.
+#[derive(Clone, Debug)]
+pub(super) struct Came {
+    pub(super) via: Via,
+    /// The bound of the role and the name; `None` for whoever has no account.
+    pub(super) person: Option<(Option<Role>, Arc<str>)>,
+}
+
+/// How a connection stands, now that what is known of it may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Good,
+    /// It speaks under a name of before.
+    Renamed,
+    Over,
+}
+
 /// One connection.
 #[derive(Clone, Debug)]
 struct Entry {
     /// Tells it from the entry that a renewal puts in its place.
     id: u64,
-    /// What it came with.
-    via: Via,
+    came: Came,
     outlet: Outlet,
 }
 
@@ -49,14 +66,14 @@ impl Revocations {
         &self,
         tenant: TenantId,
         person: Uuid,
-        via: Via,
+        came: Came,
         outlet: &Outlet,
     ) -> Registration {
         let whom = (tenant, person);
         let mut open = self.0.lock();
         open.n_entered += 1;
         let id = open.n_entered;
-        let entry = Entry { id, via, outlet: outlet.clone() };
+        let entry = Entry { id, came, outlet: outlet.clone() };
         open.by_person.entry(whom.clone()).or_default().push(entry);
         Registration { open: self.clone(), whom, id }
     }
@@ -74,7 +91,7 @@ impl Revocations {
         person: Uuid,
         is_ended: impl Fn(&Via) -> bool,
     ) -> usize {
-        tell(self.of(tenant, person).iter().filter(|entry| is_ended(&entry.via)))
+        tell(self.of(tenant, person).iter().filter(|entry| is_ended(&entry.came.via)))
     }
 
     /// The same for everybody's of a tenant. It looks at every connection of the node: for what
@@ -86,7 +103,7 @@ impl Revocations {
     ) -> usize {
         let open = self.0.lock();
         let of_tenant = open.by_person.iter().filter(|((of, _), _)| of == tenant);
-        tell(of_tenant.flat_map(|(_, entries)| entries).filter(|entry| is_ended(&entry.via)))
+        tell(of_tenant.flat_map(|(_, entries)| entries).filter(|entry| is_ended(&entry.came.via)))
     }
 
     /// Tells every open connection of a person something; answers how many hear it.
@@ -101,6 +118,24 @@ impl Revocations {
         for entry in self.of(tenant, person) {
             entry.outlet.push(Delivery::Drain { reconnect_in_ms: 0 });
         }
+    }
+
+    /// Everybody who is connected.
+    pub(super) fn everybody(&self) -> Vec<(TenantId, Uuid)> {
+        self.0.lock().by_person.keys().cloned().collect()
+    }
+
+    /// Whoever of a tenant is connected by what is asked for.
+    pub(super) fn those_by(&self, tenant: &TenantId, is_it: impl Fn(&Via) -> bool) -> Vec<Uuid> {
+        let open = self.0.lock();
+        let by_it = |entries: &[Entry]| entries.iter().any(|entry| is_it(&entry.came.via));
+        let found = open.by_person.iter().filter(|((of, _), it)| of == tenant && by_it(it));
+        found.map(|((_, person), _)| *person).collect()
+    }
+
+    /// What each connection of a person came with.
+    pub(super) fn came(&self, tenant: &TenantId, person: Uuid) -> Vec<(Came, Outlet)> {
+        self.of(tenant, person).into_iter().map(|entry| (entry.came, entry.outlet)).collect()
     }
 
     fn of(&self, tenant: &TenantId, person: Uuid) -> Vec<Entry> {
@@ -135,6 +170,10 @@ mod tests {
 
     use super::*;
 
+    fn came(via: Via) -> Came {
+        Came { via, person: None }
+    }
+
     fn acme() -> TenantId {
         TenantId("acme".into())
     }
@@ -146,12 +185,13 @@ mod tests {
         let (first, mut first_queue) = queue();
         let (second, mut second_queue) = queue();
         let (third, mut third_queue) = queue();
-        let _first = revocations.register(acme(), ada, Via::Token, &first);
-        let _second = revocations.register(acme(), ada, Via::SignIn(Uuid::from_u128(7)), &second);
-        let _third = revocations.register(acme(), ben, Via::Token, &third);
+        let _first = revocations.register(acme(), ada, came(Via::Token), &first);
+        let _second =
+            revocations.register(acme(), ada, came(Via::SignIn(Uuid::from_u128(7))), &second);
+        let _third = revocations.register(acme(), ben, came(Via::Token), &third);
         let (elsewhere, mut elsewhere_queue) = queue();
         let _elsewhere =
-            revocations.register(TenantId("other".into()), ada, Via::Token, &elsewhere);
+            revocations.register(TenantId("other".into()), ada, came(Via::Token), &elsewhere);
 
         assert_eq!(revocations.revoke(&acme(), ada), 2);
 
@@ -176,9 +216,9 @@ mod tests {
         let (first, mut first_queue) = queue();
         let (second, mut second_queue) = queue();
         let (third, mut third_queue) = queue();
-        let _first = revocations.register(acme(), ada, Via::SignIn(phone), &first);
-        let _second = revocations.register(acme(), ada, Via::SignIn(desk), &second);
-        let _third = revocations.register(acme(), ada, Via::Token, &third);
+        let _first = revocations.register(acme(), ada, came(Via::SignIn(phone)), &first);
+        let _second = revocations.register(acme(), ada, came(Via::SignIn(desk)), &second);
+        let _third = revocations.register(acme(), ada, came(Via::Token), &third);
 
         assert_eq!(revocations.revoke_where(&acme(), ada, |via| *via == Via::SignIn(phone)), 1);
 
@@ -195,10 +235,10 @@ mod tests {
         let (first, mut first_queue) = queue();
         let (second, mut second_queue) = queue();
         let (third, mut third_queue) = queue();
-        let _first = revocations.register(acme(), ada, signed("old"), &first);
-        let _second = revocations.register(acme(), ben, signed("new"), &second);
+        let _first = revocations.register(acme(), ada, came(signed("old")), &first);
+        let _second = revocations.register(acme(), ben, came(signed("new")), &second);
         let other = TenantId("other".into());
-        let _third = revocations.register(other, ben, signed("old"), &third);
+        let _third = revocations.register(other, ben, came(signed("old")), &third);
 
         assert_eq!(revocations.revoke_everywhere(&acme(), |via| *via == signed("old")), 1);
 
@@ -212,8 +252,8 @@ mod tests {
         let revocations = Revocations::default();
         let (ada, phone, desk) = (Uuid::from_u128(1), Uuid::from_u128(7), Uuid::from_u128(8));
         let (outlet, mut queue) = queue();
-        let before = revocations.register(acme(), ada, Via::SignIn(phone), &outlet);
-        let _now = revocations.register(acme(), ada, Via::SignIn(desk), &outlet);
+        let before = revocations.register(acme(), ada, came(Via::SignIn(phone)), &outlet);
+        let _now = revocations.register(acme(), ada, came(Via::SignIn(desk)), &outlet);
         drop(before);
 
         let of = |sign_in| move |via: &Via| *via == Via::SignIn(sign_in);
@@ -227,7 +267,8 @@ mod tests {
     fn a_connection_that_ended_leaves_nothing_behind() {
         let revocations = Revocations::default();
         let (outlet, _queue) = queue();
-        let registration = revocations.register(acme(), Uuid::from_u128(1), Via::Token, &outlet);
+        let registration =
+            revocations.register(acme(), Uuid::from_u128(1), came(Via::Token), &outlet);
         drop(registration);
         assert!(revocations.0.lock().by_person.is_empty());
     }

@@ -7,11 +7,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit};
+use switchboard_cluster::ownership::NodeName;
 
 use super::{Exit, Failed, pid};
 use crate::auth::Keys;
-use crate::config::{Config, Engine};
+use crate::config::{Config, Engine, Links};
 use crate::edge::listener::Tls;
+use crate::peers;
 
 /// Free space below which a disk is as good as full, in bytes: a day of a busy node.
 const FREE_BYTES_MIN: u64 = 1 << 30;
@@ -49,6 +51,10 @@ pub(super) fn look(config: &Config) -> Result<Exit, Failed> {
     #[cfg(feature = "cql")]
     if config.store.engine == Engine::Cql {
         findings.push(("database", database(config)));
+    }
+    if let Some(links) = config.cluster.links() {
+        findings.push(("cluster", cluster(config, &links)));
+        findings.push(("cluster address", address(config, links.listen)));
     }
     findings.push(("address", address(config, config.server.listen)));
     findings.push(("ops address", address(config, config.server.ops_listen)));
@@ -94,6 +100,18 @@ fn certificate(config: &Config) -> Finding {
     let Some((cert, key)) = config.server.tls() else { return Fine("none".to_owned()) };
     match Tls::load(cert, key) {
         Ok(_) => Fine(cert.display().to_string()),
+        Err(error) => Wrong(format!("{:#}", anyhow::Error::from(error))),
+    }
+}
+
+/// Whether other nodes would take this one in.
+fn cluster(config: &Config, links: &Links<'_>) -> Finding {
+    let node = NodeName(config.server.node.as_str().into());
+    if let Err(error) = config.cluster.read_cookie() {
+        return Wrong(format!("{:#}", anyhow::Error::from(error)));
+    }
+    match peers::credentials(links, &node) {
+        Ok(_) => Fine(format!("{} names {node}", links.cert.display())),
         Err(error) => Wrong(format!("{:#}", anyhow::Error::from(error))),
     }
 }

@@ -14,6 +14,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("listener", include_str!("../edge/listener.rs"), "Config"),
     ("store", include_str!("../config.rs"), "Store"),
     ("cql", include_str!("cql.rs"), "Cql"),
+    ("cluster", include_str!("cluster.rs"), "Cluster"),
     ("jwt", include_str!("../auth.rs"), "SecretConfig"),
     ("auth", include_str!("../auth.rs"), "Config"),
     ("actors", include_str!("../config.rs"), "Actors"),

@@ -9,12 +9,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use switchboard_domain::ids::TenantId;
 use switchboard_store::DocumentKey;
 
 use super::department::Department;
 use super::identity_key::IdentityKeys;
 use super::person::{Accounts, Person};
-use super::record::Versioned;
+use super::record::{Record, Versioned};
 use super::visitor::Visitor;
 use super::widget::Widget;
 use crate::accounts::api_key::ApiKey;
@@ -34,6 +35,40 @@ pub(crate) struct Caches {
     pub(super) departments: Cache<Department>,
     pub(crate) credentials: Cache<Credential>,
     pub(crate) api_keys: Cache<ApiKey>,
+}
+
+impl Caches {
+    /// Forgets a record of the kind of that name, if records of it are kept.
+    pub(super) fn forget(&self, tenant: &TenantId, kind: &str, id: &str) {
+        fn of<R: Record>(caches: &Caches, (tenant, kind, id): (&TenantId, &str, &str)) {
+            if R::KIND == kind
+                && let Some(cache) = R::cache(caches)
+            {
+                cache.forget(&R::key(tenant, id));
+            }
+        }
+        let it = (tenant, kind, id);
+        of::<Person>(self, it);
+        of::<Accounts>(self, it);
+        of::<Visitor>(self, it);
+        of::<Widget>(self, it);
+        of::<IdentityKeys>(self, it);
+        of::<Department>(self, it);
+        of::<Credential>(self, it);
+        of::<ApiKey>(self, it);
+    }
+
+    /// Forgets everything.
+    pub(super) fn forget_all(&self) {
+        self.people.forget_all();
+        self.accounts.forget_all();
+        self.visitors.forget_all();
+        self.widgets.forget_all();
+        self.identity_keys.forget_all();
+        self.departments.forget_all();
+        self.credentials.forget_all();
+        self.api_keys.forget_all();
+    }
 }
 
 /// Records of one kind.
@@ -89,6 +124,14 @@ impl<R> Cache<R> {
         generations.young.remove(key);
         generations.old.remove(key);
     }
+
+    /// Forgets every record.
+    fn forget_all(&self) {
+        let mut generations = self.0.lock();
+        generations.drops += 1;
+        generations.young.clear();
+        generations.old.clear();
+    }
 }
 
 impl<R> Generations<R> {
@@ -105,11 +148,7 @@ mod tests {
     use super::*;
 
     fn key(id: usize) -> DocumentKey {
-        DocumentKey {
-            tenant: switchboard_domain::ids::TenantId("acme".into()),
-            kind: "thing",
-            id: id.to_string().into(),
-        }
+        DocumentKey { tenant: TenantId("acme".into()), kind: "thing", id: id.to_string().into() }
     }
 
     fn record(value: usize) -> Arc<Versioned<usize>> {
@@ -141,5 +180,13 @@ mod tests {
         cache.forget(&key(1));
         cache.put(moment, key(1), record(1));
         assert!(cache.get(&key(1)).is_err());
+        let moment = cache.get(&key(1)).unwrap_err();
+        cache.forget_all();
+        cache.put(moment, key(1), record(1));
+        assert!(cache.get(&key(1)).is_err());
+        put(&cache, 1);
+        put(&cache, 2);
+        cache.forget_all();
+        assert!(cache.get(&key(1)).is_err() && cache.get(&key(2)).is_err());
     }
 }

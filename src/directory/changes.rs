@@ -1,13 +1,20 @@
-//! News of what widgets show: a change of a tenant's widgets or departments wakes whoever waits.
+//! News of changes: of a tenant's widgets or departments wakes whoever waits for what widgets show,
+//! and whatever is kept in memory is known to be old on all nodes.
 
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
 use switchboard_domain::ids::TenantId;
 use tokio::sync::watch;
+use uuid::Uuid;
 
-use super::Directory;
+use super::identity_key::IdentityKeys;
 use super::record::Record;
+use super::{Department, Directory, Error, Person, Visitor, Widget};
+use crate::accounts::api_key::ApiKey;
+use crate::accounts::avatar;
+use crate::accounts::credential::Credential;
+use crate::notices::Notice;
 
 /// Who waits, by tenant; a tenant for which nobody waits has no entry.
 #[derive(Debug, Default)]
@@ -36,11 +43,30 @@ impl Changes {
         News(sender.subscribe())
     }
 
+    fn tell_all(&self) {
+        for sender in self.0.lock().values() {
+            sender.send_replace(());
+        }
+    }
+
     fn tell(&self, tenant: &TenantId) {
         if let Some(sender) = self.0.lock().get(tenant) {
             sender.send_replace(());
         }
     }
+}
+
+/// What a change on another node touches, beside the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// Nothing.
+    Nothing,
+    /// Connections of this person, visitor or key.
+    Whoever(Uuid),
+    /// Connections that the keys of that widget let in.
+    Site,
+    /// How conversations of the tenant find their agents.
+    Routing,
 }
 
 impl Directory {
@@ -52,10 +78,65 @@ impl Directory {
     }
 
     /// Also after a failure: its outcome may be unknown.
-    pub(super) fn tell_of<R: Record>(&self, tenant: &TenantId) {
+    pub(super) fn tell_of<R: Record>(&self, tenant: &TenantId, id: &str) {
         if R::IS_SHOWN {
             self.0.changes.tell(tenant);
         }
+        if R::IS_SHOWN || R::IS_INDEXED || R::cache(&self.0.caches).is_some() {
+            self.teller().tell(&Notice::changed(tenant, R::KIND, id));
+        }
+    }
+
+    /// Another node has written or removed a record: what is kept of it here is read anew. Answers
+    /// what else that touches.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails; then what was kept is forgotten all the same.
+    pub async fn changed_elsewhere(
+        &self,
+        tenant: &TenantId,
+        kind: &str,
+        id: &str,
+    ) -> Result<Touched, Error> {
+        self.0.caches.forget(tenant, kind, id);
+        match kind {
+            Widget::KIND => {
+                self.0.changes.tell(tenant);
+                self.load_origins_of(tenant).await?;
+                Ok(Touched::Site)
+            }
+            IdentityKeys::KIND => Ok(Touched::Site),
+            Department::KIND => {
+                self.0.changes.tell(tenant);
+                Ok(Touched::Routing)
+            }
+            Person::KIND | Visitor::KIND | Credential::KIND | ApiKey::KIND => {
+                Ok(id.parse().map_or(Touched::Nothing, Touched::Whoever))
+            }
+            avatar::FACE => {
+                self.load_face(tenant, id).await?;
+                Ok(Touched::Nothing)
+            }
+            _ => Ok(Touched::Nothing),
+        }
+    }
+
+    /// Forgets every record in memory: each is read anew when it is asked for.
+    pub fn forget_all(&self) {
+        self.0.caches.forget_all();
+    }
+
+    /// Another node may have written or removed anything: whatever is kept here is read anew.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn anything_changed(&self) -> Result<(), Error> {
+        self.forget_all();
+        self.0.changes.tell_all();
+        self.load_origins().await?;
+        self.load_faces().await
     }
 }
 
@@ -76,6 +157,10 @@ mod tests {
         changes.tell(&acme);
         assert!(news.changed().now_or_never().is_some());
         assert!(news.changed().now_or_never().is_none());
+        assert!(foreign.changed().now_or_never().is_none());
+        changes.tell_all();
+        assert!(news.changed().now_or_never().is_some());
+        assert!(foreign.changed().now_or_never().is_some());
         assert!(foreign.changed().now_or_never().is_none());
     }
 

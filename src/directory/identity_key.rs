@@ -134,8 +134,13 @@ impl Directory {
     /// When the store fails.
     pub async fn identity_key(&self, name: &str) -> Result<Option<IdentityKey>, Error> {
         let Some((tenant, widget)) = owner_of(name) else { return Ok(None) };
-        let good = self.identity_keys(&tenant, &widget).await?;
-        Ok(good.into_iter().find(|key| *key.name == *name))
+        let is_it = |key: &IdentityKey| *key.name == *name;
+        if let Some(known) = self.identity_keys(&tenant, &widget).await?.into_iter().find(is_it) {
+            return Ok(Some(known));
+        }
+        // Another node may have made it a moment ago.
+        self.load_newest::<IdentityKeys>(&tenant, &widget.0).await?;
+        Ok(self.identity_keys(&tenant, &widget).await?.into_iter().find(is_it))
     }
 
     /// The keys of a widget that are good now. None are without the widget, whatever is stored.

@@ -30,6 +30,8 @@ pub(crate) trait Record: Sized + Send + Sync + 'static {
     const VERSION: u8;
     /// Whether open widgets show it, so that whoever waits for news of a widget hears of changes.
     const IS_SHOWN: bool = false;
+    /// Whether an index of its own is kept of it in memory, on every node.
+    const IS_INDEXED: bool = false;
 
     /// The newest stored form.
     type Form: Serialize;

@@ -11,10 +11,14 @@ use switchboard_domain::ids::{TenantId, VisitorId};
 use switchboard_domain::person::Principal;
 
 use crate::auth::Identity;
+use crate::notices::{Notice, Teller};
 
-/// All authenticated sockets.
+/// All authenticated sockets of this node.
 #[derive(Debug, Default)]
-pub struct Connections(Mutex<Sockets>);
+pub struct Connections {
+    sockets: Mutex<Sockets>,
+    teller: Teller,
+}
 
 #[derive(Debug, Default)]
 struct Sockets {
@@ -22,28 +26,38 @@ struct Sockets {
     all: HashMap<u64, (Outlet, Arc<Identity>)>,
     /// Those of visitors whose site says what their mail address is, by it.
     verified: HashMap<Verified, Vec<(u64, VisitorId)>>,
+    /// The same of other nodes, each with its node.
+    verified_there: HashMap<Verified, Vec<(Arc<str>, VisitorId)>>,
 }
 
 /// A mail address within a tenant, in small letters.
 type Verified = (TenantId, Box<str>);
 
 impl Connections {
+    /// None so far; other nodes are told through that.
+    #[must_use]
+    pub fn new(teller: Teller) -> Self {
+        Self { teller, ..Self::default() }
+    }
+
     /// Enters a socket, or again when it has renewed its credential.
     pub fn enter(&self, outlet: &Outlet, identity: &Arc<Identity>) {
-        let mut sockets = self.0.lock();
+        let mut sockets = self.sockets.lock();
         // A renewed token may say another address.
-        sockets.remove(outlet.id());
+        self.tell(sockets.remove(outlet.id()));
         if let Some((address, visitor)) = verified(identity) {
-            let same = sockets.verified.entry(address).or_default();
+            let same = sockets.verified.entry(address.clone()).or_default();
+            let is_news = same.iter().all(|(_, known)| *known != visitor);
             same.push((outlet.id(), visitor));
+            self.tell(is_news.then_some((address, visitor, true)));
         }
         sockets.all.insert(outlet.id(), (outlet.clone(), Arc::clone(identity)));
     }
 
     /// Removes a socket.
     pub fn leave(&self, outlet_id: u64) {
-        let mut sockets = self.0.lock();
-        sockets.remove(outlet_id);
+        let mut sockets = self.sockets.lock();
+        self.tell(sockets.remove(outlet_id));
         // After a burst the tables give their memory back.
         give_back(&mut sockets.all);
         give_back(&mut sockets.verified);
@@ -52,7 +66,7 @@ impl Connections {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.lock().all.len()
+        self.sockets.lock().all.len()
     }
 
     /// Whether there are none.
@@ -65,14 +79,62 @@ impl Connections {
     /// also when it says so of several.
     #[must_use]
     pub fn verified_visitor(&self, tenant: &TenantId, email: &str) -> Option<VisitorId> {
-        let sockets = self.0.lock();
-        let ((_, first), others) = sockets.verified.get(&address(tenant, email))?.split_first()?;
-        others.iter().all(|(_, other)| other == first).then_some(*first)
+        let (sockets, address) = (self.sockets.lock(), address(tenant, email));
+        let here = sockets.verified.get(&address).into_iter().flatten().map(|(_, it)| *it);
+        let there = sockets.verified_there.get(&address).into_iter().flatten().map(|(_, it)| *it);
+        let mut all = here.chain(there);
+        let first = all.next()?;
+        all.all(|other| other == first).then_some(first)
+    }
+
+    /// A visitor with a verified address came to another node, or has left it.
+    pub fn heard(
+        &self,
+        node: &Arc<str>,
+        tenant: &TenantId,
+        email: &str,
+        visitor: VisitorId,
+        is_there: bool,
+    ) {
+        let (mut sockets, address) = (self.sockets.lock(), address(tenant, email));
+        let there = sockets.verified_there.entry(address.clone()).or_default();
+        there.retain(|(of, known)| of != node || *known != visitor);
+        if is_there {
+            there.push((Arc::clone(node), visitor));
+        }
+        if there.is_empty() {
+            sockets.verified_there.remove(&address);
+        }
+    }
+
+    /// A node is gone, and whoever was there.
+    pub fn gone(&self, node: &Arc<str>) {
+        self.sockets.lock().verified_there.retain(|_, there| {
+            there.retain(|(of, _)| of != node);
+            !there.is_empty()
+        });
+    }
+
+    /// What a node that knows nothing is to be told.
+    #[must_use]
+    pub fn stands(&self) -> Vec<Notice> {
+        let sockets = self.sockets.lock();
+        let all = sockets.verified.iter();
+        all.flat_map(|(address, visitors)| {
+            visitors.iter().map(|(_, visitor)| notice(address, *visitor, true))
+        })
+        .collect()
+    }
+
+    fn tell(&self, news: Option<(Verified, VisitorId, bool)>) {
+        if let Some((address, visitor, is_here)) = news {
+            self.teller.tell(&notice(&address, visitor, is_here));
+        }
     }
 
     /// Tells every socket when to connect again, spread evenly over `spread_ms` (P9).
     pub fn drain(&self, spread_ms: u32) {
-        let outlets = &self.0.lock().all;
+        let outlets = &self.sockets.lock().all;
         let n_outlets = u64::try_from(outlets.len()).unwrap_or(u64::MAX).max(1);
         for (idx, (outlet, _)) in (0u64..).zip(outlets.values()) {
             let reconnect_in_ms =
@@ -83,15 +145,26 @@ impl Connections {
 }
 
 impl Sockets {
-    fn remove(&mut self, outlet_id: u64) {
-        let Some((_, identity)) = self.all.remove(&outlet_id) else { return };
-        let Some((address, _)) = verified(&identity) else { return };
-        if let Some(same) = self.verified.get_mut(&address) {
-            same.retain(|(id, _)| *id != outlet_id);
-            if same.is_empty() {
-                self.verified.remove(&address);
-            }
+    /// Removes a socket; answers whose last one it was, if their address is verified.
+    fn remove(&mut self, outlet_id: u64) -> Option<(Verified, VisitorId, bool)> {
+        let (_, identity) = self.all.remove(&outlet_id)?;
+        let (address, visitor) = verified(&identity)?;
+        let same = self.verified.get_mut(&address)?;
+        same.retain(|(id, _)| *id != outlet_id);
+        let is_last = same.iter().all(|(_, known)| *known != visitor);
+        if same.is_empty() {
+            self.verified.remove(&address);
         }
+        is_last.then_some((address, visitor, false))
+    }
+}
+
+fn notice((tenant, email): &Verified, visitor: VisitorId, is_here: bool) -> Notice {
+    Notice::Verified {
+        tenant: Arc::clone(&tenant.0),
+        email: (**email).into(),
+        visitor: visitor.uuid().as_u128(),
+        is_here,
     }
 }
 
@@ -186,6 +259,6 @@ mod tests {
         }
         assert_eq!((find("acme", EVE), find("other", EVE)), (None, None));
         assert_eq!(connections.len(), 1, "the agent");
-        assert!(connections.0.lock().verified.is_empty());
+        assert!(connections.sockets.lock().verified.is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard_actors::{Delivery, Done, Refusal};
+use switchboard_actors::{Done, Refusal};
 use switchboard_domain::conversation::{
     Command, Contact as DomainContact, Conversation, Created, Priority, Rejection, Request, Start,
 };
@@ -476,7 +476,7 @@ pub async fn write_first(
     } else {
         None
     };
-    let told = doors.auth.tell_visitor(tenant, visitor, &Delivery::Conversation(state.id));
+    let told = doors.auth.tell_visitor(tenant, visitor, state.id);
     Ok(Written { state, link, live: told > 0 })
 }
 

@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 use switchboard_domain::ids::{TenantId, Timestamp, VisitorId};
 use switchboard_domain::trail::{Page, Trail};
 
+use crate::notices::{Notice, Teller};
+
 /// Bytes of all trails, about: some ten thousands of visitors on the move.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What the entry of a visitor takes beside its pages, about.
@@ -19,9 +21,12 @@ const YOUNG_MS: i64 = 60 * 60 * 1_000;
 
 type Whom = (TenantId, VisitorId);
 
-/// All trails of a node.
+/// All trails, on every node the same.
 #[derive(Debug, Default)]
-pub struct Trails(Mutex<Generations>);
+pub struct Trails {
+    generations: Mutex<Generations>,
+    teller: Teller,
+}
 
 #[derive(Debug, Default)]
 struct Generations {
@@ -32,9 +37,25 @@ struct Generations {
 }
 
 impl Trails {
+    /// None so far; other nodes are told through that.
+    #[must_use]
+    pub fn new(teller: Teller) -> Self {
+        Self { teller, ..Self::default() }
+    }
+
     /// A visitor goes to a page; answers whether that is news.
     pub fn follow(&self, tenant: &TenantId, visitor: VisitorId, page: Page) -> bool {
-        let mut generations = self.0.lock();
+        let notice = Notice::page(tenant, visitor, &page);
+        let is_news = self.heard(tenant, visitor, page);
+        if is_news {
+            self.teller.tell(&notice);
+        }
+        is_news
+    }
+
+    /// A visitor went to a page, here or on another node; answers whether that is news.
+    pub fn heard(&self, tenant: &TenantId, visitor: VisitorId, page: Page) -> bool {
+        let mut generations = self.generations.lock();
         generations.turn(page.at);
         let whom = (tenant.clone(), visitor);
         let mut trail = match generations.take_young(&whom) {
@@ -50,7 +71,7 @@ impl Trails {
     /// The last pages of a visitor, oldest first.
     #[must_use]
     pub fn pages(&self, tenant: &TenantId, visitor: VisitorId, now: Timestamp) -> Vec<Page> {
-        let mut generations = self.0.lock();
+        let mut generations = self.generations.lock();
         generations.turn(now);
         let whom = (tenant.clone(), visitor);
         let found = generations.young.get(&whom).or_else(|| generations.old.get(&whom));
@@ -109,7 +130,7 @@ mod tests {
         for n in 0..50_000 {
             trails.follow(&acme(), VisitorId::from_u128(n), page(1, 0));
         }
-        let generations = trails.0.lock();
+        let generations = trails.generations.lock();
         let all = generations.young.values().chain(generations.old.values());
         let bytes: usize = all.map(|trail| ENTRY_BYTES + trail.bytes()).sum();
         assert!(bytes <= BYTES_MAX + 4_096, "{bytes}");

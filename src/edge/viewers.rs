@@ -8,9 +8,21 @@ use parking_lot::Mutex;
 use switchboard_domain::person::AgentRef;
 use switchboard_store::ConversationKey;
 
+use crate::notices::{Notice, Teller};
+
 /// Everybody who looks at something, by what they look at.
 #[derive(Debug, Default)]
-pub struct Viewers(Mutex<HashMap<ConversationKey, Vec<Viewer>>>);
+pub struct Viewers {
+    all: Mutex<All>,
+    teller: Teller,
+}
+
+#[derive(Debug, Default)]
+struct All {
+    here: HashMap<ConversationKey, Vec<Viewer>>,
+    /// Those of other nodes, each with its node.
+    there: HashMap<ConversationKey, Vec<(Arc<str>, AgentRef)>>,
+}
 
 #[derive(Debug)]
 struct Viewer {
@@ -19,43 +31,98 @@ struct Viewer {
 }
 
 impl Viewers {
+    /// Nobody so far; other nodes are told through that.
+    #[must_use]
+    pub fn new(teller: Teller) -> Self {
+        Self { teller, ..Self::default() }
+    }
+
     /// A connection begins to look; answers who looks now.
     pub fn enter(&self, key: &ConversationKey, outlet_id: u64, agent: AgentRef) -> Arc<[AgentRef]> {
-        let mut all = self.0.lock();
-        let viewers = all.entry(key.clone()).or_default();
+        let mut all = self.all.lock();
+        let viewers = all.here.entry(key.clone()).or_default();
         viewers.retain(|viewer| viewer.outlet_id != outlet_id);
         viewers.push(Viewer { outlet_id, agent });
-        agents(viewers)
+        self.teller.tell(&Notice::viewing(key, &all.here(key)));
+        all.of(key)
     }
 
     /// A connection looks no more; answers who still does.
     pub fn leave(&self, key: &ConversationKey, outlet_id: u64) -> Arc<[AgentRef]> {
-        let mut all = self.0.lock();
-        let Some(viewers) = all.get_mut(key) else { return Arc::default() };
-        viewers.retain(|viewer| viewer.outlet_id != outlet_id);
-        let left = agents(viewers);
-        if viewers.is_empty() {
-            all.remove(key);
+        let mut all = self.all.lock();
+        if let Some(viewers) = all.here.get_mut(key) {
+            viewers.retain(|viewer| viewer.outlet_id != outlet_id);
+            if viewers.is_empty() {
+                all.here.remove(key);
+            }
+            self.teller.tell(&Notice::viewing(key, &all.here(key)));
         }
-        left
+        all.of(key)
     }
 
     /// Who looks now.
     #[must_use]
     pub fn of(&self, key: &ConversationKey) -> Arc<[AgentRef]> {
-        self.0.lock().get(key).map(|viewers| agents(viewers)).unwrap_or_default()
+        self.all.lock().of(key)
+    }
+
+    /// These look on another node, and no others. Answers whether somebody looks here too.
+    pub fn heard(&self, node: &Arc<str>, key: &ConversationKey, agents: Vec<AgentRef>) -> bool {
+        let mut all = self.all.lock();
+        let there = all.there.entry(key.clone()).or_default();
+        there.retain(|(of, _)| of != node);
+        there.extend(agents.into_iter().map(|agent| (Arc::clone(node), agent)));
+        if there.is_empty() {
+            all.there.remove(key);
+        }
+        all.here.contains_key(key)
+    }
+
+    /// A node is gone; answers at what somebody looked there.
+    pub fn gone(&self, node: &Arc<str>) -> Vec<ConversationKey> {
+        let mut all = self.all.lock();
+        let mut looked_at = Vec::new();
+        all.there.retain(|key, there| {
+            let before = there.len();
+            there.retain(|(of, _)| of != node);
+            if there.len() < before {
+                looked_at.push(key.clone());
+            }
+            !there.is_empty()
+        });
+        looked_at
+    }
+
+    /// What a node that knows nothing is to be told.
+    #[must_use]
+    pub fn stands(&self) -> Vec<Notice> {
+        let all = self.all.lock();
+        all.here.keys().map(|key| Notice::viewing(key, &all.here(key))).collect()
+    }
+}
+
+impl All {
+    fn here(&self, key: &ConversationKey) -> Vec<AgentRef> {
+        let here = self.here.get(key).into_iter().flatten();
+        once_each(here.map(|viewer| &viewer.agent))
+    }
+
+    fn of(&self, key: &ConversationKey) -> Arc<[AgentRef]> {
+        let here = self.here.get(key).into_iter().flatten().map(|viewer| &viewer.agent);
+        let there = self.there.get(key).into_iter().flatten().map(|(_, agent)| agent);
+        once_each(here.chain(there)).into()
     }
 }
 
 /// Each once, however many tabs they have.
-fn agents(viewers: &[Viewer]) -> Arc<[AgentRef]> {
-    let mut agents: Vec<AgentRef> = Vec::with_capacity(viewers.len());
+fn once_each<'a>(viewers: impl Iterator<Item = &'a AgentRef>) -> Vec<AgentRef> {
+    let mut agents: Vec<AgentRef> = Vec::new();
     for viewer in viewers {
-        if agents.iter().all(|known| known.id != viewer.agent.id) {
-            agents.push(viewer.agent.clone());
+        if agents.iter().all(|known| known.id != viewer.id) {
+            agents.push(viewer.clone());
         }
     }
-    agents.into()
+    agents
 }
 
 #[cfg(test)]
@@ -84,6 +151,25 @@ mod tests {
         assert_eq!(*viewers.leave(&acme, 2), [agent(2)]);
         assert!(viewers.leave(&acme, 3).is_empty());
         assert!(viewers.leave(&acme, 3).is_empty());
-        assert!(viewers.0.lock().is_empty());
+        assert!(viewers.all.lock().here.is_empty());
+    }
+
+    #[test]
+    fn who_looks_on_another_node_looks_until_that_node_says_otherwise_or_is_gone() {
+        let viewers = Viewers::default();
+        let conversation = ConversationId::from_u128(1);
+        let key = ConversationKey { tenant: TenantId("acme".into()), conversation };
+        let (one, two): (Arc<str>, Arc<str>) = ("one".into(), "two".into());
+        assert!(!viewers.heard(&one, &key, vec![agent(1), agent(2)]));
+        assert_eq!(*viewers.enter(&key, 1, agent(2)), [agent(2), agent(1)]);
+        assert!(viewers.heard(&two, &key, vec![agent(3)]));
+        assert_eq!(viewers.stands(), [Notice::viewing(&key, &[agent(2)])], "of this node alone");
+        assert!(viewers.heard(&one, &key, vec![agent(1)]));
+        assert_eq!(*viewers.of(&key), [agent(2), agent(3), agent(1)]);
+        assert_eq!(*viewers.leave(&key, 1), [agent(3), agent(1)]);
+        assert_eq!(viewers.gone(&one), std::slice::from_ref(&key));
+        assert!(viewers.gone(&one).is_empty());
+        viewers.heard(&two, &key, Vec::new());
+        assert!(viewers.of(&key).is_empty() && viewers.all.lock().there.is_empty());
     }
 }

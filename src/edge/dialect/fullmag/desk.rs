@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use switchboard_actors::answer::View;
-use switchboard_actors::delivery::Delivery;
 use switchboard_domain::conversation::{Command, Conversation, Priority, Resolution};
 use switchboard_domain::ids::{ConversationId, VisitorId};
 use switchboard_domain::permission;
@@ -149,7 +148,7 @@ impl<'a> Desk<'a> {
             message: None,
         };
         let state = opening::open(doors, tenant, &self.identity.caller, opening).await?;
-        doors.auth.tell_visitor(tenant, visitor, &Delivery::Conversation(id));
+        doors.auth.tell_visitor(tenant, visitor, id);
         Ok(state)
     }
 

@@ -9,7 +9,6 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use switchboard_actors::delivery::Delivery;
 use switchboard_domain::person::{Principal, Role};
 
 use super::Phase5;
@@ -109,8 +108,7 @@ async fn start(
     let state = desk.start(start, &headers, caller.address).await?;
     if let Principal::Visitor(visitor) = caller.identity.caller.author.principal {
         // The starter's sockets hear the chat from its beginning.
-        let begun = Delivery::Conversation(state.id);
-        doors.auth.tell_visitor(&caller.identity.tenant, visitor, &begun);
+        doors.auth.tell_visitor(&caller.identity.tenant, visitor, state.id);
     }
     let body = json!({
         "success": true,

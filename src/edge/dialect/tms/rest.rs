@@ -11,7 +11,6 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use switchboard_actors::delivery::Delivery;
 use switchboard_domain::person::Principal;
 
 use super::Tms;
@@ -96,8 +95,7 @@ async fn start(
     let Started { state, link } = desk.start(start, &headers, caller.address).await?;
     if let Principal::Visitor(visitor) = caller.identity.caller.author.principal {
         // The starter's sockets hear the session from its beginning.
-        let begun = Delivery::Conversation(state.id);
-        doors.auth.tell_visitor(&caller.identity.tenant, visitor, &begun);
+        doors.auth.tell_visitor(&caller.identity.tenant, visitor, state.id);
     }
     let mut body = json!(desk.shown(&state).await?);
     if let Some(link) = link {
