@@ -2,6 +2,7 @@
 //! a small heap. Its jars come from Maven Central once and stay below `target/tools`.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,7 +12,10 @@ use anyhow::{Context, Result, bail};
 use crate::report::Counts;
 use crate::run::{cargo, command, root, say};
 use crate::suite::counted;
-use crate::tools;
+use crate::{credentials, tools};
+
+/// The nodes of a cluster on this machine.
+pub(crate) const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 
 const VERSION: &str = "5.0.6";
 /// A download of 66 MB, on a slow line.
@@ -75,10 +79,13 @@ pub(crate) fn test() -> Result<Counts> {
         return Ok(alone.plus(Counts::single(false)));
     }
     let server = Server::start().context("starting the CQL server")?;
+    let credentials = server.folder.join("credentials");
+    credentials::make(&credentials, &NODES)?;
     let on_server = counted(
         tests(&[])
             .env("CQL_SERVER", server.address.to_string())
-            .env("CQL_SERVER_PID", server.process.id().to_string()),
+            .env("CQL_SERVER_PID", server.process.id().to_string())
+            .env("CQL_CREDENTIALS", &credentials),
     )?;
     Ok(alone.plus(on_server))
 }
@@ -88,10 +95,11 @@ fn counted_build(command: &mut Command) -> Result<bool> {
 }
 
 /// A server that runs as long as this does.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    address: SocketAddr,
-    folder: PathBuf,
+    pub(crate) address: SocketAddr,
+    /// Where its data is; removed with it.
+    pub(crate) folder: PathBuf,
 }
 
 impl Drop for Server {
@@ -104,7 +112,18 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
+        Self::spawned(|_| {})
+    }
+
+    /// As [`start`](Self::start); signals of the terminal do not reach it.
+    pub(crate) fn start_apart() -> Result<Self> {
+        Self::spawned(|java| {
+            java.process_group(0);
+        })
+    }
+
+    fn spawned(change: impl FnOnce(&mut Command)) -> Result<Self> {
         tools::java()?;
         let jars = jars()?;
         let folder = root().join("target/cql").join(std::process::id().to_string());
@@ -138,6 +157,7 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("sharing its log")?)
             .stderr(log);
+        change(&mut java);
         let process = java.spawn().context("running java")?;
         let mut server = Self { process, address: client, folder };
         server.wait()?;

@@ -2,6 +2,8 @@
 
 mod campaign;
 mod cql;
+mod credentials;
+mod dev_cluster;
 mod report;
 mod run;
 mod suite;
@@ -38,6 +40,9 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Three nodes with demo data over one CQL server, on this machine, until Ctrl-C: to try what a
+    /// cluster does when one of them is killed.
+    DevCluster,
     /// Makes docs/SCREENS.md and its pictures anew, from the real binary.
     Screens,
     /// Switchboard beside a bare relay and Socket.IO, in one run; `links` measures the envelopes
@@ -54,6 +59,7 @@ fn main() -> Result<ExitCode> {
         Task::Test { only } => suite::test(only.as_deref())?,
         Task::Tidy => report::alone("tidy", tidy::check()?),
         Task::Campaign { args } => campaign::campaign(&args)?,
+        Task::DevCluster => dev_cluster::run().map(|()| true)?,
         Task::Screens => suite::screens()?,
         Task::Bench { args } => campaign::bench(&args)?,
     };
