@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use hyper::Method;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::peer::{Room, Socket, expect, open};
-use crate::client::ANSWER_TIMEOUT;
+use super::peer::{Room, Socket, expect, next, open};
 use crate::client::http::Http;
 use crate::server::{Server, free_port};
 
@@ -113,8 +112,7 @@ impl Dialect {
         let ack = format!("43{prefix}0[");
         loop {
             // What happens in the chat meanwhile may come first.
-            let next = tokio::time::timeout(ANSWER_TIMEOUT, socket.next()).await?;
-            let text = next.context("the server closed")??.into_text()?;
+            let text = next(&mut socket).await?;
             if text.starts_with(&ack) {
                 anyhow::ensure!(text.contains(r#""success":true"#), "refused: {text}");
                 return Ok(socket);

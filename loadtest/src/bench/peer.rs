@@ -344,10 +344,21 @@ pub(super) async fn open(address: SocketAddr, path: &str) -> anyhow::Result<Sock
 
 /// The next frame, which must begin like that.
 pub(super) async fn expect(socket: &mut Socket, start: &str) -> anyhow::Result<()> {
-    let next = tokio::time::timeout(ANSWER_TIMEOUT, socket.next()).await?;
-    let text = next.context("the peer closed")??.into_text()?;
+    let text = next(socket).await?;
     anyhow::ensure!(text.starts_with(start), "expected {start}, got {text}");
     Ok(())
+}
+
+/// The next packet of Socket.IO that is no ping; those are answered.
+pub(super) async fn next(socket: &mut Socket) -> anyhow::Result<Utf8Bytes> {
+    loop {
+        let next = tokio::time::timeout(ANSWER_TIMEOUT, socket.next()).await?;
+        let text = next.context("the peer closed")??.into_text()?;
+        if text.as_str() != "2" {
+            return Ok(text);
+        }
+        socket.send(Message::text("3")).await?;
+    }
 }
 
 /// Runs a program that says `listening on <port>` first.
