@@ -162,11 +162,18 @@ impl Remote {
         self.transport.get().ok_or(NotSent::Down)?.send(node, envelope.clone())
     }
 
+    /// Sends what goes first when the node takes too little.
+    pub(crate) fn offer(&self, node: &NodeName, envelope: &Bytes) -> Result<(), NotSent> {
+        self.transport.get().ok_or(NotSent::Down)?.offer(node, envelope.clone())
+    }
+
     /// Says something to an owner that nobody waits for.
     pub(crate) fn say(&self, node: &NodeName, key: &ConversationKey, word: Word) {
         // Lossy: the next one says more.
-        let said = Message::Say { key: key.clone(), word };
-        self.send(node, &Envelope::from(said).write()).ok();
+        let is_ephemeral = word.is_ephemeral();
+        let said = Envelope::from(Message::Say { key: key.clone(), word }).write();
+        let said = if is_ephemeral { self.offer(node, &said) } else { self.send(node, &said) };
+        said.ok();
     }
 
     /// Tells a node that it is told of a conversation no more; again later, if it cannot be told.
@@ -446,5 +453,14 @@ impl Asker {
             // Who asked waits in vain, and asks again.
             tracing::debug!(node = %self.node, %error, "an answer was not sent");
         }
+    }
+}
+
+#[cfg(test)]
+impl Remote {
+    /// An envelope of about that length, an answer for which nobody waits.
+    pub(crate) fn ballast(bytes: usize) -> Bytes {
+        let to = Some("x".repeat(bytes).into());
+        Envelope::from(Message::Answer { id: 0, answer: Answer::Moved { to } }).write()
     }
 }

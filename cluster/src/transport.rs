@@ -80,6 +80,14 @@ pub trait Transport: Send + Sync + fmt::Debug + 'static {
     ///
     /// [`NotSent`], and nothing of it will arrive.
     fn send(&self, to: &NodeName, envelope: Bytes) -> Result<(), NotSent>;
+
+    /// The same for an envelope that nobody misses much: it is refused while half of the peer's
+    /// credit is used, long before anything that matters is.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSent`], and nothing of it will arrive.
+    fn offer(&self, to: &NodeName, envelope: Bytes) -> Result<(), NotSent>;
 }
 
 /// The side that hears. Of one peer it hears one thing at a time, in the order `up`, envelopes,

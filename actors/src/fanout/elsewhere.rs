@@ -137,10 +137,18 @@ impl Fanout {
         if nodes.is_empty() {
             return false;
         }
-        let envelope = remote.envelope(key, news());
+        let news = news();
+        let is_ephemeral = news.is_ephemeral();
+        let envelope = remote.envelope(key, news);
         let mut is_told = false;
         for node in nodes {
-            is_told |= remote.send(node, &envelope).is_ok();
+            // P7: what nobody misses goes first.
+            let told = if is_ephemeral {
+                remote.offer(node, &envelope)
+            } else {
+                remote.send(node, &envelope)
+            };
+            is_told |= told.is_ok();
         }
         is_told
     }

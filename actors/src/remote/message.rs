@@ -107,6 +107,30 @@ pub(crate) enum Word {
     Unlisten { stream: Stream },
 }
 
+impl News {
+    /// Whether it goes first when a node takes too little: a later one says more.
+    pub(crate) const fn is_ephemeral(&self) -> bool {
+        match self {
+            Self::Typing { .. } | Self::Page { .. } | Self::Viewing { .. } | Self::Place { .. } => {
+                true
+            }
+            Self::Events { .. } | Self::Receipt { .. } | Self::Forbidden { .. } | Self::Lost => {
+                false
+            }
+        }
+    }
+}
+
+impl Word {
+    /// As [`News::is_ephemeral`].
+    pub(crate) const fn is_ephemeral(&self) -> bool {
+        match self {
+            Self::Typing { .. } | Self::Page { .. } | Self::Viewing { .. } => true,
+            Self::Receipt { .. } | Self::Unlisten { .. } => false,
+        }
+    }
+}
+
 variants!(Envelope { 0 Conversation(message), 1 Tenant(message), 2 Doors { words } });
 variants!(Message {
     0 Ask { id, key, question },

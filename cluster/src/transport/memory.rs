@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::credit::{Credit, cost};
+use super::credit::{Credit, Share, cost};
 use super::{NotSent, Peer, Receiver, Transport, VERSIONS};
 use crate::ownership::NodeName;
 
@@ -170,11 +170,21 @@ impl State {
 
 impl Transport for Node {
     fn send(&self, to: &NodeName, envelope: Bytes) -> Result<(), NotSent> {
+        self.send_of(to, envelope, Share::Whole)
+    }
+
+    fn offer(&self, to: &NodeName, envelope: Bytes) -> Result<(), NotSent> {
+        self.send_of(to, envelope, Share::Half)
+    }
+}
+
+impl Node {
+    fn send_of(&self, to: &NodeName, envelope: Bytes, of: Share) -> Result<(), NotSent> {
         let mut state = self.network.0.lock();
         let longest = u64::try_from(DELAY_MAX.as_micros()).unwrap_or(u64::MAX);
         let delay = Duration::from_micros(state.draw() % longest);
         let link = state.links.get_mut(&(self.name.clone(), to.clone())).ok_or(NotSent::Down)?;
-        link.credit.take(envelope.len())?;
+        link.credit.take(envelope.len(), of)?;
         // Later than the one before it, so that they arrive in order.
         link.arrives_at = link.arrives_at.max(Instant::now() + delay);
         link.queue.send((link.arrives_at, envelope)).map_err(|_envelope| NotSent::Down)

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::credit::{Credit, cost};
+use super::credit::{Credit, Share, cost};
 use super::frame::{Answer, Batch, Frame};
 use super::memory::Network;
 use super::*;
@@ -158,17 +158,29 @@ fn a_frame_that_is_cut_short_or_foreign_is_none() {
 }
 
 #[test]
+fn what_is_lossy_is_refused_while_what_matters_is_taken() {
+    let credit = Credit::default();
+    while credit.take(ENVELOPE_BYTES_MAX, Share::Half).is_ok() {}
+    assert!(credit.used() <= CREDIT_BYTES / 2);
+    assert_eq!(credit.take(ENVELOPE_BYTES_MAX, Share::Whole), Ok(()));
+    assert_eq!(credit.take(1, Share::Half), Err(NotSent::Full));
+    credit.give_back(cost(ENVELOPE_BYTES_MAX));
+    credit.give_back(cost(ENVELOPE_BYTES_MAX));
+    assert_eq!(credit.take(ENVELOPE_BYTES_MAX, Share::Half), Ok(()));
+}
+
+#[test]
 fn credit_is_bounded_and_comes_back() {
     let credit = Credit::default();
-    assert_eq!(credit.take(ENVELOPE_BYTES_MAX + 1), Err(NotSent::TooLong));
+    assert_eq!(credit.take(ENVELOPE_BYTES_MAX + 1, Share::Whole), Err(NotSent::TooLong));
     let mut taken = 0;
-    while credit.take(ENVELOPE_BYTES_MAX).is_ok() {
+    while credit.take(ENVELOPE_BYTES_MAX, Share::Whole).is_ok() {
         taken += 1;
     }
     assert_eq!(taken, CREDIT_BYTES / cost(ENVELOPE_BYTES_MAX));
-    assert_eq!(credit.take(ENVELOPE_BYTES_MAX), Err(NotSent::Full));
+    assert_eq!(credit.take(ENVELOPE_BYTES_MAX, Share::Whole), Err(NotSent::Full));
     credit.give_back(cost(ENVELOPE_BYTES_MAX));
-    assert_eq!(credit.take(ENVELOPE_BYTES_MAX), Ok(()));
+    assert_eq!(credit.take(ENVELOPE_BYTES_MAX, Share::Whole), Ok(()));
     assert!(credit.used() <= CREDIT_BYTES);
 }
 

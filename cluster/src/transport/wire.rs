@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use self::link::Session;
+use super::credit::Share;
 use super::frame::{Answer, Batch, Frame};
 use super::socket::Cut;
 use super::tls::{Tls, names};
@@ -254,7 +255,11 @@ impl fmt::Debug for Shared {
 
 impl Transport for Shared {
     fn send(&self, to: &NodeName, envelope: Bytes) -> Result<(), NotSent> {
-        self.sessions.read().get(to).ok_or(NotSent::Down)?.send(envelope)
+        self.sessions.read().get(to).ok_or(NotSent::Down)?.send(envelope, Share::Whole)
+    }
+
+    fn offer(&self, to: &NodeName, envelope: Bytes) -> Result<(), NotSent> {
+        self.sessions.read().get(to).ok_or(NotSent::Down)?.send(envelope, Share::Half)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Nodes of one process over a network in memory, one store, and owners that change.
 
+use switchboard_cluster::transport::Transport as _;
 use switchboard_domain::conversation::Body;
 
 use super::*;
 use crate::delivery::{Delivery, Unsubscribed};
+use crate::remote::Remote;
 use crate::subscriber::Receiver;
 use crate::testing::cluster::{Cluster, Dice, name, settle};
 use crate::testing::{
@@ -169,6 +171,34 @@ async fn typing_and_receipts_reach_other_nodes() {
     let counts = cluster.at(0).fanout(&key).counts();
     assert_eq!(counts, (1, 0), "the console's node is left");
     assert_eq!(cluster.at(0).fanout(&key).listening(&key), [name(2)]);
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_misses_goes_first_when_a_node_takes_too_little() {
+    let cluster = Cluster::start(2, 3).await;
+    let key = key(1);
+    cluster.ask(0, &key, visitor(1), None, create(1, None)).await.expect("created");
+    cluster.ask(0, &key, agent(1), None, accept(1)).await.expect("accepted");
+    let mut widget = Reader::new(visitor(1), Stream::Public);
+    let mut console = Reader::new(agent(1), Stream::Public);
+    widget.follow(&cluster.at(1), &key).await;
+    console.follow(&cluster.at(0), &key).await;
+    settle().await;
+    take_all(&mut widget.client);
+    let link = cluster.network.node(name(0));
+    for bytes in [900_000, 10_000, 0] {
+        while link.offer(&name(1), Remote::ballast(bytes)).is_ok() {}
+    }
+    cluster.at(0).typing(&key, &agent(1), true, None);
+    cluster.ask(0, &key, agent(1), None, send("said")).await.expect("said");
+    settle().await;
+    let told = take_all(&mut widget.client);
+    assert!(matches!(&told[..], [Delivery::Event(_)]), "{told:?}");
+    cluster.at(0).typing(&key, &agent(1), false, None);
+    settle().await;
+    let told = take_all(&mut widget.client);
+    assert!(matches!(&told[..], [Delivery::Typing { on: false, .. }]), "{told:?}");
     cluster.stop().await;
 }
 

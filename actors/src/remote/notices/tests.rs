@@ -25,6 +25,10 @@ impl Transport for Way {
         self.to.receive(&self.from, envelope);
         Ok(())
     }
+
+    fn offer(&self, to: &NodeName, envelope: Bytes) -> Result<(), NotSent> {
+        self.send(to, envelope)
+    }
 }
 
 #[derive(Debug, Default)]

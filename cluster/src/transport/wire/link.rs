@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::gateway::Message;
 use super::{SET_UP_WITHIN, Shared};
 use crate::ownership::{Boot, NodeName};
-use crate::transport::credit::{Credit, cost};
+use crate::transport::credit::{Credit, Share, cost};
 use crate::transport::frame::{Answer, Batch, Frame};
 use crate::transport::socket::Cut;
 use crate::transport::{NotSent, Peer, Receiver};
@@ -106,11 +106,11 @@ impl Session {
         self.label == label
     }
 
-    pub(super) fn send(&self, envelope: Bytes) -> Result<(), NotSent> {
+    pub(super) fn send(&self, envelope: Bytes, of: Share) -> Result<(), NotSent> {
         if !self.is_up.load(Ordering::Acquire) {
             return Err(NotSent::Down);
         }
-        self.credit.take(envelope.len())?;
+        self.credit.take(envelope.len(), of)?;
         self.queue.send(envelope).map_err(|_envelope| NotSent::Down)
     }
 
