@@ -50,6 +50,8 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 /// How often old answers to repeatable requests, and old links, are thrown away.
 const PURGE_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How long a socket may outlive the key that its site vouched with.
+const CUT_EVERY: Duration = Duration::from_secs(5);
 
 /// Why a node did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -193,6 +195,7 @@ impl Node {
             departments::apply_policies(&doors, &tenant).await.map_err(Error::Departments)?;
         }
         spawn("purge", purge(doors.directory.clone(), phase.clone()));
+        spawn("refused keys", cut_refused_keys(doors.auth.clone(), phase.clone()));
         if let Some((remote, named)) = place.remote().zip(place.named()) {
             notices::listen(&doors, &remote, named, phase.clone());
         }
@@ -473,6 +476,23 @@ async fn purge(directory: Directory, mut phase: phase::Watch) {
         match directory.purge_links().await {
             Ok(n_purged) => tracing::debug!(n_purged, "forgot old links"),
             Err(error) => tracing::warn!(%error, "old links could not be forgotten"),
+        }
+    }
+}
+
+async fn cut_refused_keys(auth: Authenticator, mut phase: phase::Watch) {
+    loop {
+        tokio::select! {
+            () = phase.reached(Phase::Draining) => return,
+            () = sleep(CUT_EVERY) => {}
+        }
+        match auth.cut_refused_keys().await {
+            Ok(0) => {}
+            Ok(n_cut) => tracing::info!(n_cut, "closed the sockets of keys that are refused"),
+            // The next turn asks again.
+            Err(error) => {
+                tracing::debug!(%error, "the keys of open sockets could not be asked for");
+            }
         }
     }
 }

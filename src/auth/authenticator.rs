@@ -461,7 +461,7 @@ impl Authenticator {
         replaced: Replaced,
     ) -> Result<IdentityKey, directory::Error> {
         let key = self.0.directory.rotate_identity_key(tenant, widget, replaced).await?;
-        self.cut_refused_keys(tenant, widget).await?;
+        self.cut_refused_keys().await?;
         Ok(key)
     }
 
@@ -477,24 +477,31 @@ impl Authenticator {
         version: Option<u64>,
     ) -> Result<(), directory::Error> {
         self.0.directory.remove_widget(tenant, widget, version).await?;
-        self.cut_refused_keys(tenant, widget).await
+        self.cut_refused_keys().await?;
+        Ok(())
     }
 
-    async fn cut_refused_keys(
-        &self,
-        tenant: &TenantId,
-        widget: &WidgetId,
-    ) -> Result<(), directory::Error> {
-        let good = self.0.directory.identity_keys(tenant, widget).await?;
-        let is_refused = |via: &Via| match via {
-            Via::Site(name) => {
-                let of = identity_key::owner_of(name);
-                of.is_some_and(|(_, of)| of == *widget) && good.iter().all(|key| key.name != *name)
+    /// Cuts the connections that came with a widget's key that is refused by now: because it was
+    /// revoked, its widget was removed, or its day after a rotation is over. Answers how many.
+    ///
+    /// What somebody does is cut at once. When a day is over nobody does anything: so this is also
+    /// to be called every few seconds.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn cut_refused_keys(&self) -> Result<usize, directory::Error> {
+        let Shared { directory, revocations, .. } = &*self.0;
+        let mut n_cut = 0;
+        for name in revocations.site_keys() {
+            if directory.identity_key(&name).await?.is_some() {
+                continue;
             }
-            Via::Token | Via::VisitorSecret | Via::SignIn(_) | Via::Key(_) => false,
-        };
-        self.0.revocations.revoke_everywhere(tenant, is_refused);
-        Ok(())
+            let Some((tenant, _)) = identity_key::owner_of(&name) else { continue };
+            let came_with_it = |via: &Via| matches!(via, Via::Site(of) if *of == name);
+            n_cut += revocations.revoke_everywhere(&tenant, came_with_it);
+        }
+        Ok(n_cut)
     }
 
     /// A caller as they stand now, if they came by a sign-in that is still good; `None` for

@@ -22,6 +22,8 @@ pub struct Revocations(Arc<Mutex<Open>>);
 #[derive(Debug, Default)]
 struct Open {
     by_person: HashMap<Whom, Vec<Entry>>,
+    /// How many came with each key of a widget, by its name.
+    by_site_key: HashMap<Arc<str>, usize>,
     n_entered: u64,
 }
 
@@ -73,6 +75,9 @@ impl Revocations {
         let mut open = self.0.lock();
         open.n_entered += 1;
         let id = open.n_entered;
+        if let Via::Site(name) = &came.via {
+            *open.by_site_key.entry(Arc::clone(name)).or_default() += 1;
+        }
         let entry = Entry { id, came, outlet: outlet.clone() };
         open.by_person.entry(whom.clone()).or_default().push(entry);
         Registration { open: self.clone(), whom, id }
@@ -104,6 +109,11 @@ impl Revocations {
         let open = self.0.lock();
         let of_tenant = open.by_person.iter().filter(|((of, _), _)| of == tenant);
         tell(of_tenant.flat_map(|(_, entries)| entries).filter(|entry| is_ended(&entry.came.via)))
+    }
+
+    /// The names of the widgets' keys that open connections came with.
+    pub(super) fn site_keys(&self) -> Vec<Arc<str>> {
+        self.0.lock().by_site_key.keys().cloned().collect()
     }
 
     /// Tells every open connection of a person something; answers how many hear it.
@@ -155,10 +165,18 @@ fn tell<'a>(ended: impl Iterator<Item = &'a Entry>) -> usize {
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut open = self.open.0.lock();
-        if let Some(entries) = open.by_person.get_mut(&self.whom) {
-            entries.retain(|entry| entry.id != self.id);
-            if entries.is_empty() {
-                open.by_person.remove(&self.whom);
+        let Some(entries) = open.by_person.get_mut(&self.whom) else { return };
+        let Some(idx) = entries.iter().position(|entry| entry.id == self.id) else { return };
+        let entry = entries.remove(idx);
+        if entries.is_empty() {
+            open.by_person.remove(&self.whom);
+        }
+        if let Via::Site(name) = &entry.came.via
+            && let Some(n_open) = open.by_site_key.get_mut(name)
+        {
+            *n_open -= 1;
+            if *n_open == 0 {
+                open.by_site_key.remove(name);
             }
         }
     }
@@ -240,6 +258,10 @@ mod tests {
         let other = TenantId("other".into());
         let _third = revocations.register(other, ben, came(signed("old")), &third);
 
+        let mut keys = revocations.site_keys();
+        keys.sort_unstable();
+        assert_eq!(keys, ["new".into(), "old".into()]);
+
         assert_eq!(revocations.revoke_everywhere(&acme(), |via| *via == signed("old")), 1);
 
         assert!(matches!(first_queue.try_next(), Some(Ok(Delivery::Revoked))));
@@ -267,9 +289,14 @@ mod tests {
     fn a_connection_that_ended_leaves_nothing_behind() {
         let revocations = Revocations::default();
         let (outlet, _queue) = queue();
-        let registration =
-            revocations.register(acme(), Uuid::from_u128(1), came(Via::Token), &outlet);
-        drop(registration);
-        assert!(revocations.0.lock().by_person.is_empty());
+        let register =
+            |via: Via| revocations.register(acme(), Uuid::from_u128(1), came(via), &outlet);
+        let (first, second) = (register(Via::Site("key".into())), register(Via::Token));
+        let third = register(Via::Site("key".into()));
+        drop((first, second));
+        assert_eq!(revocations.site_keys(), ["key".into()]);
+        drop(third);
+        let open = revocations.0.lock();
+        assert!(open.by_person.is_empty() && open.by_site_key.is_empty());
     }
 }

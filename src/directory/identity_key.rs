@@ -20,7 +20,7 @@ use super::{Directory, Error, TRIES_MAX, random, tenant};
 
 /// How long a key that was replaced is still good, in milliseconds: a day to bring the new one to
 /// every server of a site.
-const RETIRING_MS: i64 = 24 * 60 * 60 * 1_000;
+pub(crate) const RETIRING_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Before every key's name.
 const PREFIX: &str = "sbw_";
 

@@ -1,20 +1,23 @@
 use std::sync::Arc;
 
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use switchboard_actors::Delivery;
 use switchboard_actors::clock::Clock;
 use switchboard_actors::subscriber::queue;
-use switchboard_domain::ids::{Timestamp, VisitorId};
+use switchboard_domain::ids::{Timestamp, VisitorId, WidgetId};
 use switchboard_domain::person::{Principal, Role};
 
 use super::{AuthError, Authenticator, CHECKED_MAX, Checked, Identity, Via};
 use crate::auth::testing::{
-    EC_ACME, ED_OTHER, acme_token, claims, default_token, keys, sign_pair, with,
+    EC_ACME, ED_OTHER, acme_token, claims, default_token, keys, sign_hmac, sign_pair, with,
 };
 use crate::auth::{Flaw, VisitorToken};
+use crate::directory::identity_key::{IdentityKey, RETIRING_MS, Replaced};
 use crate::directory::person::Change;
 use crate::directory::testing::{START_S, Setup, tenant};
 use crate::directory::visitor::{Access, Contact};
+use crate::directory::widget::{Settings, Widget};
 
 async fn set_up() -> (Setup, Authenticator) {
     let setup = Setup::new().await;
@@ -251,4 +254,32 @@ async fn a_refused_visitor_is_out_at_once() {
     assert!(matches!(open.try_next(), Some(Ok(Delivery::Revoked))));
     assert!(matches!(auth.authenticate(&token.reveal()).await, Err(AuthError::Disabled)));
     assert!(auth.register(&identity, &outlet).await.is_err());
+}
+
+#[tokio::test]
+async fn a_key_whose_day_is_over_takes_its_connections_with_it() {
+    let (setup, auth) = set_up().await;
+    let (acme, main) = (tenant("acme"), WidgetId("main".into()));
+    let settings = Settings { name: "Main".to_owned(), ..Settings::default() };
+    let widget = Widget::new("main", settings).unwrap();
+    setup.directory.create_widget(&acme, widget).await.unwrap();
+    let far = json!({"sub": "eve", "exp": START_S + 7 * 24 * 3_600});
+    let connect = async |key: &IdentityKey| {
+        let header = json!({"alg": "HS256", "kid": &*key.name});
+        let token = sign_hmac(Algorithm::HS256, key.secret.as_bytes(), &header, &far);
+        let identity = auth.authenticate(&token).await.unwrap();
+        let (outlet, queue) = queue();
+        (auth.register(&identity, &outlet).await.unwrap(), queue)
+    };
+    let rotate = || auth.rotate_identity_key(&acme, &main, Replaced::Retires);
+
+    let (_old, mut old_queue) = connect(&rotate().await.unwrap()).await;
+    let (_new, mut new_queue) = connect(&rotate().await.unwrap()).await;
+    setup.clock.turn_ms(RETIRING_MS - 1);
+    assert_eq!(auth.cut_refused_keys().await.unwrap(), 0);
+    assert!(old_queue.try_next().is_none());
+    setup.clock.turn_ms(1);
+    assert_eq!(auth.cut_refused_keys().await.unwrap(), 1);
+    assert!(matches!(old_queue.try_next(), Some(Ok(Delivery::Revoked))));
+    assert!(new_queue.try_next().is_none());
 }
