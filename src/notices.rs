@@ -45,7 +45,7 @@ pub enum Notice {
         /// Which.
         conversation: u128,
     },
-    /// A visitor went to a page.
+    /// A visitor went to a page, or did something there.
     Page {
         /// Whose.
         tenant: Arc<str>,
@@ -55,6 +55,8 @@ pub enum Notice {
         url: Arc<str>,
         /// Its title.
         title: Arc<str>,
+        /// What was done there; `None` for looking at it.
+        did: Option<Arc<str>>,
         /// When.
         at: i64,
     },
@@ -133,6 +135,7 @@ impl Notice {
             visitor: number(visitor.uuid()),
             url: Arc::clone(&page.url),
             title: Arc::clone(&page.title),
+            did: page.did.clone(),
             at: page.at.0,
         }
     }

@@ -1,17 +1,20 @@
-//! Where a visitor has been: the last pages of the site, as the widget tells them.
+//! Where a visitor has been, and what they did there: the last steps on the site, as the widget
+//! tells them.
 
 use std::sync::Arc;
 
 use crate::ids::Timestamp;
 use crate::limit::{PAGE_TITLE_BYTES_MAX, PAGE_URL_BYTES_MAX, TRAIL_PAGES_MAX};
 
-/// A page that a visitor looked at.
+/// A page that a visitor looked at, or what they did on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Its address, of `http` or `https`.
     pub url: Arc<str>,
     /// Its title; empty when it has none.
     pub title: Arc<str>,
+    /// What the visitor did there, in the words of the site; `None` for looking at it.
+    pub did: Option<Arc<str>>,
     /// When it was told.
     pub at: Timestamp,
 }
@@ -32,32 +35,47 @@ impl Page {
         {
             return None;
         }
-        let mut clean = String::new();
-        for c in title.chars().filter(|c| !c.is_control()) {
-            if clean.len() + c.len_utf8() > PAGE_TITLE_BYTES_MAX {
-                break;
-            }
-            clean.push(c);
-        }
-        Some(Self { url: url.into(), title: clean.trim().into(), at })
+        Some(Self { url: url.into(), title: short_line(title), did: None, at })
+    }
+
+    /// The same page, and what the visitor did on it; nothing when that says nothing. A long text
+    /// is cut.
+    #[must_use]
+    pub fn doing(self, what: &str) -> Self {
+        let did = short_line(what);
+        Self { did: (!did.is_empty()).then_some(did), ..self }
     }
 
     /// About how much memory it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.url.len() + self.title.len()
+        let did = self.did.as_ref().map_or(0, |did| did.len());
+        size_of::<Self>() + self.url.len() + self.title.len() + did
     }
 }
 
-/// The last pages of a visitor, oldest first.
+fn short_line(text: &str) -> Arc<str> {
+    let mut clean = String::new();
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if clean.len() + c.len_utf8() > PAGE_TITLE_BYTES_MAX {
+            break;
+        }
+        clean.push(c);
+    }
+    clean.trim().into()
+}
+
+/// The last steps of a visitor, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trail(Vec<Page>);
 
 impl Trail {
-    /// Goes to a page; answers whether that is news. The page that the visitor is on already, under
-    /// the same title, is none.
+    /// Takes a step; answers whether that is news. The page that the visitor is on already, under
+    /// the same title, is none; what is done there is, each time.
     pub fn follow(&mut self, page: Page) -> bool {
-        if let Some(last) = self.0.last_mut().filter(|last| last.url == page.url) {
+        if page.did.is_none()
+            && let Some(last) = self.0.last_mut().filter(|last| last.url == page.url)
+        {
             if last.title == page.title {
                 return false;
             }
@@ -74,7 +92,7 @@ impl Trail {
         true
     }
 
-    /// The pages, oldest first.
+    /// The steps, oldest first.
     #[must_use]
     pub fn pages(&self) -> &[Page] {
         &self.0
@@ -126,6 +144,20 @@ mod tests {
         assert_eq!(title(" A\n\u{0}B ").as_deref(), Some("AB"));
         let long = title(&"ä".repeat(PAGE_TITLE_BYTES_MAX)).unwrap_or_default();
         assert_eq!(long.len(), PAGE_TITLE_BYTES_MAX);
+    }
+
+    #[test]
+    fn what_is_done_on_a_page_is_news_each_time() {
+        let mut trail = Trail::default();
+        let at = || page("https://a.example/", "A");
+        let mut follow = |page: Option<Page>| page.is_some_and(|page| trail.follow(page));
+        assert!(follow(at()));
+        assert!(follow(at().map(|page| page.doing(" added\n to cart "))));
+        assert!(follow(at().map(|page| page.doing("added to cart"))));
+        assert!(!follow(at()), "still there");
+        assert!(!follow(at().map(|page| page.doing("\u{7}"))), "did nothing");
+        let did: Vec<_> = trail.pages().iter().map(|page| page.did.as_deref()).collect();
+        assert_eq!(did, [None, Some("added to cart"), Some("added to cart")]);
     }
 
     #[test]

@@ -211,8 +211,8 @@ async fn told(doors: &Arc<Doors>, node: &NodeName, notice: Notice) -> Result<(),
             let visitor = VisitorId::from_u128(visitor);
             doors.auth.tell_visitor_here(&TenantId(tenant), visitor, conversation);
         }
-        Notice::Page { tenant, visitor, url, title, at } => {
-            let page = Page { url, title, at: Timestamp(at) };
+        Notice::Page { tenant, visitor, url, title, did, at } => {
+            let page = Page { url, title, did, at: Timestamp(at) };
             doors.trails.heard(&TenantId(tenant), VisitorId::from_u128(visitor), page);
         }
         Notice::Viewing { tenant, conversation, agents } => {

@@ -91,6 +91,14 @@ async fn the_page_of_a_visitor_is_news_to_agents_alone() {
     let found = context(&server, &begun.id, &ben).await;
     assert_eq!(found["page"]["url"], "https://shop.example/2");
     assert_eq!(found["pages"].as_array().unwrap().len(), 2);
+    // What the site says that was done there.
+    let mut deed = page("https://shop.example/2");
+    deed["did"] = json!("Added to cart");
+    visitor.send(deed).await;
+    assert_eq!(agent.next_of("page").await["did"], "Added to cart");
+    let found = context(&server, &begun.id, &ben).await;
+    let did: Vec<_> = found["pages"].as_array().unwrap().iter().map(|page| &page["did"]).collect();
+    assert_eq!(did, [&Value::Null, &Value::Null, &json!("Added to cart")]);
     let heard = visitor.settle().await;
     assert!(heard.iter().all(|frame| frame["type"] != "page"), "{heard:?}");
 

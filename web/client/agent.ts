@@ -15,14 +15,17 @@ import type {
 import { foldAll, merged } from './internal.ts';
 import { View } from './views.ts';
 
+/** As many as the server remembers. */
+const STEPS_MAX = 20;
+
 export class AgentClient extends Client {
   /** Agents by id. */
   readonly agents = signal<ReadonlyMap<string, AgentPresence>>(new Map());
 
   /** Who else has a conversation open, by conversation. */
   readonly viewers = signal<ReadonlyMap<string, readonly AgentRef[]>>(new Map());
-  /** Where the visitor of a conversation went last, since this page is open. */
-  readonly pages = signal<ReadonlyMap<string, PageFrame>>(new Map());
+  /** The last steps of the visitor of a conversation, since this page is open; oldest first. */
+  readonly pages = signal<ReadonlyMap<string, readonly PageFrame[]>>(new Map());
 
   readonly #views = new Set<View>();
   #viewing: string | null = null;
@@ -76,7 +79,9 @@ export class AgentClient extends Client {
     } else if (frame.type === 'viewing') {
       this.viewers.value = new Map(this.viewers.peek()).set(frame.conversation, frame.agents);
     } else if (frame.type === 'page') {
-      this.pages.value = new Map(this.pages.peek()).set(frame.conversation, frame);
+      const before = this.pages.peek();
+      const steps = [...(before.get(frame.conversation) ?? []), frame].slice(-STEPS_MAX);
+      this.pages.value = new Map(before).set(frame.conversation, steps);
     }
   }
 

@@ -46,7 +46,7 @@ export class Client {
   readonly #commands: Commands;
   readonly #conversations = new Map<string, Conversation>();
   readonly #device: Device;
-  #page: ClientFrame | null = null;
+  #page: (ClientFrame & { type: 'page' }) | null = null;
 
   constructor(options: ClientOptions) {
     const { ports } = options;
@@ -154,10 +154,13 @@ export class Client {
     this.transmit({ type: 'typing', conversation, on, ...(preview && { preview }) });
   }
 
-  /** Where the visitor is now; told again after every reconnect. */
-  page(url: string, title: string): void {
+  /**
+   * Where the visitor is now, told again after every reconnect; `did` is what they did there, told
+   * once.
+   */
+  page(url: string, title: string, did?: string): void {
     this.#page = { type: 'page', url, title };
-    this.transmit(this.#page);
+    this.transmit(did ? { ...this.#page, did } : this.#page);
   }
 
   do(conversation: string, action: string, args: object = {}): Promise<Outcome> {

@@ -164,7 +164,7 @@ function Around({
   card: Card;
   context: Context;
 }): JSX.Element {
-  const pages = trail(context, desk.client.pages.value.get(card.id));
+  const pages = trail(context, desk.client.pages.value.get(card.id) ?? []);
   const { device, fields = {}, earlier = [] } = context;
   return (
     <>
@@ -172,7 +172,11 @@ function Around({
         <Part title="Pages">
           <ol class="trail">
             {pages.slice(0, 8).map((page, idx) => (
-              <PageLine key={`${page.at} ${page.url}`} page={page} current={idx === 0} />
+              <PageLine
+                key={`${page.at} ${page.url} ${page.did}`}
+                page={page}
+                current={idx === 0}
+              />
             ))}
           </ol>
           {context.referrer && <p class="soft small">{`Came from ${hostOf(context.referrer)}`}</p>}
@@ -234,9 +238,10 @@ function Around({
 
 function PageLine({ page, current }: { page: Page; current: boolean }): JSX.Element {
   const safe = /^https?:\/\//i.test(page.url);
-  const text = page.title || page.url;
+  const text = page.did || page.title || page.url;
   return (
-    <li class={current ? 'current' : undefined}>
+    <li class={`${current ? 'current' : ''}${page.did ? ' deed' : ''}`}>
+      {page.did && <span class="sr">Did: </span>}
       {safe ? (
         <a
           href={page.url}

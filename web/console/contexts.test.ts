@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { settle } from '../test/fake/ports.ts';
-import { type Context, Contexts, deviceName, trail } from './contexts.ts';
+import { type Context, Contexts, deviceName, type Page, trail } from './contexts.ts';
 
 test('a context is asked for once, and kept while a newer one is on its way', async () => {
   let asked = 0;
@@ -42,10 +42,22 @@ test('the trail is newest first and ends where the visitor is now', () => {
       { url: 'https://a.example/2', at: '2026-01-01T10:05:00.000Z' },
     ],
   };
-  const urls = (live?: { url: string }) => trail(context, live).map(({ url }) => url.slice(-1));
-  expect(urls()).toEqual(['2', '1']);
-  expect(urls({ url: 'https://a.example/3' })).toEqual(['3', '2', '1']);
-  expect(urls({ url: 'https://a.example/2' })).toEqual(['2', '1']);
+  const step = (page: number, minute: number, more: { did?: string; title?: string } = {}) => ({
+    url: `https://a.example/${page}`,
+    at: `2026-01-01T10:0${minute}:00.000Z`,
+    ...more,
+  });
+  const told = (...since: Page[]) =>
+    trail(context, since).map(({ url, did }) => `${url.slice(-1)}${did ? ` ${did}` : ''}`);
+  expect(told()).toEqual(['2', '1']);
+  expect(told(step(2, 5), step(3, 6), step(4, 7))).toEqual(['4', '3', '2', '1']);
+  expect(told(step(2, 6, { did: 'bought' }))).toEqual(['2 bought', '2', '1']);
+  // A title that came late belongs to the visit.
+  const late = step(2, 6, { title: 'Two' });
+  expect(trail(context, [late])).toEqual([
+    { ...context.pages?.[1], title: 'Two' },
+    context.pages?.[0],
+  ]);
 });
 
 test.each([

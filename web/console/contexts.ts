@@ -6,6 +6,8 @@ import type { Card } from '../client/frames.ts';
 export interface Page {
   url: string;
   title?: string | null;
+  /** What the visitor did there, in the words of the site; absent for looking at it. */
+  did?: string | null;
   at?: string;
 }
 
@@ -76,13 +78,19 @@ export class Contexts {
   }
 }
 
-/** The trail with where the visitor went since, newest first. Pure. */
-export function trail(context: Context, live: Page | undefined): Page[] {
-  const pages = [...(context.pages ?? [])];
-  if (pages.length === 0 && context.page != null) pages.push(context.page);
-  const sorted = pages.sort((a, b) => ((a.at ?? '') < (b.at ?? '') ? 1 : -1));
-  if (live === undefined) return sorted;
-  return live.url === sorted[0]?.url ? sorted : [live, ...sorted];
+/** The trail with the steps of the visitor since, newest first. Pure. */
+export function trail(context: Context, since: readonly Page[]): Page[] {
+  const steps = [...(context.pages ?? [])];
+  if (steps.length === 0 && context.page != null) steps.push(context.page);
+  const until = steps.at(-1)?.at ?? '';
+  for (const step of since) {
+    if ((step.at ?? '') <= until) continue;
+    const last = steps.at(-1);
+    // A title that came late: it is still the same visit.
+    if (!step.did && last?.url === step.url) steps.splice(-1, 1, { ...last, title: step.title });
+    else steps.push(step);
+  }
+  return steps.reverse();
 }
 
 /** A browser and a system in words, as far as a user agent tells. Pure. */

@@ -143,7 +143,7 @@ fields!(Target { seq, author, at, redacted });
 fields!(Rating { score, comment });
 fields!(Ordinals { visitor, agent, system });
 fields!(Receipt { received, read, read_ordinals });
-fields!(Page { url, title, at });
+fields!(Page { url, title, did, at });
 fields!(Heads { public, internal });
 fields!(Last { seq, from, at });
 fields!(Rare { score, ticket });

@@ -379,8 +379,8 @@ impl Connection {
                 self.unwatch(reference);
                 Ok(())
             }
-            Incoming::Page { url, title } => {
-                self.page(&url, &title);
+            Incoming::Page { url, title, did } => {
+                self.page(&url, &title, &did);
                 Ok(())
             }
             Incoming::Viewing { conversation } => {

@@ -91,6 +91,7 @@ impl Connection {
                     conversation: conversation.uuid(),
                     url: &page.url,
                     title: &page.title,
+                    did: page.did.as_deref(),
                     at: Rfc3339(page.at),
                 };
                 self.write(self.codec.encode(&frame)).await

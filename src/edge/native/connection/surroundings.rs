@@ -15,10 +15,12 @@ use crate::edge::native::caller;
 const TOLD_MAX: usize = 8;
 
 impl Connection {
-    /// A visitor is on a page: remembered, and told to the agents who see it.
-    pub(super) fn page(&self, url: &str, title: &str) {
+    /// A visitor is on a page, and may have done something there: remembered, and told to the
+    /// agents who see it.
+    pub(super) fn page(&self, url: &str, title: &str, did: &str) {
         let Principal::Visitor(visitor) = self.identity.caller.author.principal else { return };
         let Some(page) = Page::new(url, title, self.doors.clock.now()) else { return };
+        let page = page.doing(did);
         let tenant = &self.identity.tenant;
         if !self.doors.trails.follow(tenant, visitor, page.clone()) {
             return;

@@ -77,19 +77,22 @@ struct Device<'a> {
     address: Option<&'a str>,
 }
 
-/// A page.
+/// A page, or what the visitor did on it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ContextPage)]
 struct PageShown<'a> {
     url: &'a str,
     title: &'a str,
+    /// In the words of the site; absent for looking at it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did: Option<&'a str>,
     #[schema(value_type = String, format = DateTime)]
     at: Rfc3339,
 }
 
 impl<'a> From<&'a TrailPage> for PageShown<'a> {
     fn from(page: &'a TrailPage) -> Self {
-        Self { url: &page.url, title: &page.title, at: Rfc3339(page.at) }
+        Self { url: &page.url, title: &page.title, did: page.did.as_deref(), at: Rfc3339(page.at) }
     }
 }
 

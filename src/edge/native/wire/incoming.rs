@@ -44,8 +44,8 @@ pub enum Incoming {
     Watch { reference: Uuid, view: View, sort: Sort, limit: usize },
     /// End a live list.
     Unwatch { reference: Uuid },
-    /// The visitor is on this page.
-    Page { url: String, title: String },
+    /// The visitor is on this page, and did that there, if it says something.
+    Page { url: String, title: String, did: String },
     /// The agent looks at this conversation, or at none.
     Viewing { conversation: Option<ConversationId> },
     /// Are you there?
@@ -241,6 +241,8 @@ struct Flat {
     #[serde(default)]
     title: Option<String>,
     #[serde(default)]
+    did: Option<String>,
+    #[serde(default)]
     token: Option<String>,
     #[serde(default)]
     device: Option<Uuid>,
@@ -346,6 +348,7 @@ impl Flat {
             Type::Page => Incoming::Page {
                 url: need("url", self.url)?,
                 title: self.title.unwrap_or_default(),
+                did: self.did.unwrap_or_default(),
             },
             Type::Viewing => {
                 Incoming::Viewing { conversation: self.conversation.map(ConversationId::new) }

@@ -100,8 +100,15 @@ pub enum Frame<'a> {
     /// Whether anybody is there: for visitors.
     #[serde(rename = "presence")]
     AnybodyOnline { online: bool },
-    /// The visitor went to another page: for agents.
-    Page { conversation: Uuid, url: &'a str, title: &'a str, at: Rfc3339 },
+    /// The visitor went to another page, or did something there: for agents.
+    Page {
+        conversation: Uuid,
+        url: &'a str,
+        title: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        did: Option<&'a str>,
+        at: Rfc3339,
+    },
     /// Who looks at a conversation: for agents.
     Viewing { conversation: Uuid, agents: Vec<Agent<'a>> },
     /// An agent began a conversation with this visitor.

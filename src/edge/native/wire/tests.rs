@@ -264,8 +264,9 @@ fn frames(mut sample: impl FnMut(&str, &Frame<'_>)) {
     sample("presence to agents", &Frame::Presences { agents: vec![presence], snapshot: true });
     sample("presence to visitors", &Frame::AnybodyOnline { online: true });
     let (url, title, at) = ("https://shop.example/shoes", "Shoes", Rfc3339(AT));
-    let page = Frame::Page { conversation: conversation().uuid(), url, title, at };
-    sample("page to agents", &page);
+    let page = |did| Frame::Page { conversation: conversation().uuid(), url, title, did, at };
+    sample("page to agents", &page(None));
+    sample("what was done there to agents", &page(Some("Added to cart")));
     let agents = vec![Agent::from(&ada)];
     let viewing = Frame::Viewing { conversation: conversation().uuid(), agents };
     sample("viewing to agents", &viewing);
@@ -352,6 +353,7 @@ fn incoming_frames_are_read_in_both_codecs() {
         json!({"type": "hello", "token": "t", "device": uuid}),
         json!({"type": "hello", "token": "t"}),
         json!({"type": "page", "url": "https://a.example/", "title": "A"}),
+        json!({"type": "page", "url": "https://a.example/", "did": "Added to cart"}),
         json!({"type": "viewing", "conversation": uuid}),
         json!({"type": "viewing", "conversation": null}),
         json!({"type": "subscribe", "conversation": uuid, "log": null, "after": null}),
