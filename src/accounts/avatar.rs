@@ -1,5 +1,5 @@
-//! Pictures of people: whatever is uploaded is read with limits and painted anew, so that what is
-//! served holds nothing but a small picture.
+//! How people look: pictures, and titles that visitors read beside the name. Whatever is uploaded is
+//! read with limits and painted anew, so that what is served holds nothing but a small picture.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
@@ -12,10 +12,12 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use switchboard_domain::ids::{AgentId, TenantId};
+use switchboard_domain::limit::LABEL_BYTES_MAX;
 use switchboard_store::{Expect, Fault};
 use tokio::sync::Semaphore;
 
 use crate::directory::record::{Record, damaged, parse};
+use crate::directory::text::line;
 use crate::directory::{Directory, Error, PAGE_MAX, tenant};
 
 /// Bytes of an upload at most: a picture straight from a phone is scaled down by the page.
@@ -53,41 +55,76 @@ impl Record for Avatar {
     }
 }
 
-/// Which picture a person has.
+/// How a person looks to others: picture and title.
+#[derive(Clone)]
 struct Face {
     person: AgentId,
-    avatar: Arc<str>,
+    avatar: Option<Arc<str>>,
+    title: Option<Arc<str>>,
 }
 
-/// The kind of record that says which picture a person has.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct FaceForm {
+    avatar: Option<Arc<str>>,
+    title: Option<Arc<str>>,
+}
+
+/// The kind of record that says how a person looks.
 pub(crate) const FACE: &str = "face";
 
 impl Record for Face {
     const KIND: &'static str = FACE;
-    const VERSION: u8 = 1;
+    // 1: the picture alone.
+    const VERSION: u8 = 2;
     const IS_INDEXED: bool = true;
-    type Form = Arc<str>;
+    type Form = FaceForm;
 
-    fn form(&self) -> Arc<str> {
-        Arc::clone(&self.avatar)
+    fn form(&self) -> FaceForm {
+        FaceForm { avatar: self.avatar.clone(), title: self.title.clone() }
     }
 
-    fn read(_version: u8, id: &str, bytes: &[u8]) -> Result<Self, Fault> {
+    fn read(version: u8, id: &str, bytes: &[u8]) -> Result<Self, Fault> {
         let person = id.parse().map_err(|_no_id: uuid::Error| damaged::<Self>(id, "its id"))?;
-        Ok(Self { person, avatar: parse::<Self, _>(id, bytes)? })
+        let FaceForm { avatar, title } = match version {
+            1 => FaceForm { avatar: Some(parse::<Self, _>(id, bytes)?), title: None },
+            _ => parse::<Self, _>(id, bytes)?,
+        };
+        Ok(Self { person, avatar, title })
     }
 }
 
-/// The pictures of a tenant's people, by their address below our root.
+/// How a tenant's people look.
 #[derive(Clone, Debug, Default)]
-pub struct Faces(HashMap<AgentId, Arc<str>>);
+pub struct Faces(HashMap<AgentId, Looks>);
+
+#[derive(Clone, Debug)]
+struct Looks {
+    /// The address of the picture, below our root.
+    avatar: Option<Arc<str>>,
+    title: Option<Arc<str>>,
+}
 
 impl Faces {
     /// Where a person's picture is.
     #[must_use]
     pub fn of(&self, person: AgentId) -> Option<&str> {
-        self.0.get(&person).map(|address| &**address)
+        self.0.get(&person)?.avatar.as_deref()
     }
+
+    /// What a person is, in words for visitors.
+    #[must_use]
+    pub fn title_of(&self, person: AgentId) -> Option<&str> {
+        self.0.get(&person)?.title.as_deref()
+    }
+}
+
+/// A title as it is kept: one line; `None` for an empty one.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] when it is too long.
+pub fn title(text: &str) -> Result<Option<Arc<str>>, Error> {
+    line("title", text, LABEL_BYTES_MAX)
 }
 
 /// All faces: read at the start, so that a card costs no look into the store.
@@ -95,12 +132,14 @@ impl Faces {
 pub(crate) struct Index(RwLock<HashMap<TenantId, Arc<Faces>>>);
 
 impl Index {
-    fn set(&self, tenant: &TenantId, person: AgentId, avatar: Option<&str>) {
+    fn set(&self, tenant: &TenantId, face: &Face) {
         let mut all = self.0.write();
         let faces = Arc::make_mut(all.entry(tenant.clone()).or_default());
-        match avatar {
-            Some(avatar) => faces.0.insert(person, address(tenant, avatar)),
-            None => faces.0.remove(&person),
+        let avatar = face.avatar.as_deref().map(|avatar| address(tenant, avatar));
+        let looks = Looks { avatar, title: face.title.clone() };
+        match looks {
+            Looks { avatar: None, title: None } => faces.0.remove(&face.person),
+            looks => faces.0.insert(face.person, looks),
         };
     }
 }
@@ -114,14 +153,14 @@ fn address(tenant: &TenantId, avatar: &str) -> Arc<str> {
 }
 
 impl Directory {
-    /// The pictures of a tenant's people.
+    /// How a tenant's people look.
     #[must_use]
     pub fn faces(&self, tenant: &TenantId) -> Arc<Faces> {
         static NONE: LazyLock<Arc<Faces>> = LazyLock::new(Arc::default);
         self.face_index().0.read().get(tenant).unwrap_or(&NONE).clone()
     }
 
-    /// Reads which pictures there are; those that are known and not there any more are forgotten.
+    /// Reads how everybody looks; what is known and not there any more is forgotten.
     pub(crate) async fn load_faces(&self) -> Result<(), Error> {
         for tenant in self.tenants().await? {
             let mut gone: HashSet<AgentId> = self.faces(&tenant).0.keys().copied().collect();
@@ -130,7 +169,7 @@ impl Directory {
                 let page = self.page::<Face>(&tenant, after.as_deref(), PAGE_MAX).await?;
                 for face in &page {
                     gone.remove(&face.value.person);
-                    self.face_index().set(&tenant, face.value.person, Some(&face.value.avatar));
+                    self.face_index().set(&tenant, &face.value);
                 }
                 match page.last() {
                     Some(last) if page.len() == PAGE_MAX => {
@@ -146,13 +185,12 @@ impl Directory {
         Ok(())
     }
 
-    /// Reads which picture a person has, after another node changed it.
+    /// Reads how a person looks, after another node changed it.
     pub(crate) async fn load_face(&self, tenant: &TenantId, id: &str) -> Result<(), Error> {
         let Ok(person) = id.parse::<AgentId>() else { return Ok(()) };
         let _alone = self.stripe(tenant, id).lock().await;
-        let face = self.load_stored::<Face>(tenant, id).await?;
-        let avatar = face.as_ref().map(|face| &*face.value.avatar);
-        self.face_index().set(tenant, person, avatar);
+        let face = self.face(tenant, person).await?;
+        self.face_index().set(tenant, &face);
         Ok(())
     }
 
@@ -169,24 +207,53 @@ impl Directory {
     ) -> Result<(), Error> {
         let id = person.to_string();
         let _alone = self.stripe(tenant, &id).lock().await;
-        let before = self.load_stored::<Face>(tenant, &id).await?;
         let fresh = png.as_ref().map(|png| avatar_id(person, png));
-        match (&fresh, png) {
-            (Some(avatar), Some(png)) => {
-                // The picture first: a face never leads nowhere.
-                self.save(tenant, avatar, Expect::Any, Avatar(png)).await?;
-                let face = Face { person, avatar: avatar.as_str().into() };
-                self.save(tenant, &id, Expect::Any, face).await?;
-            }
-            _ => self.remove::<Face>(tenant, &id, Expect::Any).await?,
+        if let (Some(avatar), Some(png)) = (&fresh, png) {
+            // The picture first: a face never leads nowhere.
+            self.save(tenant, avatar, Expect::Any, Avatar(png)).await?;
         }
-        self.face_index().set(tenant, person, fresh.as_deref());
-        match before {
-            Some(before) if Some(&*before.value.avatar) != fresh.as_deref() => {
-                self.remove::<Avatar>(tenant, &before.value.avatar, Expect::Any).await
+        let before = self.face(tenant, person).await?;
+        let avatar = fresh.as_deref().map(Arc::from);
+        self.keep_face(tenant, Face { avatar, ..before.clone() }).await?;
+        match before.avatar {
+            Some(before) if Some(&*before) != fresh.as_deref() => {
+                self.remove::<Avatar>(tenant, &before, Expect::Any).await
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Gives a person a title in place of the one before, or takes it away.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn set_title(
+        &self,
+        tenant: &TenantId,
+        person: AgentId,
+        title: Option<Arc<str>>,
+    ) -> Result<(), Error> {
+        let _alone = self.stripe(tenant, &person.to_string()).lock().await;
+        let before = self.face(tenant, person).await?;
+        self.keep_face(tenant, Face { title, ..before }).await
+    }
+
+    async fn face(&self, tenant: &TenantId, person: AgentId) -> Result<Face, Error> {
+        let found = self.load_stored::<Face>(tenant, &person.to_string()).await?;
+        let nothing = || Face { person, avatar: None, title: None };
+        Ok(found.map_or_else(nothing, |found| found.value.clone()))
+    }
+
+    async fn keep_face(&self, tenant: &TenantId, face: Face) -> Result<(), Error> {
+        let id = face.person.to_string();
+        if face.avatar.is_none() && face.title.is_none() {
+            self.remove::<Face>(tenant, &id, Expect::Any).await?;
+        } else {
+            self.save(tenant, &id, Expect::Any, face.clone()).await?;
+        }
+        self.face_index().set(tenant, &face);
+        Ok(())
     }
 
     /// The picture at an address, as PNG.
@@ -258,12 +325,47 @@ fn paint(format: ImageFormat, upload: Vec<u8>) -> Result<Vec<u8>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::testing::{Setup, tenant};
 
     fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
         let picture = DynamicImage::new_rgb8(width, height);
         picture.write_to(&mut bytes, format).unwrap();
         bytes.into_inner()
+    }
+
+    #[tokio::test]
+    async fn picture_and_title_come_and_go_without_each_other() {
+        let mut setup = Setup::new().await;
+        let (acme, ada) = (tenant("acme"), AgentId::from_u128(7));
+        let doctor = title(" Plant\n doctor ").unwrap();
+        for (change, expected) in [
+            (Ok(doctor.clone()), (false, Some("Plant doctor"))),
+            (Err(Some(vec![1])), (true, Some("Plant doctor"))),
+            (Ok(title(" ").unwrap()), (true, None)),
+            (Ok(doctor.clone()), (true, Some("Plant doctor"))),
+            (Err(None), (false, Some("Plant doctor"))),
+            (Ok(None), (false, None)),
+        ] {
+            match change {
+                Ok(title) => setup.directory.set_title(&acme, ada, title).await.unwrap(),
+                Err(png) => setup.directory.set_avatar(&acme, ada, png).await.unwrap(),
+            }
+            for _ in 0..2 {
+                let faces = setup.directory.faces(&acme);
+                assert_eq!((faces.of(ada).is_some(), faces.title_of(ada)), expected);
+                setup.restart().await;
+            }
+        }
+        assert!(title(&"a".repeat(LABEL_BYTES_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn a_face_of_before_has_its_picture_and_no_title() {
+        let id = AgentId::from_u128(7).to_string();
+        let bytes = rmp_serde::to_vec_named("abc").unwrap();
+        let face = Face::read(1, &id, &bytes).unwrap();
+        assert_eq!((face.avatar.as_deref(), face.title), (Some("abc"), None));
     }
 
     fn is_avatar(png: &[u8]) {

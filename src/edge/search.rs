@@ -91,10 +91,13 @@ async fn named(doors: &Doors, identity: &Identity, text: &str) -> Result<Vec<Arc
                 limit: OF_WRITER_MAX,
             };
             let states = doors.store.list(list).await?;
-            let under = states.iter().filter(|state| {
-                let email = state.visitor.email.as_deref();
+            let is_it = |email: Option<&str>| {
                 email.is_some_and(|email| email.to_lowercase() == text.to_lowercase())
-            });
+            };
+            // It may have been left after the conversation began.
+            let known = doors.directory.known_visitor(tenant, visitor).await?;
+            let left = is_it(known.as_ref().and_then(|known| known.contact.email.as_deref()));
+            let under = states.iter().filter(|state| left || is_it(state.visitor.email.as_deref()));
             cards.extend(under.map(|state| Arc::new(Card::of(state))));
         }
     }

@@ -220,7 +220,9 @@ test('none executes in the console, whoever set it', async () => {
   const names = strings.filter(({ text }) => bytes(text) <= NAME_BYTES_MAX);
   await each(names, async ({ id, text: name }) => {
     const email = `h${id}@x.example`;
-    tally(await call('POST', '/v1/agents', { external_id: `h${id}`, name, email, role: 'agent' }));
+    const title = bytes(name) <= LABEL_BYTES_MAX ? { title: name } : {};
+    const agent = { external_id: `h${id}`, name, email, role: 'agent', ...title };
+    tally(await call('POST', '/v1/agents', agent));
     tally(await call('POST', '/v1/departments', { id: `h${id}`, name }));
     tally(await call('POST', '/v1/keys', { name, scopes: ['agents:read'] }));
     tally(await call('POST', '/v1/widgets', { id: `h${id}`, settings: { name } }));
@@ -228,12 +230,37 @@ test('none executes in the console, whoever set it', async () => {
   expect(taken).toBeGreaterThan(strings.length * 2);
 
   const ada = await Agent.open(profile, stage.server.address, 'Ada');
-  for (const { id, hostile } of conversations) {
-    await ada.page.evaluate((path) => {
+  const go = (id: string) =>
+    ada.page.evaluate((path) => {
       history.pushState({ at: 1 }, '', path);
       dispatchEvent(new PopStateEvent('popstate', { state: { at: 1 } }));
     }, `/console/c/${id}`);
+  for (const { id, hostile } of conversations) {
+    await go(id);
     await ada.log.getByText(`m${hostile.id}:`).first().waitFor();
+    await carefullyMade(ada.page);
+  }
+  // What a site says that its visitor did; as many at once as are shown.
+  const visitor = await Visitor.open(profile, `${stage.server.address}/demo`);
+  await visitor.openChat();
+  await visitor.say('Where I am');
+  await visitor.log.getByText('Sent').waitFor();
+  const found = async () => {
+    const { body } = await call('GET', '/v1/conversations?q=Where+I+am', {});
+    return (body.items as { id: string }[])[0]?.id;
+  };
+  await expect.poll(found).toBeDefined();
+  await go((await found()) ?? '');
+  await ada.log.getByText('Where I am').waitFor();
+  const steps = ada.page.locator('.trail');
+  for (let first = 0; first < strings.length; first += 7) {
+    const did = strings.slice(first, first + 7).map(({ id, text }) => `d${id}: ${text}`);
+    await visitor.page.evaluate((texts) => {
+      const { switchboard } = window as unknown as { switchboard(...said: string[]): void };
+      for (const text of texts) switchboard('track', text);
+    }, did);
+    const last = strings[Math.min(first + 6, strings.length - 1)];
+    await steps.getByText(`d${last?.id}:`).waitFor();
     await carefullyMade(ada.page);
   }
   for (const place of ['people', 'departments', 'keys', 'widgets']) {

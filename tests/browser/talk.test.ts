@@ -273,7 +273,6 @@ test('the visitor sees whether anybody is there, and the switch survives a reloa
   await visitor.openChat();
   await visitor.chat.getByText('Nobody is here right now. Leave a message').waitFor();
   await visitor.say('I leave a message');
-  // The line beside the lamp may say the place in line instead, as soon as that is told.
   const lamp = visitor.chat.locator('.head .dot.on');
   const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await lamp.waitFor();

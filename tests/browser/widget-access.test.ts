@@ -114,6 +114,8 @@ test.each(['ltr', 'rtl'])(
     const text = `Look at https://shop.example/a-very-long-address-that-must-break-somewhere ${direction}`;
     await input.fill(text);
     await input.press('Enter');
+    await visitor.chat.locator('input[type=email]').waitFor();
+    await check(visitor, `${direction} waiting`);
     const ada = await Agent.open(office, stage.server.address, 'Ada');
     await ada.accept(`${direction}`);
     await ada.say('I see it. مرحبا');

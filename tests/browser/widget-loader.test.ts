@@ -288,6 +288,22 @@ test('agents see where the visitor goes, also without loading pages', async () =
     .toMatchObject({ url: `${site.address}/ferns`, title: 'Ferns' });
 });
 
+test('agents see what the site says that the visitor did', async () => {
+  const [visitor] = await visit('/');
+  await visitor.openChat();
+  await visitor.say('I am shopping');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
+  await ada.accept('I am shopping');
+  const steps = ada.page.getByRole('complementary', { name: 'Context' }).locator('.trail li');
+  await steps.filter({ hasText: 'A site' }).waitFor();
+  await command(visitor, 'track', 'Added a cactus to the cart');
+  await steps.filter({ hasText: 'Added a cactus to the cart' }).waitFor();
+  await picture(ada.page, 'track');
+  await ada.page.reload();
+  await steps.filter({ hasText: 'Added a cactus to the cart' }).waitFor();
+  expect(await steps.count()).toBe(2);
+});
+
 test('closed, it counts: badge, title while hidden, and the newest line', async () => {
   const [visitor] = await visit('/');
   await visitor.openChat();

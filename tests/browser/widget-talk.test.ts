@@ -114,6 +114,7 @@ test('what is not sent yet survives a reload', async () => {
 
 test('whoever leaves while waiting has their place when they are back', async () => {
   await Guest.begin(stage.server.address, { text: 'I was first' });
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   const visitor = await Visitor.open(await profile(), site.address);
   await visitor.openChat();
   await visitor.say('I am second');
@@ -121,7 +122,6 @@ test('whoever leaves while waiting has their place when they are back', async ()
   await place.waitFor();
   await visitor.page.goto('about:blank');
   await Guest.begin(stage.server.address, { text: 'I came while you were away' });
-  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.filter('Unassigned 3').waitFor();
   await visitor.page.goto(site.address);
   await place.waitFor();
@@ -131,6 +131,48 @@ test('whoever leaves while waiting has their place when they are back', async ()
   await ada.list.getByRole('button', { name: 'Accept next' }).click();
   await ada.sees('I am second');
   await visitor.log.getByText(/joined the chat/).waitFor();
+});
+
+test('whoever cannot wait leaves an address, and the agent has it', async () => {
+  const visitor = await Visitor.open(await profile(), site.address);
+  await visitor.openChat();
+  await visitor.say('I have to catch a train');
+  await visitor.log.getByText('Nobody is here right now').waitFor();
+  expect(await visitor.chat.getByText(/in line/).count()).toBe(0);
+  const email = visitor.chat.getByLabel(/Leave your email/);
+  await email.fill('nonsense');
+  const leave = visitor.chat.getByRole('button', { name: 'Leave email' });
+  await leave.click();
+  expect(await email.evaluate((input: HTMLInputElement) => input.validity.valid)).toBe(false);
+  await picture(visitor.page, 'widget-reach');
+  await email.fill('vera@shop.example');
+  await leave.click();
+  const told = visitor.chat.getByText('If you have to go, we will answer to vera@shop.example.');
+  await told.waitFor();
+  await expect
+    .poll(() => visitor.input.evaluate((input) => input === document.activeElement))
+    .toBe(true);
+  await picture(visitor.page, 'widget-reached');
+  await visitor.page.reload();
+  await told.waitFor();
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
+  await visitor.log.getByText('Somebody is here now').waitFor();
+  await visitor.chat.getByText('Number 1 in line').first().waitFor();
+  await ada.accept('I have to catch a train');
+  const context = ada.page.getByRole('complementary', { name: 'Context' });
+  await context.getByText('vera@shop.example').waitFor();
+  await told.waitFor({ state: 'detached' });
+});
+
+test('an agent who comes is seen at once as they look', async () => {
+  expect((await admin.call('PATCH', '/v1/agents/me', { title: 'Plant doctor' })).status).toBe(200);
+  const visitor = await Visitor.open(await profile(), site.address);
+  await visitor.openChat();
+  await visitor.say('My fern is ill');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
+  await ada.accept('My fern is ill');
+  await visitor.chat.getByText(/is here for you · Plant doctor$/).waitFor();
+  await picture(visitor.page, 'widget-title');
 });
 
 test('whoever reads back stays there, and is told what is new', async () => {

@@ -167,8 +167,10 @@ async fn visitors_read_the_display_name_and_see_the_picture() {
     assert_eq!(owner.post("/v1/widgets", &widget).await.status, 201);
     let (id, mut ben) = join(&server, &mut owner, "Ben", "agent").await;
     let mut open = socket(&mut ben, &server).await;
-    let reply = ben.change("PATCH", "/v1/agents/me", &json!({"display_name": "Benny"})).await;
+    let named = json!({"display_name": "Benny", "title": "Plant doctor"});
+    let reply = ben.change("PATCH", "/v1/agents/me", &named).await;
     assert_eq!(reply.json()["display_name"], "Benny", "{reply:?}");
+    assert_eq!(reply.json()["title"], "Plant doctor", "{reply:?}");
     // A socket that speaks under the old name is told to come again, and comes under the new one.
     assert_eq!(open.next_of("drain").await["reconnect_in_ms"], 0);
     assert_eq!(open.end().await.1, End::Code(4001));
@@ -185,10 +187,11 @@ async fn visitors_read_the_display_name_and_see_the_picture() {
     let begun = server.begin("Hello?").await;
     let accept = format!("/v1/conversations/{}/accept", begun.id);
     let card = ben.post(&accept, &json!({})).await.json();
-    assert_eq!(card["agent"], json!({"id": id, "name": "Benny", "avatar": avatar}));
+    let shown = json!({"id": id, "name": "Benny", "avatar": avatar, "title": "Plant doctor"});
+    assert_eq!(card["agent"], shown);
     let path = format!("/v1/conversations/{}", begun.id);
     let seen = server.get(&path, Some(&begun.secret)).await.json();
-    assert_eq!(seen["agent"]["avatar"], avatar.as_str());
+    assert_eq!(seen["agent"], shown);
     assert!(!seen.to_string().contains("\"Ben\""), "{seen}");
 
     // To everybody, for ever, as nothing but a picture.
@@ -206,7 +209,8 @@ async fn visitors_read_the_display_name_and_see_the_picture() {
     let gone = ben.call("DELETE", "/v1/agents/me/avatar");
     assert_eq!(ben.send(&gone).await.status, 204);
     assert_eq!(server.get(&avatar, None).await.status, 404);
-    assert_eq!(ben.get(&path).await.json()["agent"], json!({"id": id, "name": "Benny"}));
+    let faceless = json!({"id": id, "name": "Benny", "title": "Plant doctor"});
+    assert_eq!(ben.get(&path).await.json()["agent"], faceless);
 
     for (media, bytes, expected) in [
         ("image/png", b"GIF89a".to_vec(), 422),

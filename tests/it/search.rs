@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::harness::{PATIENCE, Server};
+use crate::harness::{PATIENCE, Server, auth};
 
 /// A query as a browser writes it.
 fn encoded(text: &str) -> String {
@@ -51,6 +51,16 @@ async fn open_conversations_are_found_by_words_and_all_by_their_names() {
     for q in [id, &renee["number"].to_string(), &format!("#{}", renee["number"])] {
         assert_eq!(found(&server, &ben, q).await, [renee["id"].clone()], "{q}");
     }
+    // An address that was left later, while waiting, finds as well.
+    let late = server.begin("I have to go").await;
+    let mine = auth(Some(&late.secret));
+    let body = json!({ "email": "late@example.com" });
+    let left = server.request("PATCH", "/v1/visitors/me", &mine, Some(body)).await;
+    assert_eq!(left.status, 200, "{}", left.text());
+    let caught_up = async {
+        while found(&server, &ben, "late@example.com").await != [late.body["id"].clone()] {}
+    };
+    timeout(PATIENCE, caught_up).await.unwrap();
     server.stop().await;
 }
 

@@ -264,7 +264,11 @@ export class Conversation {
       const head = stream === 'public' ? { head: event.seq } : { internal_head: event.seq };
       const foreign = event.kind === 'message' && sideOf(event.from) !== this.#options.side;
       const unread = card.unread + (foreign ? 1 : 0);
-      this.#options.card.value = { ...this.#options.reading.fold(card, event), ...head, unread };
+      const next = { ...this.#options.reading.fold(card, event), ...head, unread };
+      this.#options.card.value = next;
+      // The event names an agent; how they look is on cards alone, which agents get by their lists.
+      const other = next.agent !== null && next.agent.id !== card.agent?.id;
+      if (other && this.#options.side === 'visitor') this.subscribe(false);
     }
     if (event.kind === 'message') this.#typingOver(event.from.id);
     if (event.kind === 'assigned' || event.kind === 'closed') this.#queue.value = null;

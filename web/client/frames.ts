@@ -15,6 +15,8 @@ export interface AgentRef {
   name: string;
   /** Address of a picture. */
   avatar?: string | null;
+  /** What the agent is, in words for visitors; on cards and in presence. */
+  title?: string | null;
 }
 
 /** A conversation as lists show it. */
@@ -231,12 +233,14 @@ export interface ViewingFrame {
   agents: AgentRef[];
 }
 
-/** To agents who follow the conversation: where the visitor went. */
+/** To agents who follow the conversation: where the visitor went, and what they did there. */
 export interface PageFrame {
   type: 'page';
   conversation: string;
   url: string;
   title?: string | null;
+  /** In the words of the site; absent for looking at it. */
+  did?: string | null;
   at: string;
 }
 
@@ -293,7 +297,7 @@ export type ClientFrame =
   | { type: 'received' | 'read'; conversation: string; seq: number }
   | { type: 'viewing'; conversation: string | null }
   | { type: 'typing'; conversation: string; on: boolean; preview?: string }
-  | { type: 'page'; url: string; title: string }
+  | { type: 'page'; url: string; title: string; did?: string }
   | {
       type: 'fetch';
       conversation: string;

@@ -20,7 +20,8 @@ interface Options extends Look {
 }
 
 type Listener = (detail?: unknown) => void;
-type Run = { (...command: unknown[]): void; q?: ArrayLike<unknown>[] };
+type Command = [command?: unknown, first?: unknown, second?: unknown];
+type Run = { (...command: Command): void; q?: Command[] };
 
 /** The frame has this long to speak up before we look for what is wrong. */
 const SILENCE_MS = 10_000;
@@ -66,7 +67,7 @@ let unread = 0;
 let open = false;
 /** Whether a person opened it, so that the focus may follow. */
 let wished = false;
-let opening = 0;
+let opening: unknown = 0;
 /** The page's own title while ours stands in its place. */
 let title: string | null = null;
 /** What the site said of itself and its visitor, for the frame whenever it comes. */
@@ -152,9 +153,9 @@ function dress(look: Look): void {
   if (accent) host.style.setProperty('--a', accent);
   box.className = side;
   if (autoOpenS == null || opening) return;
-  opening = window.setTimeout(() => {
+  opening = setTimeout(() => {
     // Once per browser session, and never after it was closed by hand.
-    if (read('opened', true) === null && read('dismissed') === null) show(true, false);
+    if (!read('opened', true) && !read('dismissed')) show(true, false);
   }, autoOpenS * 1_000);
 }
 
@@ -168,13 +169,14 @@ async function look(): Promise<void> {
   else dress({ ...(theme as Look), autoOpenS: auto_open_s as Look['autoOpenS'] });
 }
 
-function page(): void {
-  tell(['page', location.href, document.title]);
+/** Where the visitor is, and what they did there. */
+function page(did?: string): void {
+  tell(['page', location.href, document.title, did]);
 }
 
 /** Loads the widget, hidden or not. */
 function load(): void {
-  if (frame !== null) return;
+  if (frame) return;
   frame = document.createElement('iframe');
   frame.title = 'Chat';
   frame.allow = 'autoplay; clipboard-write';
@@ -282,7 +284,7 @@ async function claim(key: string, answer: (granted: boolean) => void): Promise<v
 }
 
 function start(): void {
-  const { domain } = options ?? {};
+  const domain = options?.domain;
   if (domain && !`.${location.hostname}`.endsWith(`.${domain}`)) {
     complain(`domain is "${domain}", but this is ${location.origin}`);
     return;
@@ -291,8 +293,8 @@ function start(): void {
   prefix = `switchboard:${widget}:`;
   draw();
   (document.body ?? document.documentElement).append(host);
-  if (read('open') !== null) show(true, false);
-  else if (read('visitor') !== null || site.token) load();
+  if (read('open')) show(true, false);
+  else if (read('visitor') || site.token) load();
   void look();
   emit('ready');
 }
@@ -300,7 +302,7 @@ function start(): void {
 /** Ends the chat on this device and leaves nothing behind. */
 function shutdown(): void {
   running = open = false;
-  unread = opening = 0;
+  opening = unread = 0;
   panel.hidden = true;
   draw();
   port?.close();
@@ -321,7 +323,7 @@ function update(said: Site): void {
   if (running && said.token) load();
 }
 
-function run(command: unknown, first?: unknown, second?: unknown): void {
+function run(command?: unknown, first?: unknown, second?: unknown): void {
   const name = first as string;
   switch (command) {
     case 'init':
@@ -331,7 +333,7 @@ function run(command: unknown, first?: unknown, second?: unknown): void {
       if (options.consent !== 'wait') start();
       break;
     case 'consent':
-      if (options !== null && !running) start();
+      if (options && !running) start();
       break;
     case 'open':
     case 'close':
@@ -348,6 +350,9 @@ function run(command: unknown, first?: unknown, second?: unknown): void {
       break;
     case 'page':
       page();
+      break;
+    case 'track':
+      page(name);
       break;
     case 'on':
       listeners[name] ??= new Set();
@@ -378,10 +383,12 @@ addEventListener('storage', ({ key }) => {
 });
 // Pages that change their address without loading. A browser that does not tell leaves it to the
 // site, which says `page`.
-(window as { navigation?: EventTarget }).navigation?.addEventListener('navigatesuccess', page);
+(window as { navigation?: EventTarget }).navigation?.addEventListener('navigatesuccess', () =>
+  page(),
+);
 
 const queued = globals[global]?.q ?? [];
 globals[global] = run;
-for (const command of queued) run(command[0], command[1], command[2]);
+for (const command of queued) run(...command);
 const { dataset } = script;
-if (options === null && dataset.widget) run('init', dataset);
+if (!options && dataset.widget) run('init', dataset);

@@ -9,11 +9,12 @@ import { later } from './later.tsx';
 import { Log } from './log.tsx';
 import { Messages } from './messages.tsx';
 import type { Widget } from './model.ts';
-import { Topics } from './topics.tsx';
 import { language, say } from './words.ts';
 import { Write } from './write.tsx';
 
 const Before = later(() => import('./forms.tsx').then((part) => part.Before));
+const Topics = later(() => import('./forms.tsx').then((part) => part.Topics));
+const Reach = later(() => import('./reach.tsx').then((part) => part.Reach));
 
 /** Counts the times that the visitor opened the panel, to move the focus then and only then. */
 export const opened = signal(0);
@@ -108,7 +109,10 @@ function Foot({ widget }: { widget: Widget }): JSX.Element | null {
     case 'write':
       return (
         <>
-          <Topics widget={widget} />
+          {widget.conversation.value === null && settings?.departments?.length ? (
+            <Topics widget={widget} />
+          ) : null}
+          {widget.reach.value !== null && <Reach widget={widget} />}
           <Write
             widget={widget}
             text={widget.stored.draft.value}

@@ -72,7 +72,12 @@ export async function begin(bridge: Bridge, notice: Trouble | null): Promise<voi
   const hear = (said: FromLoader) => {
     switch (said[0]) {
       case 'shown':
-        if (said[1] && !shown && said[2]) opened.value += 1;
+        // A frame that was loaded while nobody saw it takes no focus before it is drawn.
+        if (said[1] && !shown && said[2]) {
+          requestAnimationFrame(() => {
+            opened.value += 1;
+          });
+        }
         shown = said[1];
         look();
         break;
@@ -83,7 +88,7 @@ export async function begin(bridge: Bridge, notice: Trouble | null): Promise<voi
         change(said[1]);
         break;
       case 'page':
-        widget.visit(said[1], said[2]);
+        widget.visit(said[1], said[2], said[3]);
         break;
       case 'preview':
         if (preview !== null) widget.preview(said[1]);

@@ -63,7 +63,8 @@ export type FromLoader =
   /** Another tab changed a key. */
   | ['changed', string]
   | ['update', Site]
-  | ['page', string, string]
+  /** And what the visitor did there, where the site says so. */
+  | ['page', string, string, string?]
   /** Other settings to try out, see `Handshake`. */
   | ['preview', Settings];
 

@@ -13,9 +13,9 @@ function event(seq: number, from: typeof MAYA | typeof ADA, kind: string, body: 
   return { seq, id: `e${seq}`, at, from, kind, body } as unknown as Event;
 }
 
-/** A widget that shows a chat with these events; `asked` are the positions it was asked for. */
+/** A widget that shows a chat with these events; `asked` is what the server was asked for. */
 function showing(events: readonly Event[], shown: Card | null = card('a', { number: 1_007 })) {
-  const asked: [string, number][] = [];
+  const asked: string[] = [];
   const settings: Settings = {
     id: 'demo',
     name: 'Shop',
@@ -25,9 +25,11 @@ function showing(events: readonly Event[], shown: Card | null = card('a', { numb
     asked,
     card: signal(shown),
     settings: signal<Settings | null>(settings),
-    page: async (id: string, after: number, limit: number) => {
-      asked.push([id, after]);
-      return events.slice(after, after + limit);
+    ask: async <Answer>(path: string) => {
+      asked.push(path);
+      const query = new URL(path, 'http://server').searchParams;
+      const [after, limit] = [Number(query.get('after')), Number(query.get('limit'))];
+      return { items: events.slice(after, after + limit) } as Answer;
     },
   };
 }
@@ -73,8 +75,8 @@ test('also what the page does not hold, from the first message', async () => {
   const widget = showing(all);
   const file = await chatFile(widget);
   expect(widget.asked).toEqual([
-    ['a', 0],
-    ['a', 200],
+    '/v1/conversations/a/messages?after=0&limit=200',
+    '/v1/conversations/a/messages?after=200&limit=200',
   ]);
   expect(file?.text).toContain('You: line 1\n');
   expect(file?.text).toContain('You: line 201\n');

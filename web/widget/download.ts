@@ -1,5 +1,6 @@
 /** The chat as a text file: fetched when a visitor wants one. */
 
+import type { Event } from '../client/frames.ts';
 import { saveFile } from '../ui/save.ts';
 import { publicEvents, type TextFile, textFile } from '../ui/transcript-file.ts';
 import { visitorLine } from './lines.ts';
@@ -14,11 +15,14 @@ export async function download(widget: Widget): Promise<void> {
 
 /** The chat that is shown, from its first message; `null` when there is none. */
 export async function chatFile(
-  widget: Pick<Widget, 'card' | 'settings' | 'page'>,
+  widget: Pick<Widget, 'card' | 'settings' | 'ask'>,
 ): Promise<TextFile | null> {
   const card = widget.card.peek();
   if (card === null) return null;
-  const events = await publicEvents((after, limit) => widget.page(card.id, after, limit));
+  const events = await publicEvents(async (after, limit) => {
+    const path = `/v1/conversations/${card.id}/messages?after=${after}&limit=${limit}`;
+    return (await widget.ask<{ items: Event[] }>(path)).items;
+  });
   const settings = widget.settings.peek();
   const departments = new Map((settings?.departments ?? []).map(({ id, name }) => [id, name]));
   return textFile(events, {

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { type Api, Problem } from '../client/http.ts';
+import { card } from '../test/fake/cards.ts';
 import { FakeClock, idsFrom, MemoryLocks, MemoryStore, randomFrom } from '../test/fake/ports.ts';
 import { FakeServer } from '../test/fake/server.ts';
 import { Widget } from './model.ts';
@@ -186,7 +187,7 @@ test('who signs in finds the chat that is open elsewhere, and not the anonymous 
 });
 
 test('a place in line is told to the site each time, and read aloud every half minute', async () => {
-  const { open, clock, server, events } = makeWorld();
+  const { open, clock, server, events } = makeWorld({ online: true });
   const widget = await open();
   widget.send('hello');
   await clock.pass(1_000);
@@ -205,6 +206,94 @@ test('a place in line is told to the site each time, and read aloud every half m
   expect(aloud).toEqual([5, 3, 2]);
   const told = events.filter(([name]) => name === 'queue').map(([, detail]) => detail);
   expect(told).toEqual([5, 4, 3, 2].map((position) => ({ position })));
+});
+
+test('there is no place in line while nobody is there who could call', async () => {
+  const { open, clock, server, events } = makeWorld({ online: true });
+  const widget = await open();
+  widget.send('hello');
+  await clock.pass(1_000);
+  const seen = [];
+  const place = () => [widget.line.peek()?.position, widget.news.announced.peek()];
+  for (const online of [true, false, true]) {
+    server.say({ type: 'presence', online });
+    server.say({ type: 'queue', conversation: 'chat-1', position: 1 });
+    await clock.pass(60_000);
+    seen.push(place());
+  }
+  expect(seen).toEqual([
+    [1, 1],
+    [undefined, null],
+    [1, 1],
+  ]);
+  expect(events.filter(([name]) => name === 'queue')).toHaveLength(2);
+});
+
+test('who waits may leave an address, once, and only an unknown one is asked for', async () => {
+  const { open, clock, server, requests, world, store } = makeWorld();
+  const widget = await open();
+  expect(widget.reach.peek()).toBeNull();
+  widget.send('hello');
+  await clock.pass(1_000);
+  expect(widget.reach.peek()).toBeNull();
+  server.state = card('chat-1');
+  widget.client.reconnect();
+  await clock.pass(1_000);
+  expect(widget.reach.peek()).toBe('');
+
+  world.refused = 'sbv_secret';
+  expect(await widget.introduce({ email: 'v@shop.example' })).toBe(false);
+  expect(widget.reach.peek()).toBe('');
+  world.refused = '';
+  expect(await widget.introduce({ email: 'v@shop.example' })).toBe(true);
+  widget.stored.answer({ email: 'v@shop.example' });
+  expect(requests.at(-1)).toMatchObject({
+    method: 'PATCH',
+    path: '/v1/visitors/me',
+    body: { email: 'v@shop.example' },
+  });
+  expect(widget.reach.peek()).toBe('v@shop.example');
+  await clock.pass(1_000);
+  // It is no answer to what is asked before a chat.
+  expect(JSON.parse((await store.get('answers')) ?? '')).toEqual({ email: 'v@shop.example' });
+  widget.client.stop();
+  const next = await open();
+  await clock.pass(1_000);
+  expect(next.reach.peek()).toBe('v@shop.example');
+  await next.introduce({ email: 'site@shop.example' });
+  expect(next.reach.peek()).toBe('site@shop.example');
+  server.state = card('chat-1', { status: 'active' });
+  next.client.reconnect();
+  await clock.pass(1_000);
+  expect(next.reach.peek()).toBeNull();
+});
+
+test('an agent who comes is seen as they look, which the event does not say', async () => {
+  const { open, clock, server } = makeWorld();
+  const widget = await open();
+  widget.send('hello');
+  await clock.pass(1_000);
+  server.state = card('chat-1');
+  widget.client.reconnect();
+  await clock.pass(1_000);
+  const agent = { id: 'ada', name: 'Ada' };
+  server.state = card('chat-1', { status: 'active', agent: { ...agent, title: 'Plant doctor' } });
+  server.append('chat-1', 'public', { kind: 'assigned', from: ADA, body: { agent, by: 'accept' } });
+  await clock.pass(1_000);
+  expect(widget.card.peek()?.agent?.title).toBe('Plant doctor');
+});
+
+test('what the visitor did is told once, where they are after every reconnect', async () => {
+  const { open, clock, server } = makeWorld();
+  const widget = await open();
+  widget.send('hello');
+  await clock.pass(1_000);
+  widget.visit('https://shop.example/fern', 'Fern', 'Added to cart');
+  await clock.pass(1_000);
+  server.cut();
+  await clock.pass(60_000);
+  const told = server.received.flatMap((frame) => (frame.type === 'page' ? [frame.did] : []));
+  expect(told).toEqual(['Added to cart', undefined]);
 });
 
 test('somebody else begins a chat: it is there at once', async () => {
@@ -281,15 +370,12 @@ test('the next page goes on where this one was left, and at the end after that',
   expect(await store.get('place')).toBeNull();
 });
 
-test('events are asked for with what says who the visitor is', async () => {
+test('what is asked for is asked with what says who the visitor is', async () => {
   const { open, clock, requests } = makeWorld({ online: true });
   const widget = await open();
   widget.send('hello');
   await clock.pass(1_000);
-  await widget.page('chat-1', 200, 50);
-  expect(requests.at(-1)).toMatchObject({
-    method: 'GET',
-    path: '/v1/conversations/chat-1/messages?after=200&limit=50',
-    token: 'sbv_secret',
-  });
+  const path = '/v1/conversations/chat-1/messages?after=200&limit=50';
+  await widget.ask(path);
+  expect(requests.at(-1)).toMatchObject({ method: 'GET', path, token: 'sbv_secret' });
 });

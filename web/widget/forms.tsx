@@ -3,7 +3,6 @@
 import type { JSX } from 'preact';
 import type { Widget } from './model.ts';
 import type { Field, Settings } from './settings.ts';
-import { Topics } from './topics.tsx';
 import { say } from './words.ts';
 
 export function Before({ widget, leave }: { widget: Widget; leave: boolean }): JSX.Element | null {
@@ -41,6 +40,30 @@ export function Before({ widget, leave }: { widget: Widget; leave: boolean }): J
         {say(leave ? 'send' : 'begin')}
       </button>
     </form>
+  );
+}
+
+/** What it is about: the departments to choose from, before there is a chat. */
+export function Topics({ widget }: { widget: Widget }): JSX.Element | null {
+  const { departments = [], department_required = false } = widget.settings.value ?? {};
+  if (widget.conversation.value !== null || departments.length === 0) return null;
+  const chosen = widget.stored.answers.value.department;
+  return (
+    <fieldset class="topics">
+      <legend>{say('department')}</legend>
+      {departments.map(({ id, name }) => (
+        <label key={id} class="second">
+          <input
+            type="radio"
+            name="department"
+            required={department_required}
+            checked={id === chosen}
+            onChange={() => widget.stored.answer({ department: id })}
+          />
+          {name}
+        </label>
+      ))}
+    </fieldset>
   );
 }
 

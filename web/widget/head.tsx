@@ -1,10 +1,15 @@
 /** The head of the panel: who is there, and what can be set. */
 
+import { signal } from '@preact/signals-core';
 import type { JSX } from 'preact';
+import type { AgentRef } from '../client/frames.ts';
 import { Face } from './face.tsx';
 import { Icon } from './icons.tsx';
+import { later } from './later.tsx';
 import type { Widget } from './model.ts';
 import { language, say } from './words.ts';
+
+const Items = later(() => import('./menu.tsx').then((part) => part.Items));
 
 export function Head({ widget, onClose }: { widget: Widget; onClose: (() => void) | null }) {
   const settings = widget.settings.value;
@@ -25,7 +30,7 @@ export function Head({ widget, onClose }: { widget: Widget; onClose: (() => void
       </div>
       <div class="title">
         <h1 dir="auto">{title}</h1>
-        <p dir="auto">{lineOf(widget, online, agent?.name ?? null)}</p>
+        <p dir="auto">{lineOf(widget, online, agent)}</p>
       </div>
       <Menu widget={widget} />
       {onClose !== null && (
@@ -37,12 +42,15 @@ export function Head({ widget, onClose }: { widget: Widget; onClose: (() => void
   );
 }
 
-function lineOf(widget: Widget, online: boolean, agent: string | null): string {
+function lineOf(widget: Widget, online: boolean, agent: AgentRef | null): string {
   const settings = widget.settings.value;
   if (widget.stage.value === 'ended') return say('ended');
-  if (agent !== null) return say('here', { name: agent });
-  const queue = widget.conversation.value?.queue.value;
-  if (queue != null) {
+  if (agent !== null) {
+    const here = say('here', { name: agent.name });
+    return agent.title ? `${here} · ${agent.title}` : here;
+  }
+  const queue = widget.line.value;
+  if (queue !== null) {
     const place = say('place', { n: queue.position });
     const eta = queue.eta_s?.[1];
     return eta === undefined ? place : `${place} · ${say('wait', { n: Math.ceil(eta / 60) })}`;
@@ -59,71 +67,28 @@ function whenOf(at: number): string {
   return new Intl.DateTimeFormat(language.value.code, parts).format(at);
 }
 
-function save(widget: Widget): void {
-  widget.notice.value = null;
-  import('./download.ts')
-    .then((part) => part.download(widget))
-    .catch(() => {
-      widget.notice.value = 'no_file';
-    });
-}
+/** Whether the menu was opened. */
+const asked = signal(false);
 
 function Menu({ widget }: { widget: Widget }): JSX.Element {
-  const close = (event: Event) =>
-    (event.currentTarget as Element).closest('details')?.removeAttribute('open');
-  const running = widget.conversation.value !== null && widget.stage.value === 'write';
-  const sound = widget.stored.sound.value;
   return (
     <details
       class="menu"
+      onToggle={() => {
+        asked.value = true;
+      }}
       onKeyDown={(event) => {
-        if (event.key !== 'Escape' || !event.currentTarget.open) return;
+        const menu = event.currentTarget;
+        if (event.key !== 'Escape' || !menu.open) return;
         event.stopPropagation();
-        close(event);
-        event.currentTarget.querySelector('summary')?.focus();
+        menu.open = false;
+        menu.querySelector('summary')?.focus();
       }}
     >
       <summary class="round" aria-label={say('menu')}>
         <Icon name="more" />
       </summary>
-      <div>
-        <label>
-          <input
-            type="checkbox"
-            checked={sound}
-            onChange={() => {
-              widget.hear(!sound);
-            }}
-          />
-          {say('sound')}
-        </label>
-        {widget.card.value !== null && (
-          <button
-            type="button"
-            onClick={(event) => {
-              close(event);
-              save(widget);
-            }}
-          >
-            {say('download')}
-          </button>
-        )}
-        {running && (
-          <button
-            type="button"
-            onClick={(event) => {
-              close(event);
-              void widget.end();
-            }}
-          >
-            {say('end')}
-          </button>
-        )}
-        <p>
-          <b>{say('privacy')}</b>
-          {say('kept')}
-        </p>
-      </div>
+      {asked.value && <Items widget={widget} />}
     </details>
   );
 }

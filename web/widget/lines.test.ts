@@ -17,6 +17,11 @@ test('a visitor reads who came, where it went and how it ended', () => {
   expect(handed).toBe('Ada handed you to Billing & Finance');
   expect(line('closed', VI, { resolution: 'none' })).toBe('You ended the chat');
   expect(line('closed', ADA, { resolution: 'none' })).toBe('This chat has ended');
+  const system = { kind: 'system' } as Event['from'];
+  // In the words of the visitor's language, not of the server.
+  expect(line('agent_available', system, { text: 'An agent is now available' })).toBe(
+    'Somebody is here now',
+  );
   expect(line('rated', VI, { score: 4 })).toBe('You gave 4 of 5');
 });
 

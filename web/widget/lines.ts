@@ -20,7 +20,7 @@ export function visitorLine(event: Event, departments: ReadonlyMap<string, strin
     case 'went_offline':
       return say('nobody');
     case 'agent_available':
-      return event.body.text;
+      return say('somebody');
     case 'closed':
       return say(event.from.kind === 'visitor' ? 'you_ended' : 'ended');
     case 'reopened':

@@ -8,7 +8,7 @@ import { computed, effect, type ReadonlySignal, type Signal, signal } from '@pre
 import { Client } from '../client/client.ts';
 import type { Conversation } from '../client/conversation.ts';
 import { type Claimed, claimDevice } from '../client/device.ts';
-import type { Card, Event } from '../client/frames.ts';
+import type { Card, QueueFrame } from '../client/frames.ts';
 import { type Api, Problem, type Tagged } from '../client/http.ts';
 import type { Entry } from '../client/outbox.ts';
 import type { Cancel, Ports } from '../client/ports.ts';
@@ -66,13 +66,17 @@ export class Widget {
   /** Whether somebody can be expected to answer now. */
   readonly online: ReadonlySignal<boolean>;
   readonly typing: ReadonlySignal<string | null>;
+  /** The place in line; `null` also while nobody is there who could call. */
+  readonly line: ReadonlySignal<QueueFrame | null>;
+  /** Where the visitor can be written to who waits now: empty for nowhere, `null` for who does not wait. */
+  readonly reach: ReadonlySignal<string | null>;
 
   readonly #options: WidgetOptions;
   readonly #live: LiveSettings;
   readonly #beginning: Beginning;
   readonly #typing: Typing;
   readonly #reconnecting = signal(false);
-  #contact: Contact = {};
+  readonly #contact = signal<Contact>({});
   /** The newest token of the site, believed or not. */
   #proof = '';
 
@@ -130,6 +134,15 @@ export class Widget {
       const settings = this.settings.value;
       const there = this.client.anybodyOnline.value ?? settings?.online ?? false;
       return there && settings?.open !== false;
+    });
+    this.line = computed(() => {
+      const queue = this.conversation.value?.queue.value ?? null;
+      return this.online.value ? queue : null;
+    });
+    this.reach = computed(() => {
+      if (this.card.value?.status !== 'waiting' || this.who.verified.value) return null;
+      const { email, fields } = this.stored.answers.value;
+      return this.#contact.value.email ?? email ?? fields?.email ?? '';
     });
     this.stage = computed(() => this.#stage());
     this.trouble = computed(() => {
@@ -194,11 +207,10 @@ export class Widget {
     this.client.outbox.discard(this.chats.target, entry.id);
   }
 
-  /** Public events of a chat after a position, however long ago. */
-  async page(id: string, after: number, limit: number): Promise<readonly Event[]> {
-    const path = `/v1/conversations/${id}/messages?after=${after}&limit=${limit}`;
+  /** Asks the server for something, as the visitor. */
+  ask<Answer>(path: string): Promise<Answer> {
     const { token } = this.who;
-    return (await this.#options.api<{ items: Event[] }>('GET', path, { token })).items;
+    return this.#options.api('GET', path, { token });
   }
 
   async end(): Promise<void> {
@@ -246,21 +258,25 @@ export class Widget {
     return true;
   }
 
-  /** What the site knows of the visitor, without proof. */
-  async introduce(contact: Contact): Promise<void> {
-    this.#contact = { ...this.#contact, ...contact };
+  /** What is said of the visitor without proof; `false` when the server did not take it. */
+  async introduce(contact: Contact): Promise<boolean> {
     const { token } = this.who;
-    if (token === undefined) return;
-    const { api } = this.#options;
-    await api('PATCH', '/v1/visitors/me', { token, body: contact }).catch((error: Problem) =>
-      this.#options.onEvent('error', { code: error.code }),
-    );
+    const { api, onEvent } = this.#options;
+    try {
+      // Before there is a visitor it waits for the chat.
+      if (token !== undefined) await api('PATCH', '/v1/visitors/me', { token, body: contact });
+    } catch (error) {
+      onEvent('error', { code: (error as Problem).code });
+      return false;
+    }
+    this.#contact.value = { ...this.#contact.peek(), ...contact };
+    return true;
   }
 
-  /** The visitor went to another page of the site. */
-  visit(page: string, title: string): void {
+  /** The visitor went to another page of the site, or did something there. */
+  visit(page: string, title: string, did?: string): void {
     Object.assign(this.#options.host, { page, title });
-    this.client.page(page, title);
+    this.client.page(page, title, did);
   }
 
   /** Shows settings that are tried out. */
@@ -296,7 +312,11 @@ export class Widget {
     effect(() => {
       if (this.conversation.value?.refused.value === 'not_found') chats.forgotten.value = true;
     });
-    this.news.follow(chats, () => this.watching.value);
+    this.news.follow(
+      chats,
+      () => this.watching.value,
+      () => this.line.value?.position ?? null,
+    );
     effect(() => {
       const watching = this.watching.value;
       if (watching) this.conversation.value?.confirm(true);
@@ -332,8 +352,8 @@ export class Widget {
   async #create(key: string): Promise<void> {
     const { api, widget, host } = this.#options;
     const { token } = this.who;
-    const { fields: given = {}, department } = this.stored.answers.peek();
-    const contact: Record<string, string> = { ...this.#contact };
+    const { fields: given = {}, department, email } = this.stored.answers.peek();
+    const contact: Record<string, string> = { ...(email && { email }), ...this.#contact.peek() };
     const fields: Record<string, string> = {};
     for (const [field, text] of Object.entries(given)) {
       (CONTACT.includes(field) ? contact : fields)[field] = text;

@@ -35,29 +35,29 @@ export class News {
     this.#ears = ears;
   }
 
-  /** Tells of unread messages and of the place in line from now on. */
-  follow(chats: Chats, watching: () => boolean): void {
+  /** Tells of unread messages, and of the place in line while somebody is there, from now on. */
+  follow(chats: Chats, watching: () => boolean, place: () => number | null): void {
     const { onUnread, onEvent } = this.#ears;
     effect(() => {
       const card = chats.card.value;
       const unread = watching() ? 0 : (card?.unread ?? 0);
-      const last = card?.last ?? null;
-      const foreign = unread > 0 && last !== null && last.from.kind !== 'visitor';
-      onUnread(unread, foreign ? `${last.from.name ?? say('support')}: ${last.text}` : null);
+      const newest = card?.last ?? null;
+      const foreign = unread > 0 && newest !== null && newest.from.kind !== 'visitor';
+      onUnread(unread, foreign ? `${newest.from.name ?? say('support')}: ${newest.text}` : null);
     });
-    let place: number | null = null;
+    let last: number | null = null;
     effect(() => {
-      const now = chats.current.value?.queue.value?.position ?? null;
-      if (now !== null && now !== place) onEvent('queue', { position: now });
-      place = now;
+      const now = place();
+      if (now !== null && now !== last) onEvent('queue', { position: now });
+      last = now;
       if (now === null) this.announced.value = null;
       else if (this.#announcing === null) announce();
     });
     const announce = () => {
-      this.announced.value = place;
+      this.announced.value = last;
       this.#announcing = this.#clock.after(ANNOUNCE_MS, () => {
         this.#announcing = null;
-        if (place !== null && place !== this.announced.peek()) announce();
+        if (last !== null && last !== this.announced.peek()) announce();
       });
     };
   }

@@ -9,6 +9,8 @@ export interface Answers {
   /** By the names of the fields; absent while the form is not sent. */
   fields?: Record<string, string>;
   department?: string;
+  /** Where to write to, left while waiting. */
+  email?: string;
 }
 
 /** The first item that is seen, how far below the upper edge, and the last of the others seen. */

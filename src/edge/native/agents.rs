@@ -19,6 +19,7 @@ use super::extract::{Caller, Json, PathId, Query, if_match};
 use super::idempotency::{Answer, Repeatable, once};
 use super::presences::{status_name, status_named};
 use super::wire::time::Rfc3339;
+use crate::accounts::avatar;
 use crate::accounts::credential::Credential;
 use crate::auth::{Identity, role};
 use crate::directory::person::Change;
@@ -43,6 +44,9 @@ pub struct Agent {
     /// Where the picture is.
     #[serde(skip_serializing_if = "Option::is_none")]
     avatar: Option<String>,
+    /// What the agent is, in words for visitors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     /// `visitor`, `agent`, `supervisor`, `admin` or `owner`.
     role: &'static str,
     disabled: bool,
@@ -70,6 +74,7 @@ struct About<'a> {
     presence: Option<&'a AgentPresence>,
     credential: Option<&'a Credential>,
     avatar: Option<&'a str>,
+    title: Option<&'a str>,
 }
 
 impl Agent {
@@ -91,6 +96,7 @@ impl Agent {
             email: person.email.as_deref().map(str::to_owned),
             display_name: person.display_name.as_deref().map(str::to_owned),
             avatar: about.avatar.map(str::to_owned),
+            title: about.title.map(str::to_owned),
             role: role::word(person.role_in_effect()),
             disabled: person.disabled,
             status: status_name(chosen),
@@ -165,6 +171,7 @@ pub async fn list(
             presence: present.iter().find(|known| known.agent.id == id),
             credential: credential.as_ref().map(|it| &it.value),
             avatar: faces.of(id),
+            title: faces.title_of(id),
         };
         items.push(Agent::new(&person.value, about));
     }
@@ -186,6 +193,9 @@ pub struct Create {
     /// The name for visitors, where it is another.
     #[serde(default)]
     display_name: Option<String>,
+    /// What the agent is, in words for visitors.
+    #[serde(default)]
+    title: Option<String>,
     #[serde(default)]
     skills: Option<Vec<String>>,
     /// 1 to 20.
@@ -232,12 +242,18 @@ pub async fn create(
         by: caller::change(&doors, &identity),
     };
     let external_id = create.external_id.as_deref();
+    let title = create.title.as_deref().map(avatar::title).transpose()?;
     once(&doors, &headers, request, |_| async {
         let tenant = &identity.tenant;
         let made =
             doors.directory.create_own_person(tenant, None, external_id, role, &change).await?;
         tell_presence(&doors, &identity, &made.value, &change).await?;
-        let agent = Agent::new(&made.value, About::default());
+        let title = title.flatten();
+        if title.is_some() {
+            doors.directory.set_title(tenant, made.value.id, title.clone()).await?;
+        }
+        let about = About { title: title.as_deref(), ..About::default() };
+        let agent = Agent::new(&made.value, about);
         Ok(Answer::new(StatusCode::CREATED, &agent).with_version(made.version))
     })
     .await
@@ -271,6 +287,9 @@ pub struct Patch {
     /// The name for visitors; empty removes it.
     #[serde(default)]
     display_name: Option<String>,
+    /// What the agent is, in words for visitors; empty removes it.
+    #[serde(default)]
+    title: Option<String>,
     /// The role, and the highest that tokens of this person get.
     #[serde(default)]
     role: Option<String>,
@@ -323,12 +342,16 @@ pub async fn patch(
         departments: patch.departments,
         by: caller::change(&doors, &identity),
     };
+    let title = patch.title.as_deref().map(avatar::title).transpose()?;
     let tenant = &identity.tenant;
     check_version(&person, version)?;
     if let Some(email) = change.email.as_deref() {
         doors.directory.move_login(tenant, person.value.id, email).await?;
     }
     let changed = doors.auth.change_person(tenant, person.value.id, version, &change).await?;
+    if let Some(title) = title {
+        doors.directory.set_title(tenant, changed.value.id, title).await?;
+    }
     tell_presence(&doors, &identity, &changed.value, &change).await?;
     answer(&doors, &identity, &changed).await
 }
@@ -383,6 +406,9 @@ pub struct PatchMe {
     /// The name for visitors; empty removes it.
     #[serde(default)]
     display_name: Option<String>,
+    /// What one is, in words for visitors; empty removes it.
+    #[serde(default)]
+    title: Option<String>,
 }
 
 /// `PATCH /v1/agents/me`
@@ -393,13 +419,17 @@ pub struct PatchMe {
 pub async fn patch_me(
     State(doors): State<Arc<Doors>>,
     Caller(identity): Caller,
-    Json { value: PatchMe { name, display_name }, .. }: Json<PatchMe>,
+    Json { value: PatchMe { name, display_name, title }, .. }: Json<PatchMe>,
 ) -> Result<Response, Problem> {
     let person = caller::agent_person(&identity)?;
     let by = caller::change(&doors, &identity);
+    let title = title.as_deref().map(avatar::title).transpose()?;
     let change = Change { name, display_name, by, ..Change::default() };
     let tenant = &identity.tenant;
     let changed = doors.auth.change_person(tenant, person.id, None, &change).await?;
+    if let Some(title) = title {
+        doors.directory.set_title(tenant, person.id, title).await?;
+    }
     let presence = doors.presence.get(tenant, person.id).await?;
     mine(&doors, &identity, &changed.value, presence.as_ref()).await
 }
@@ -519,7 +549,8 @@ async fn shown(
     let credential = doors.directory.credential(&identity.tenant, person.id).await?;
     let credential = credential.as_ref().map(|it| &it.value);
     let faces = doors.directory.faces(&identity.tenant);
-    Ok(Agent::new(person, About { presence, credential, avatar: faces.of(person.id) }))
+    let (avatar, title) = (faces.of(person.id), faces.title_of(person.id));
+    Ok(Agent::new(person, About { presence, credential, avatar, title }))
 }
 
 async fn answer(

@@ -58,6 +58,9 @@ pub async fn patch(
     let said = Contact::new(name.as_deref(), email.as_deref(), phone.as_deref())?;
     let visitor = doors.directory.update_contact(&identity.tenant, id, &said).await?;
     let Contact { name, email, phone } = &visitor.value.contact;
+    if let Some(email) = email.as_deref() {
+        doors.directory.note_address(&identity.tenant, email, id).await?;
+    }
     let [name, email, phone] = [name, email, phone].map(Option::as_deref);
     Ok(axum::Json(Me { id: id.uuid(), name, email, phone }).into_response())
 }

@@ -86,6 +86,11 @@ export class Visitor {
     return new Visitor(page);
   }
 
+  /** On a page that was opened another way. */
+  static on(page: Page): Visitor {
+    return new Visitor(page);
+  }
+
   private constructor(page: Page) {
     this.page = page;
     this.chat = page.frameLocator('iframe[title="Chat"]');

@@ -10,6 +10,8 @@ export interface Agent {
   display_name?: string;
   email?: string;
   avatar?: string;
+  /** What the person is, in words for visitors. */
+  title?: string;
   role: Role;
   disabled: boolean;
   /** Whether the person can sign in with an account here. */
@@ -26,6 +28,7 @@ export interface Agent {
 export interface Person {
   name: string;
   display_name: string;
+  title: string;
   email: string;
   role: Role;
   capacity: number;
@@ -48,6 +51,7 @@ export function personOf(agent: Agent): Person {
   return {
     name: agent.name,
     display_name: agent.display_name ?? '',
+    title: agent.title ?? '',
     email: agent.email ?? '',
     role: agent.role,
     capacity: agent.capacity,

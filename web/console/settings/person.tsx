@@ -33,6 +33,7 @@ import {
 const NAMES: Record<keyof Person, string> = {
   name: 'Name',
   display_name: 'Name for visitors',
+  title: 'Title for visitors',
   email: 'Email',
   role: 'Role',
   capacity: 'Conversations at once',
@@ -145,6 +146,13 @@ export function PersonPage({ shell, id }: { shell: Shell; id: string }): JSX.Ele
                 value={person.display_name}
                 wrong={errors.display_name}
                 onValue={set('display_name')}
+              />
+              <TextField
+                label="Title for visitors"
+                hint="What visitors read beside the name, such as “Plant doctor”."
+                value={person.title}
+                wrong={errors.title}
+                onValue={set('title')}
               />
               <TextField
                 label="Email"

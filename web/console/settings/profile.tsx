@@ -18,6 +18,7 @@ import type { PageProps } from './settings.tsx';
 interface Own {
   name: string;
   display_name: string;
+  title: string;
 }
 
 const ME = '/v1/agents/me';
@@ -28,9 +29,9 @@ export function Profile({ shell }: PageProps): JSX.Element {
   const avatar = useSignal<string | undefined>(undefined);
   const editing = useMemo(() => {
     const take = ({ body, etag }: { body: Agent; etag: string | null }) => {
-      const { name, display_name = '' } = body;
+      const { name, display_name = '', title = '' } = body;
       avatar.value = body.avatar;
-      return { body: { name, display_name }, etag };
+      return { body: { name, display_name, title }, etag };
     };
     return new Editing<Own>({
       load: async () => take(await session.ask<Agent>('GET', ME)),
@@ -85,6 +86,13 @@ export function Profile({ shell }: PageProps): JSX.Element {
                 wrong={editing.errors.value.display_name}
                 onValue={(value) => editing.set('display_name', value)}
               />
+              <TextField
+                label="Title for visitors"
+                hint="What visitors read beside your name, such as “Plant doctor”."
+                value={own.title}
+                wrong={editing.errors.value.title}
+                onValue={(value) => editing.set('title', value)}
+              />
             </Panel>
             <AvatarPanel
               shell={shell}
@@ -104,7 +112,11 @@ export function Profile({ shell }: PageProps): JSX.Element {
             <SaveBar
               editing={editing}
               shell={shell}
-              names={{ name: 'Name', display_name: 'Name for visitors' }}
+              names={{
+                name: 'Name',
+                display_name: 'Name for visitors',
+                title: 'Title for visitors',
+              }}
             />
           </>
         )}

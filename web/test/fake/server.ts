@@ -4,7 +4,14 @@
  * networks do: lose, double and reorder frames and cut connections, from a seed.
  */
 
-import type { ClientFrame, Event, Principal, ServerFrame, Stream } from '../../client/frames.ts';
+import type {
+  Card,
+  ClientFrame,
+  Event,
+  Principal,
+  ServerFrame,
+  Stream,
+} from '../../client/frames.ts';
 import { STREAM_OF } from '../../client/frames.ts';
 import type { OpenSocket, SocketEvents } from '../../client/ports.ts';
 import type { FakeClock } from './ports.ts';
@@ -56,6 +63,8 @@ export class FakeServer {
   refuse: string | null = null;
   /** Swallows everything, as a link does that died without a word. */
   mute = false;
+  /** What it says of every conversation that is followed. */
+  state: Card | null = null;
   /** Closes a hello with this code. */
   refuseHello: number | null = null;
   #wires = new Set<Wire>();
@@ -109,7 +118,7 @@ export class FakeServer {
     from: Principal = { kind: 'visitor', id: 'v', name: 'Vi' },
   ): void {
     const kind = stream === 'public' ? 'message' : 'note';
-    this.#append(conversation, stream, { kind, from, body: { text } } as Partial<Event>);
+    this.append(conversation, stream, { kind, from, body: { text } } as Partial<Event>);
   }
 
   texts(conversation: string, stream: Stream = 'public'): string[] {
@@ -171,6 +180,7 @@ export class FakeServer {
       head,
       mode: resume ? 'replay' : 'snapshot',
       from,
+      ...(this.state && { state: this.state }),
     });
     for (let at = from; at <= head; at += 200) {
       const items = events.slice(at - 1, at + 199);
@@ -229,12 +239,13 @@ export class FakeServer {
     const stream = STREAM_OF[frame.kind];
     const from = { kind: 'agent', id: 'me', name: 'Me' } as const;
     const written = { kind: frame.kind, from, body: frame.body, device: wire.device, n };
-    const seq = this.#append(conversation, stream, written as Partial<Event>);
+    const seq = this.append(conversation, stream, written as Partial<Event>);
     outbox.push({ n, text: frame.body.text, seq });
     return ack(seq, false);
   }
 
-  #append(conversation: string, stream: Stream, part: Partial<Event>): number {
+  /** Something happens. */
+  append(conversation: string, stream: Stream, part: Partial<Event>): number {
     const events = this.#events(conversation, stream);
     const seq = events.length + 1;
     const publicHead = this.#events(conversation, 'public').length;

@@ -140,6 +140,7 @@ impl<'a> Card<'a> {
                 id: id.uuid(),
                 name: card.agent_name().unwrap_or_default(),
                 avatar: None,
+                title: None,
             }),
             created_at: Rfc3339(card.created_at),
             last_at: Rfc3339(if internal { card.last_at } else { card.last_public_at }),
@@ -160,7 +161,7 @@ impl<'a> Card<'a> {
 }
 
 impl<'a> Card<'a> {
-    /// The same with the picture of its agent.
+    /// The same with picture and title of its agent.
     #[must_use]
     pub fn with_face(self, faces: &'a Faces) -> Self {
         Self { agent: self.agent.map(|agent| agent.with_face(faces)), ..self }

@@ -52,18 +52,22 @@ pub struct Agent<'a> {
     /// Where the picture is; on cards and in presence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar: Option<&'a str>,
+    /// What the agent is, in words for visitors; there as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<&'a str>,
 }
 
 impl<'a> Agent<'a> {
-    /// The same with a picture, if there is one.
+    /// The same with picture and title, as far as there are.
     #[must_use]
     pub fn with_face(self, faces: &'a Faces) -> Self {
-        Self { avatar: faces.of(AgentId::new(self.id)), ..self }
+        let id = AgentId::new(self.id);
+        Self { avatar: faces.of(id), title: faces.title_of(id), ..self }
     }
 }
 
 impl<'a> From<&'a AgentRef> for Agent<'a> {
     fn from(agent: &'a AgentRef) -> Self {
-        Self { id: agent.id.uuid(), name: &agent.name, avatar: None }
+        Self { id: agent.id.uuid(), name: &agent.name, avatar: None, title: None }
     }
 }
