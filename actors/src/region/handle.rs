@@ -182,6 +182,19 @@ impl Handle {
             Stretch::Here(history) => return Ok(history),
             Stretch::Stored(head) => head,
         };
+        self.stored(key, stream, range, limit, head).await
+    }
+
+    /// Reads a stretch from the store, up to a head that the owner vouched for. On the owner's node
+    /// alone: another's engine does not know which rows count, and how far.
+    pub(super) async fn stored(
+        &self,
+        key: &ConversationKey,
+        stream: Stream,
+        range: Range,
+        limit: usize,
+        head: Seq,
+    ) -> Result<History, Refusal> {
         // Not in the actor, so that a long read delays no message. What is beyond the head the
         // owner did not vouch for.
         let range = match range {

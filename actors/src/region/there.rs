@@ -23,6 +23,10 @@ use crate::remote::{Answer, Asker, Enters, Outcome, Question, Word};
 
 /// How long to wait before an owner is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Bytes of the events of one answer, about: half of what an envelope may hold.
+const STRETCH_BYTES_MAX: usize = 512 * 1024;
+/// What an event takes beside its text, about.
+const EVENT_BYTES: usize = 512;
 /// How often what changed hands is looked for, where nobody asked for it.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
@@ -135,7 +139,6 @@ impl Handle {
                 let events = events.map(|it| Arc::new(Published::new(key.conversation, it)));
                 Ok(Stretch::Here(History { events: events.collect(), head, more }))
             }
-            Found::Answer { answer: Answer::Stored { head }, .. } => Ok(Stretch::Stored(head)),
             Found::Answer { answer, .. } => Err(refusal_of(answer, false)),
             Found::Here { .. } => Err(BUSY),
         }
@@ -213,6 +216,29 @@ impl Handle {
     }
 }
 
+/// As much of a stretch as fits an envelope, from the end that the reader goes on from.
+fn stretch(history: History, range: Range) -> Answer {
+    let History { events, head, mut more } = history;
+    let mut left = STRETCH_BYTES_MAX;
+    let mut fits = |published: &Arc<Published>| {
+        let bytes = published.text_bytes() + EVENT_BYTES;
+        let is_first = left == STRETCH_BYTES_MAX;
+        left = left.saturating_sub(bytes);
+        is_first || left > 0
+    };
+    let n_events = events.len();
+    let events: Vec<_> = match range {
+        Range::After(_) => events.iter().take_while(|it| fits(it)).cloned().collect(),
+        Range::Before(_) => {
+            let mut last: Vec<_> = events.iter().rev().take_while(|it| fits(it)).cloned().collect();
+            last.reverse();
+            last
+        }
+    };
+    more |= events.len() < n_events;
+    Answer::Stretch { events: events.iter().map(|it| it.event.clone()).collect(), head, more }
+}
+
 /// Why there was no answer of the kind that was asked for.
 fn refusal_of(answer: Answer, is_in_doubt: bool) -> Refusal {
     match answer {
@@ -255,16 +281,7 @@ impl Handle {
                 });
             }
             Question::Read { caller, stream, range, limit } => {
-                let caller = Box::new(caller);
-                let read =
-                    |reply| conversation::Message::Read { caller, stream, range, limit, reply };
-                self.pass(asker, key, read, |stretch| match stretch {
-                    Stretch::Here(History { events, head, more }) => {
-                        let events = events.iter().map(|it| it.event.clone()).collect();
-                        Answer::Stretch { events, head, more }
-                    }
-                    Stretch::Stored(head) => Answer::Stored { head },
-                });
+                self.read_for(asker, key, caller, stream, (range, limit));
             }
             Question::Listen { caller, stream } => self.listen(asker, key, caller, stream),
         }
@@ -288,6 +305,38 @@ impl Handle {
         ractor::concurrency::spawn(async move {
             asker.answer(match handle.answer_of(&key, way, answered).await {
                 Ok(done) => answer(done),
+                Err(refusal) => Answer::Refused { refusal },
+            });
+        });
+    }
+
+    /// As [`pass`](Self::pass); what is not in memory is read here, for which rows count is known
+    /// to the owner alone.
+    fn read_for(
+        &self,
+        asker: Asker,
+        key: ConversationKey,
+        caller: Caller,
+        stream: Stream,
+        (range, limit): (Range, usize),
+    ) {
+        let (reply, answered) = oneshot();
+        let caller = Box::new(caller);
+        let read =
+            conversation::Message::Read { caller, stream, range, limit, reply: reply.into() };
+        let way = match self.send(&key, read) {
+            Ok(way) => way,
+            Err(refusal) => return asker.answer(Answer::Refused { refusal }),
+        };
+        let handle = self.clone();
+        ractor::concurrency::spawn(async move {
+            let read = match handle.answer_of(&key, way, answered).await {
+                Ok(Stretch::Here(history)) => Ok(history),
+                Ok(Stretch::Stored(head)) => handle.stored(&key, stream, range, limit, head).await,
+                Err(refusal) => Err(refusal),
+            };
+            asker.answer(match read {
+                Ok(history) => stretch(history, range),
                 Err(refusal) => Answer::Refused { refusal },
             });
         });

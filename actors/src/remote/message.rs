@@ -59,10 +59,8 @@ pub(crate) enum Answer {
     Done { events: Vec<Event>, duplicate: bool, state: Arc<Conversation> },
     /// The state.
     Seen { state: Arc<Conversation>, own: Receipt, side: Receipt, other: Receipt },
-    /// A stretch that was in memory.
+    /// A stretch, or as much of it as fits.
     Stretch { events: Vec<Event>, head: Seq, more: bool },
-    /// The stretch is in the store, up to this head.
-    Stored { head: Seq },
     /// This node is told of the stream from here on.
     Listening { log: LogId, head: Seq, state: Arc<Conversation>, receipt: Receipt },
     /// Not carried out, or with unknown outcome where it says so.
@@ -148,10 +146,9 @@ variants!(Answer {
     0 Done { events, duplicate, state },
     1 Seen { state, own, side, other },
     2 Stretch { events, head, more },
-    3 Stored { head },
-    4 Listening { log, head, state, receipt },
-    5 Refused { refusal },
-    6 Moved { to },
+    3 Listening { log, head, state, receipt },
+    4 Refused { refusal },
+    5 Moved { to },
 });
 variants!(News {
     0 Events { events },
