@@ -145,6 +145,8 @@ test('whoever cannot wait leaves an address, and the agent has it', async () => 
   await leave.click();
   expect(await email.evaluate((input: HTMLInputElement) => input.validity.valid)).toBe(false);
   await picture(visitor.page, 'widget-reach');
+  const form = visitor.chat.locator('form.form');
+  expect(await form.evaluate((box) => box.scrollHeight - box.clientHeight)).toBe(0);
   await email.fill('vera@shop.example');
   await leave.click();
   const told = visitor.chat.getByText('If you have to go, we will answer to vera@shop.example.');

@@ -18,30 +18,33 @@ export function Reach({ widget }: { widget: Widget }): JSX.Element {
     // The field is gone; the focus goes back to where the visitor writes.
     opened.value += 1;
   };
+  if (email) {
+    return (
+      <p class="ended" role="status" dir="auto">
+        {say('reached', { email })}
+      </p>
+    );
+  }
   return (
-    <div role="status">
-      {email ? (
-        <p class="ended" dir="auto">
-          {say('reached', { email })}
+    <form
+      class="form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void leave(event.currentTarget);
+      }}
+    >
+      <label>
+        {say('reach')}
+        <input name="email" type="email" autocomplete="email" dir="auto" required />
+      </label>
+      {failed.value && (
+        <p class="hint bad" role="alert">
+          {say('not_sent')}
         </p>
-      ) : (
-        <form
-          class="form"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void leave(event.currentTarget);
-          }}
-        >
-          <label>
-            {say('reach')}
-            <input name="email" type="email" autocomplete="email" dir="auto" required />
-          </label>
-          <button type="submit" class="second">
-            {say('reach_send')}
-          </button>
-          {failed.value && <p class="hint bad">{say('not_sent')}</p>}
-        </form>
       )}
-    </div>
+      <button type="submit" class="second">
+        {say('reach_send')}
+      </button>
+    </form>
   );
 }
