@@ -22,7 +22,7 @@ use crate::accounts::{SIGN_IN_PREFIX, sign_in};
 use crate::directory::identity_key::{self, IdentityKey, Replaced};
 use crate::directory::person::{Change, Person, Sight};
 use crate::directory::visitor::Access;
-use crate::directory::{self, Directory, Versioned};
+use crate::directory::{self, Directory, Versioned, Visitor};
 use crate::notices::Notice;
 
 /// Checked signatures that are remembered at most, about a kilobyte each.
@@ -56,6 +56,8 @@ pub enum Via {
     SignIn(Uuid),
     /// An API key with these scopes.
     Key(Scopes),
+    /// Nothing that is ours: the door that let the caller in answers for it.
+    Vouched,
 }
 
 impl Identity {
@@ -90,7 +92,7 @@ impl Identity {
     pub fn permits(&self, scope: Scope) -> bool {
         match self.via {
             Via::Key(scopes) => scopes.holds(scope),
-            Via::Token | Via::Site(_) | Via::VisitorSecret | Via::SignIn(_) => true,
+            Via::Token | Via::Site(_) | Via::VisitorSecret | Via::SignIn(_) | Via::Vouched => true,
         }
     }
 
@@ -188,6 +190,54 @@ impl Authenticator {
         }
     }
 
+    /// A visitor without an account whom a door knows by something else than their secret. The
+    /// door answers for that.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such visitor, or they are disabled.
+    pub async fn vouched_visitor(
+        &self,
+        tenant: &TenantId,
+        id: VisitorId,
+    ) -> Result<Identity, AuthError> {
+        let visitor = self.0.directory.visitor(tenant, id).await?;
+        let visitor = visitor.ok_or(AuthError::Invalid(Flaw::Subject))?;
+        of_visitor(tenant.clone(), &visitor.value, Via::Vouched)
+    }
+
+    /// An agent whom a door knows by the id of their own system alone. The door answers for that.
+    ///
+    /// # Errors
+    ///
+    /// When nobody of that id works here, or they are disabled.
+    pub async fn vouched_agent(
+        &self,
+        tenant: &TenantId,
+        external_id: &str,
+    ) -> Result<Identity, AuthError> {
+        let person = self.0.directory.person_by_external(tenant, external_id).await?;
+        let person = person.ok_or(AuthError::Invalid(Flaw::Subject))?;
+        let role = person.value.role_in_effect();
+        if role < Role::Agent {
+            return Err(AuthError::Invalid(Flaw::Subject));
+        }
+        if person.value.disabled {
+            return Err(AuthError::Disabled);
+        }
+        let author = Author {
+            principal: Principal::Agent(person.value.id),
+            name: Some(person.value.shown_name()),
+        };
+        Ok(Identity {
+            tenant: tenant.clone(),
+            caller: Caller { author, role },
+            person: Some(person),
+            expires_at: None,
+            via: Via::Vouched,
+        })
+    }
+
     /// Tells every open socket of a visitor of a conversation that was begun with them, on every
     /// node; answers how many on this one hear it.
     pub fn tell_visitor(
@@ -255,7 +305,7 @@ impl Authenticator {
                 }) && match &came.via {
                     Via::SignIn(sign_in) => self.is_signed_in(tenant, id, *sign_in).await?,
                     Via::Site(name) => directory.identity_key(name).await?.is_some(),
-                    Via::Token | Via::VisitorSecret | Via::Key(_) => true,
+                    Via::Token | Via::VisitorSecret | Via::Key(_) | Via::Vouched => true,
                 }
             }
             None if matches!(came.via, Via::Key(_)) => {
@@ -311,7 +361,7 @@ impl Authenticator {
     ) -> Result<(), directory::Error> {
         let is_of_it = |via: &Via| match via {
             Via::Site(name) => identity_key::owner_of(name).is_some_and(|(_, of)| *of.0 == *widget),
-            Via::Token | Via::VisitorSecret | Via::SignIn(_) | Via::Key(_) => false,
+            Via::Token | Via::VisitorSecret | Via::SignIn(_) | Via::Key(_) | Via::Vouched => false,
         };
         for id in self.0.revocations.those_by(tenant, is_of_it) {
             self.recheck(tenant, id).await?;
@@ -624,20 +674,7 @@ impl Authenticator {
         let Some(visitor) = visitor.as_ref().filter(|_| token.matches(stored)) else {
             return Err(AuthError::Invalid(Flaw::Secret));
         };
-        if visitor.value.disabled {
-            return Err(AuthError::Disabled);
-        }
-        let author = Author {
-            principal: Principal::Visitor(visitor.value.id),
-            name: visitor.value.contact.name.clone(),
-        };
-        Ok(Identity {
-            tenant: token.tenant,
-            caller: Caller { author, role: Role::Visitor },
-            person: None,
-            expires_at: None,
-            via: Via::VisitorSecret,
-        })
+        of_visitor(token.tenant, &visitor.value, Via::VisitorSecret)
     }
 
     /// Checks a token that a site signed with the key of its widget, and answers the key's name;
@@ -676,6 +713,22 @@ impl Authenticator {
         }
         Ok(fresh)
     }
+}
+
+/// A visitor without an account, as a caller.
+fn of_visitor(tenant: TenantId, visitor: &Visitor, via: Via) -> Result<Identity, AuthError> {
+    if visitor.disabled {
+        return Err(AuthError::Disabled);
+    }
+    let author =
+        Author { principal: Principal::Visitor(visitor.id), name: visitor.contact.name.clone() };
+    Ok(Identity {
+        tenant,
+        caller: Caller { author, role: Role::Visitor },
+        person: None,
+        expires_at: None,
+        via,
+    })
 }
 
 impl Checked {

@@ -1,4 +1,4 @@
-//! The two cookies of a browser: that it is signed in, and that it was here before.
+//! Cookies of a browser: that it is signed in, and that it was here before.
 //!
 //! `__Host-` makes browsers hold us to what the rest says: only over TLS (or on this machine), for
 //! this host alone and all of its paths; no other host of the domain can plant one.
@@ -27,7 +27,8 @@ pub fn device(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The value of a cookie that is there once; of two nobody knows which is ours.
-fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+#[must_use]
+pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut values = lines
         .flat_map(|line| line.split(';'))

@@ -283,3 +283,33 @@ async fn a_key_whose_day_is_over_takes_its_connections_with_it() {
     assert!(matches!(old_queue.try_next(), Some(Ok(Delivery::Revoked))));
     assert!(new_queue.try_next().is_none());
 }
+
+#[tokio::test]
+async fn a_door_may_answer_for_whom_there_is_and_for_nobody_else() {
+    let (setup, auth) = set_up().await;
+    let (acme, other) = (tenant("acme"), tenant("other"));
+    let contact = Contact::new(Some("Vera"), None, None).unwrap();
+    let (visitor, _) = setup.directory.create_visitor(&acme, contact).await.unwrap();
+    let vera = visitor.value.id;
+    let identity = auth.vouched_visitor(&acme, vera).await.unwrap();
+    assert_eq!(identity.caller.author.principal, Principal::Visitor(vera));
+    assert_eq!((identity.caller.role, &identity.via), (Role::Visitor, &Via::Vouched));
+    for (tenant, id) in [(&other, vera), (&acme, VisitorId::from_u128(1))] {
+        let refused = auth.vouched_visitor(tenant, id).await;
+        assert!(matches!(refused, Err(AuthError::Invalid(Flaw::Subject))), "{refused:?}");
+    }
+    auth.set_visitor_access(&acme, vera, Access::Refused).await.unwrap();
+    assert!(matches!(auth.vouched_visitor(&acme, vera).await, Err(AuthError::Disabled)));
+
+    let ada = auth.authenticate(&acme_token(json!({"sub": "ada"}))).await.unwrap();
+    let identity = auth.vouched_agent(&acme, "ada").await.unwrap();
+    assert_eq!((identity.id(), identity.caller.role), (ada.id(), Role::Agent));
+    let eve = acme_token(json!({"sub": "eve", "role": "customer"}));
+    auth.authenticate(&eve).await.unwrap();
+    for (tenant, name) in [(&other, "ada"), (&acme, "nobody"), (&acme, "eve")] {
+        let refused = auth.vouched_agent(tenant, name).await;
+        assert!(matches!(refused, Err(AuthError::Invalid(Flaw::Subject))), "{name}: {refused:?}");
+    }
+    auth.change_person(&acme, agent_id(&ada), None, &disabling()).await.unwrap();
+    assert!(matches!(auth.vouched_agent(&acme, "ada").await, Err(AuthError::Disabled)));
+}

@@ -86,7 +86,9 @@ impl Me {
             csrf,
             via: match identity.via {
                 Via::SignIn(_) => "cookie",
-                Via::Token | Via::Site(_) | Via::VisitorSecret | Via::Key(_) => "token",
+                Via::Token | Via::Site(_) | Via::VisitorSecret | Via::Key(_) | Via::Vouched => {
+                    "token"
+                }
             },
             expires_at: identity.expires_at.map(Rfc3339),
         })
