@@ -17,6 +17,7 @@ pub mod widget;
 pub mod person;
 pub mod visitor;
 pub mod current;
+pub mod session_label;
 pub mod link;
 pub mod address;
 pub mod identity_key;

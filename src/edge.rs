@@ -3,6 +3,7 @@
 
 pub mod problem;
 pub mod limits;
+pub mod network;
 pub mod listener;
 pub mod connections;
 pub mod trails;

@@ -18,6 +18,7 @@ pub mod phase5;
 pub mod fullmag;
 pub mod ges;
 pub mod tms;
+pub mod localpro;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ use self::cors::{Manner, Origins};
 use self::seat::Places;
 use self::socket_io::{Dialect, Heartbeat, SocketIo};
 use super::doors::Doors;
+use super::network::Network;
 use crate::directory::origin::Pattern;
 use crate::directory::tenant;
 
@@ -63,6 +65,14 @@ pub struct Config {
     pub tms: bool,
     /// Origins of TMS pages, besides those that may call everything.
     pub tms_origins: Vec<String>,
+    /// Whether clients of the LocalPro chat are served: `/api/live-chat/sessions`,
+    /// `/api/admin/live-chat` and the WebSocket `/ws/live-chat`. See `docs/dialects/localpro.md`.
+    pub localpro: bool,
+    /// Origins of LocalPro pages, besides those that may call everything.
+    pub localpro_origins: Vec<String>,
+    /// Networks (`10.1.0.0/16`, `::1`) from which whoever says the id of an agent opens that
+    /// agent's LocalPro socket without a token. Only for networks in which nobody pretends.
+    pub localpro_trusted_networks: Vec<String>,
     /// Sockets of all dialects together; more are refused.
     pub connections_max: usize,
     /// Milliseconds between two pings of a Socket.IO client, from 100 to 30,000. Proxies must keep
@@ -85,6 +95,9 @@ impl Default for Config {
             tenant: tenant::DEFAULT.to_owned(),
             tms: true,
             tms_origins: Vec::new(),
+            localpro: true,
+            localpro_origins: Vec::new(),
+            localpro_trusted_networks: Vec::new(),
             connections_max: 20_000,
             socket_io_ping_ms: 25_000,
             socket_io_pong_ms: 20_000,
@@ -104,6 +117,7 @@ impl Config {
             ("dialects.fullmag_origins", &self.fullmag_origins),
             ("dialects.ges_origins", &self.ges_origins),
             ("dialects.tms_origins", &self.tms_origins),
+            ("dialects.localpro_origins", &self.localpro_origins),
         ];
         for (setting, origins) in lists {
             for origin in origins {
@@ -111,6 +125,12 @@ impl Config {
                     .parse::<Pattern>()
                     .map_err(|why| (setting, format!("{origin:?} allows no page: {why}")))?;
             }
+        }
+        for network in &self.localpro_trusted_networks {
+            let setting = "dialects.localpro_trusted_networks";
+            network
+                .parse::<Network>()
+                .map_err(|why| (setting, format!("{network:?} is no network: {why}")))?;
         }
         for (setting, ms, ms_max) in [
             // A poll is answered by the next ping, and has to be within a request's time.
@@ -164,7 +184,22 @@ pub fn router(config: &Config, doors: &Arc<Doors>) -> Router {
         let manner = Manner(request::refused::<tms::Tms>);
         router = router.merge(cors::around(tms::routes(doors, &places), &origins, manner));
     }
+    if config.localpro {
+        let origins = origins(&config.localpro_origins);
+        let manner = Manner(request::refused::<localpro::Localpro>);
+        let profile = localpro::Profile {
+            home: TenantId(config.tenant.as_str().into()),
+            trusted: trusted(&config.localpro_trusted_networks),
+        };
+        let routes = localpro::routes(doors, &places, profile);
+        router = router.merge(cors::around(routes, &origins, manner));
+    }
     router
+}
+
+/// Networks of the settings; what is none was refused with them.
+fn trusted(networks: &[String]) -> Vec<Network> {
+    networks.iter().filter_map(|network| network.parse().ok()).collect()
 }
 
 /// Socket.IO, once a dialect speaks it. Its transports are open to the pages of each of those

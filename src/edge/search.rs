@@ -22,7 +22,7 @@ pub const FOUND_MAX: usize = 50;
 const CARDS_PER_TURN: usize = 256;
 /// Conversations that are read of each.
 const OF_WRITER_MAX: usize = 200;
-/// Visitors of one address whose conversations are read.
+/// Visitors of one address whose conversations the search box reads.
 const WRITERS_READ_MAX: usize = 8;
 
 /// What is found, newest activity first.
@@ -78,28 +78,47 @@ async fn named(doors: &Doors, identity: &Identity, text: &str) -> Result<Vec<Arc
         let view = doors.conversations.state(&doors.key(tenant, id), &identity.caller).await;
         return Ok(view.map(|view| vec![Arc::new(Card::of(&view.state))]).unwrap_or_default());
     }
-    let mut cards = Vec::new();
     if is_mail_address(text) {
-        let writers = doors.directory.writers(tenant, text).await?;
-        for visitor in writers.into_iter().take(WRITERS_READ_MAX) {
-            let list = List {
-                tenant: tenant.clone(),
-                statuses: Vec::new(),
-                department: None,
-                scope: ListScope::Visitor(visitor),
-                after: None,
-                limit: OF_WRITER_MAX,
-            };
-            let states = doors.store.list(list).await?;
-            let is_it = |email: Option<&str>| {
-                email.is_some_and(|email| email.to_lowercase() == text.to_lowercase())
-            };
-            // It may have been left after the conversation began.
-            let known = doors.directory.known_visitor(tenant, visitor).await?;
-            let left = is_it(known.as_ref().and_then(|known| known.contact.email.as_deref()));
-            let under = states.iter().filter(|state| left || is_it(state.visitor.email.as_deref()));
-            cards.extend(under.map(|state| Arc::new(Card::of(state))));
-        }
+        of_address(doors, identity, text, WRITERS_READ_MAX).await
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// Conversations of the last so many visitors who said a mail address, open or not, as far as the
+/// caller sees them.
+///
+/// # Errors
+///
+/// When the lists cannot be read.
+pub async fn of_address(
+    doors: &Doors,
+    identity: &Identity,
+    text: &str,
+    n_visitors: usize,
+) -> Result<Vec<Arc<Card>>, Problem> {
+    let tenant = &identity.tenant;
+    let mut cards = Vec::new();
+    let writers = doors.directory.writers(tenant, text).await?;
+    for visitor in writers.into_iter().take(n_visitors) {
+        let list = List {
+            tenant: tenant.clone(),
+            statuses: Vec::new(),
+            department: None,
+            scope: ListScope::Visitor(visitor),
+            after: None,
+            limit: OF_WRITER_MAX,
+        };
+        let states = doors.store.list(list).await?;
+        let is_it = |email: Option<&str>| {
+            email.is_some_and(|email| email.to_lowercase() == text.to_lowercase())
+        };
+        // It may have been left after the conversation began.
+        let known = doors.directory.known_visitor(tenant, visitor).await?;
+        let left = is_it(known.as_ref().and_then(|known| known.contact.email.as_deref()));
+        let under = states.iter().filter(|state| left || is_it(state.visitor.email.as_deref()));
+        let seen = under.map(|state| Arc::new(Card::of(state)));
+        cards.extend(seen.filter(|card| sees(doors, identity, card)));
     }
     Ok(cards)
 }

@@ -11,6 +11,7 @@ mod phase5;
 mod fullmag;
 mod ges;
 mod tms;
+mod localpro;
 mod pairs;
 mod protocol;
 mod hostile;

@@ -54,19 +54,21 @@ pub async fn of_request(
     Ok(identity)
 }
 
-/// Who opens a WebSocket: by a token, else by the sign-in of one of our own pages. Browsers send
-/// cookies along whoever asks, so a sign-in has to come with an origin of ours.
+/// Who opens a WebSocket: by a token, which the client may also have said in another way that its
+/// dialect knows, else by the sign-in of one of our own pages. Browsers send cookies along whoever
+/// asks, so a sign-in has to come with an origin of ours.
 ///
 /// # Errors
 ///
 /// [`Code::Unauthenticated`] and the like.
 pub async fn of_handshake(
     doors: &Doors,
+    said: Option<&str>,
     headers: &HeaderMap,
     uri: &Uri,
     address: IpAddr,
 ) -> Result<Arc<Identity>, Problem> {
-    let token = handshake_token(None, headers, uri);
+    let token = handshake_token(said, headers, uri);
     let identity = match (token, cookies::sign_in(headers)) {
         (None, Some(cookie)) => {
             let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());

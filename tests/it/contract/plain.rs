@@ -33,22 +33,38 @@ impl Plain {
         says: Says,
         origin: Option<&str>,
     ) -> Result<Self, Value> {
+        let headers = origin.map(|origin| ("origin", origin.to_owned()));
+        Self::connect_with(address, path, token, says, headers.into_iter().collect()).await
+    }
+
+    /// The same with headers of the test's own.
+    pub(super) async fn connect_with(
+        address: SocketAddr,
+        path: &str,
+        token: Option<&str>,
+        says: Says,
+        mut headers: Vec<(&'static str, String)>,
+    ) -> Result<Self, Value> {
         let token = token.unwrap_or_default();
         let mark = if path.contains('?') { '&' } else { '?' };
-        let mut headers = Vec::new();
         let uri = match says {
             Says::Query if !token.is_empty() => format!("ws://{address}{path}{mark}token={token}"),
             Says::Header if !token.is_empty() => {
                 headers.push(("authorization", format!("Bearer {token}")));
                 format!("ws://{address}{path}")
             }
-            Says::Auth | Says::Header | Says::Query => format!("ws://{address}{path}"),
+            Says::Protocol if !token.is_empty() => {
+                headers.push(("sec-websocket-protocol", format!("bearer, {token}")));
+                format!("ws://{address}{path}")
+            }
+            Says::Auth | Says::Header | Says::Query | Says::Protocol => {
+                format!("ws://{address}{path}")
+            }
         };
-        headers.extend(origin.map(|origin| ("origin", origin.to_owned())));
         Self::open(&uri, &headers).await
     }
 
-    /// The same with headers of the test's own.
+    /// Connects to an address with these headers.
     pub(super) async fn open(uri: &str, headers: &[(&'static str, String)]) -> Result<Self, Value> {
         let mut request = uri.into_client_request().unwrap();
         for (name, value) in headers {

@@ -25,6 +25,8 @@ pub(super) enum Says {
     Header,
     /// In the address.
     Query,
+    /// Among the subprotocols; plain WebSockets alone.
+    Protocol,
 }
 
 /// A connection in a namespace.
@@ -51,7 +53,7 @@ impl Socket {
         let token = token.unwrap_or_default();
         let query = match says {
             Says::Query => format!("&token={token}"),
-            Says::Auth | Says::Header => String::new(),
+            Says::Auth | Says::Header | Says::Protocol => String::new(),
         };
         let uri = format!("ws://{address}/socket.io/?EIO=4&transport=websocket{query}");
         let mut request = uri.into_client_request().unwrap();
@@ -83,7 +85,9 @@ impl Socket {
                 let auth = json!({ "token": token });
                 socket.write(format!("40{}{auth}", socket.prefix)).await;
             }
-            Says::Header | Says::Query => socket.write(format!("40{}", socket.prefix)).await,
+            Says::Header | Says::Query | Says::Protocol => {
+                socket.write(format!("40{}", socket.prefix)).await;
+            }
         }
         loop {
             let packet = socket.packet().await.expect("an answer to the connect packet");

@@ -12,7 +12,7 @@ use super::folder;
 use super::pattern::{Kept, filled, filled_text, matches};
 use super::plain::Plain;
 use super::socket::{Says, Socket};
-use crate::http::Call;
+use crate::http::{Call, Reply};
 use crate::node::TestNode;
 use crate::tokens::{SECRET, now_s, signed};
 
@@ -26,7 +26,7 @@ pub(super) struct Transcript {
     /// Where its sockets are.
     #[serde(default = "root")]
     namespace: String,
-    /// What their tokens claim, by name.
+    /// What their tokens claim, by name; nothing of those who have none.
     people: BTreeMap<String, Value>,
     pub(super) steps: Vec<Step>,
 }
@@ -60,7 +60,7 @@ pub(super) struct Step {
     /// Headers of the answer.
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    /// Where the token is said: `auth`, `header` or `query`.
+    /// Where the token is said: `auth`, `header`, `query` or `protocol`.
     #[serde(default)]
     pub(super) connect: Option<String>,
     /// The path of a plain WebSocket to connect to; Socket.IO when absent.
@@ -119,6 +119,7 @@ pub(super) async fn speak(dialect: &str) {
             namespace: transcript.namespace,
             people: transcript.people,
             sockets: BTreeMap::new(),
+            cookies: BTreeMap::new(),
             kept: Kept::new(),
         };
         for step in &transcript.steps {
@@ -168,6 +169,8 @@ struct Speaking<'a> {
     namespace: String,
     people: BTreeMap<String, Value>,
     sockets: BTreeMap<String, Client>,
+    /// The cookies that each was given, as a browser says them again.
+    cookies: BTreeMap<String, Vec<String>>,
     kept: Kept,
 }
 
@@ -176,6 +179,9 @@ impl Speaking<'_> {
         let who = who?;
         let mut claims =
             self.people.get(who).unwrap_or_else(|| panic!("nobody is called {who}")).clone();
+        if claims.is_null() {
+            return None;
+        }
         if let Some(token) = claims.as_str() {
             return Some(token.to_owned());
         }
@@ -185,6 +191,20 @@ impl Speaking<'_> {
         }
         claims["exp"] = json!(now_s() + 3_600);
         Some(signed(SECRET, &json!({ "alg": "HS256" }), &claims))
+    }
+
+    /// The `Cookie` of somebody who was given any.
+    fn cookie(&self, who: Option<&str>) -> Option<String> {
+        self.cookies.get(who?).map(|cookies| cookies.join("; "))
+    }
+
+    /// Keeps the cookies of an answer.
+    fn keep_cookies(&mut self, who: Option<&str>, reply: &Reply) {
+        let Some(who) = who else { return };
+        for (_, value) in reply.headers.iter().filter(|(name, _)| name == "set-cookie") {
+            let cookie = value.split(';').next().unwrap_or_default().to_owned();
+            self.cookies.entry(who.to_owned()).or_default().push(cookie);
+        }
     }
 
     fn socket(&mut self, step: &Step) -> &mut Client {
@@ -226,6 +246,9 @@ impl Speaking<'_> {
         if let Some(origin) = &step.origin {
             call = call.header("Origin", origin);
         }
+        if let Some(cookie) = self.cookie(step.who.as_deref()) {
+            call = call.header("Cookie", &cookie);
+        }
         if let Some(version) = &step.if_match {
             call = call.header("If-Match", version);
         }
@@ -235,6 +258,7 @@ impl Speaking<'_> {
         let until = Instant::now() + PATIENCE;
         loop {
             let reply = self.node.send(&call).await;
+            self.keep_cookies(step.who.as_deref(), &reply);
             let checked = (|| {
                 let expected = step.status.unwrap_or(200);
                 if reply.status != expected {
@@ -262,6 +286,7 @@ impl Speaking<'_> {
             "auth" => Says::Auth,
             "header" => Says::Header,
             "query" => Says::Query,
+            "protocol" => Says::Protocol,
             other => return Err(format!("{other} is no place for a token")),
         };
         let token = self.token(step.who.as_deref());
@@ -270,7 +295,11 @@ impl Speaking<'_> {
         let connected = match &step.at {
             Some(path) => {
                 let path = filled_text(path, &self.kept);
-                let connected = Plain::connect(address, &path, token, says, origin);
+                let mut headers: Vec<_> =
+                    origin.map(|origin| ("origin", origin.to_owned())).into_iter().collect();
+                let cookie = self.cookie(step.who.as_deref());
+                headers.extend(cookie.map(|cookie| ("cookie", cookie)));
+                let connected = Plain::connect_with(address, &path, token, says, headers);
                 connected.await.map(|socket| Client::Plain(Box::new(socket)))
             }
             None => {

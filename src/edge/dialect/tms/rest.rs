@@ -61,7 +61,7 @@ async fn socket(
 ) -> Result<Response, Refused> {
     let upgrade =
         upgrade.map_err(|rejection| Problem::with(Code::BadRequest, rejection.body_text()))?;
-    let identity = of_handshake(&doors, &headers, &uri, peer.address).await?;
+    let identity = of_handshake(&doors, None, &headers, &uri, peer.address).await?;
     origins.check(&identity.tenant, &headers)?;
     Ok(web_socket::open::<Live>(doors, &places, upgrade, identity, peer.address).await?)
 }
