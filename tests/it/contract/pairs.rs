@@ -5,6 +5,7 @@ mod phase5;
 mod fullmag;
 mod ges;
 mod tms;
+mod localpro;
 mod native;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use self::fullmag::Fullmag;
 use self::ges::Ges;
+use self::localpro::Localpro;
 use self::native::Native;
 use self::phase5::Phase5;
 use self::tms::Tms;
@@ -115,7 +117,8 @@ async fn through<V: Door>() {
     Box::pin(talk::<V, Fullmag>(&node, "1002")).await;
     Box::pin(talk::<V, Ges>(&node, "1003")).await;
     Box::pin(talk::<V, Tms>(&node, "1004")).await;
-    Box::pin(talk::<V, Native>(&node, "1005")).await;
+    Box::pin(talk::<V, Localpro>(&node, "1005")).await;
+    Box::pin(talk::<V, Native>(&node, "1006")).await;
     node.stop().await;
 }
 
@@ -137,6 +140,11 @@ async fn who_comes_through_ges_is_answered_through_any_door() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_comes_through_tms_is_answered_through_any_door() {
     through::<Tms>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_through_localpro_is_answered_through_any_door() {
+    through::<Localpro>().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
