@@ -34,7 +34,7 @@ enum Place {
     Path(&'static str),
 }
 
-const DOORS: [Door; 4] = [
+const DOORS: [Door; 5] = [
     Door {
         name: "phase5",
         list: "/api/live-chat/agent/sessions",
@@ -79,6 +79,15 @@ const DOORS: [Door; 4] = [
         refusal: |_| json!({}),
         words: "error",
         socket: Some(Place::Path("/v1/chat/ws")),
+    },
+    Door {
+        name: "localpro",
+        list: "/api/admin/live-chat/sessions",
+        role: "support",
+        post: "/api/live-chat/sessions",
+        refusal: |_| json!({ "success": false }),
+        words: "message",
+        socket: Some(Place::Path("/ws/live-chat?admin=true")),
     },
 ];
 
@@ -128,7 +137,7 @@ async fn a_credential_that_is_no_good_opens_nothing() {
                         let opened = Plain::connect(node.address, path, Some(&forged), says, None);
                         opened.await.err()
                     }
-                    (Some(Place::Path(_)), Says::Auth) | (None, _) => continue,
+                    (Some(Place::Path(_)), Says::Auth | Says::Protocol) | (None, _) => continue,
                 };
                 let refused = refused.unwrap_or_else(|| panic!("{} {what} {says:?}", door.name));
                 let words = [&refused["message"], &refused["error"]];
@@ -191,6 +200,7 @@ async fn somebody_of_another_tenant_finds_nothing_anywhere() {
             ("/api/v1/admin/chat?chatId={}", id.to_owned(), unknown.to_owned()),
             ("/v1/chat/sessions/{}", id.to_owned(), unknown.to_owned()),
             ("/v1/chat/sessions/{}/messages", id.to_owned(), unknown.to_owned()),
+            ("/api/admin/live-chat/sessions/{}", id.to_owned(), unknown.to_owned()),
         ] {
             let get = async |name: &str| {
                 let call = Call::new("GET", &path.replace("{}", name)).token(Some(&stranger));
