@@ -7,6 +7,7 @@
 
 pub mod caller;
 pub mod cors;
+pub mod failed;
 pub mod follow;
 pub mod history;
 pub mod people;

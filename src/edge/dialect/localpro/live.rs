@@ -21,6 +21,7 @@ use super::wire::{AdminSession, Agent, label_of};
 use super::words;
 use crate::accounts::api_key::Scope;
 use crate::edge::dialect::caller::require_scope;
+use crate::edge::dialect::failed::Failed;
 use crate::edge::dialect::follow::Follow;
 use crate::edge::dialect::history::Line;
 use crate::edge::dialect::people::id_of;
@@ -49,24 +50,6 @@ pub(super) struct Live {
     subscribed: HashSet<ConversationId>,
     /// Up to where it was told that somebody had read.
     read: HashMap<(ConversationId, Principal), Seq>,
-}
-
-/// Why something was not told.
-enum Failed {
-    Over(Close),
-    Problem(Problem),
-}
-
-impl From<Close> for Failed {
-    fn from(close: Close) -> Self {
-        Self::Over(close)
-    }
-}
-
-impl From<Problem> for Failed {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
 }
 
 impl Dialect for Live {
@@ -106,16 +89,7 @@ impl Dialect for Live {
     }
 
     async fn deliver(&mut self, link: &mut Link, delivery: Delivery) -> Result<(), Close> {
-        match Box::pin(self.told(link, delivery)).await {
-            Ok(()) => Ok(()),
-            Err(Failed::Over(close)) => Err(close),
-            Err(Failed::Problem(problem)) if problem.code == Code::NotFound => Ok(()),
-            // Half a story would be told: the client begins afresh.
-            Err(Failed::Problem(problem)) => {
-                tracing::warn!(code = problem.code.as_str(), "a delivery failed");
-                Err(Close::Void)
-            }
-        }
+        Box::pin(self.told(link, delivery)).await.or_else(Failed::settle)
     }
 
     fn refusal(problem: &Problem) -> Value {

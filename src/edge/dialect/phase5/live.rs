@@ -28,6 +28,7 @@ use super::{refusal, words};
 use crate::accounts::api_key::Scope;
 use crate::edge::caller;
 use crate::edge::dialect::caller::require_scope;
+use crate::edge::dialect::failed::Failed;
 use crate::edge::dialect::follow::open_of;
 use crate::edge::dialect::history::Line;
 use crate::edge::dialect::request::in_words;
@@ -124,38 +125,11 @@ impl Dialect for Live {
             Delivery::Event(published) => event(link, &published).await,
             other => Box::pin(self.deliver_other(link, other)).await,
         };
-        match delivered {
-            Ok(()) => Ok(()),
-            Err(Failed::Over(close)) => Err(close),
-            Err(Failed::Problem(problem)) if problem.code == Code::NotFound => Ok(()),
-            // Half a story would be told: the client begins afresh.
-            Err(Failed::Problem(problem)) => {
-                tracing::warn!(code = problem.code.as_str(), "a delivery failed");
-                Err(Close::Void)
-            }
-        }
+        delivered.or_else(Failed::settle)
     }
 
     fn words(problem: &Problem) -> String {
         in_words(problem)
-    }
-}
-
-/// Why a delivery was not told.
-enum Failed {
-    Over(Close),
-    Problem(Problem),
-}
-
-impl From<Close> for Failed {
-    fn from(close: Close) -> Self {
-        Self::Over(close)
-    }
-}
-
-impl From<Problem> for Failed {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
     }
 }
 

@@ -15,6 +15,7 @@ use super::desk::Desk;
 use super::words;
 use crate::accounts::api_key::Scope;
 use crate::edge::dialect::caller::require_scope;
+use crate::edge::dialect::failed::Failed;
 use crate::edge::dialect::follow::Follow;
 use crate::edge::dialect::history::Line;
 use crate::edge::dialect::people::id_of;
@@ -26,24 +27,6 @@ use crate::edge::problem::{Close, Code, Problem};
 #[derive(Debug)]
 pub(super) struct Live {
     follow: Follow,
-}
-
-/// Why something was not told.
-enum Failed {
-    Over(Close),
-    Problem(Problem),
-}
-
-impl From<Close> for Failed {
-    fn from(close: Close) -> Self {
-        Self::Over(close)
-    }
-}
-
-impl From<Problem> for Failed {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
 }
 
 impl Dialect for Live {
@@ -76,16 +59,7 @@ impl Dialect for Live {
     }
 
     async fn deliver(&mut self, link: &mut Link, delivery: Delivery) -> Result<(), Close> {
-        match Box::pin(self.told(link, delivery)).await {
-            Ok(()) => Ok(()),
-            Err(Failed::Over(close)) => Err(close),
-            Err(Failed::Problem(problem)) if problem.code == Code::NotFound => Ok(()),
-            // Half a story would be told: the client begins afresh.
-            Err(Failed::Problem(problem)) => {
-                tracing::warn!(code = problem.code.as_str(), "a delivery failed");
-                Err(Close::Void)
-            }
-        }
+        Box::pin(self.told(link, delivery)).await.or_else(Failed::settle)
     }
 
     fn refusal(problem: &Problem) -> Value {
