@@ -81,8 +81,7 @@ impl<'a> Desk<'a> {
 
     /// A room by its name, if the caller may see it.
     pub(super) async fn find(&self, room: &str) -> Result<View, Problem> {
-        let id = room.parse().map_err(|_not_uuid| Problem::new(Code::NotFound))?;
-        self.look(id).await
+        self.look(named(room)?).await
     }
 
     async fn look(&self, id: ConversationId) -> Result<View, Problem> {
@@ -233,14 +232,16 @@ impl<'a> Desk<'a> {
     }
 
     /// Writes a message.
-    pub(super) async fn send(
-        &self,
-        id: ConversationId,
-        message: String,
-    ) -> Result<Message, Problem> {
+    pub(super) async fn send(&self, room: &str, message: String) -> Result<Message, Problem> {
+        let id = named(room)?;
         let command = Command::Send { text: message.into(), files: Vec::new(), if_head: None };
         let done = ask(self.doors, self.identity, &self.key(id), None, command).await?;
         let line = done.events.iter().find_map(Line::new).ok_or(Code::Internal)?;
         Message::new(self.doors, &self.identity.tenant, &line).await
     }
+}
+
+/// The id that a room is named by; whether the caller may see it is asked with what is done.
+fn named(room: &str) -> Result<ConversationId, Problem> {
+    room.parse().map_err(|_not_uuid| Code::NotFound.into())
 }

@@ -221,8 +221,7 @@ impl Live {
                     let words = "isFromSupport is not true of this token";
                     return Err(Problem::with(Code::Forbidden, words));
                 }
-                let room = desk.find(&room_id).await?.state.id;
-                Ok(json!({ "message": desk.send(room, message).await? }))
+                Ok(json!({ "message": desk.send(&room_id, message).await? }))
             }
             "typing" => {
                 let Typing { room_id, user_id, is_typing } = parsed(data)?;

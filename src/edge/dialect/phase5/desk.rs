@@ -78,13 +78,17 @@ impl Desk<'_> {
 
     /// The conversation of a session's number, if the caller may see it.
     pub(super) async fn find(&self, session: &Named) -> Result<Arc<Conversation>, Problem> {
+        self.look(self.named(session).await?).await
+    }
+
+    /// The id of a session by its name; whether the caller may see it is asked with what is done.
+    pub(super) async fn named(&self, session: &Named) -> Result<ConversationId, Problem> {
         let number = match session {
             Named::Number(number) => Some(*number),
             Named::Text(text) => text.parse().ok(),
         };
         let number = number.ok_or(Code::NotFound)?;
-        let id = self.doors.numbers.find(self.doors, self.identity, number).await?;
-        self.look(id).await
+        self.doors.numbers.find(self.doors, self.identity, number).await
     }
 
     /// A conversation as it stands, if the caller may see it.

@@ -223,7 +223,7 @@ impl Live {
                     }
                     Some(_) => return Err(Problem::with(Code::Invalid, "type is text or file")),
                 }
-                let id = desk.find(&session_id).await?.id;
+                let id = desk.named(&session_id).await?;
                 let message = desk.send(id, content.unwrap_or_default()).await?;
                 Ok(json!({ "message": message }))
             }
