@@ -63,14 +63,16 @@ impl Many {
         self.trusted_until.store(until, Ordering::Release);
     }
 
-    /// Takes over who owns the other shards, as read.
+    /// Takes over who owns the other shards, as read. Where a shard is on its way to is as it was
+    /// heard last.
     pub fn learn(&self, owners: &BTreeMap<Shard, OwnerRow>) {
-        let others = owners.iter().filter_map(|(&shard, row)| {
-            let life = row.holder.as_ref()?;
-            (life.node != self.node).then(|| (shard, life.node.clone()))
+        let mut table = self.table.write();
+        let mut heard = std::mem::take(&mut table.others);
+        let others = owners.iter().filter_map(|(&shard, row)| match &row.holder {
+            Some(life) => (life.node != self.node).then(|| (shard, life.node.clone())),
+            None => heard.remove(&shard).map(|node| (shard, node)),
         });
-        let others = others.collect();
-        self.table.write().others = others;
+        table.others = others.collect();
     }
 
     fn is_trusted(&self) -> bool {
