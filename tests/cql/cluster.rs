@@ -68,12 +68,21 @@ fn acked(at: &Server, talk: &Talk, token: &str, n: u64, text: &str) {
 
 /// The transcript at a node, once its conversation is to be had there.
 fn transcript(at: &Server, talk: &Talk, token: &str) -> Vec<Value> {
-    let path = format!("/v1/conversations/{}/messages?after=0&limit=200", talk.id);
-    until("a transcript", || {
-        let (status, read) = at.ask("GET", &path, token, &Value::Null);
-        assert!(status == 200 || status == 503, "{status} {read}");
-        (status == 200).then(|| read["items"].as_array().unwrap().clone())
-    })
+    let mut events: Vec<Value> = Vec::new();
+    loop {
+        let after = events.len();
+        let path = format!("/v1/conversations/{}/messages?after={after}&limit=200", talk.id);
+        let page = until("a transcript", || {
+            let (status, read) = at.ask("GET", &path, token, &Value::Null);
+            assert!(status == 200 || status == 503, "{status} {read}");
+            (status == 200).then_some(read)
+        });
+        events.extend(page["items"].as_array().unwrap().iter().cloned());
+        assert!(events.len() > after || page["more"] == false, "{page}");
+        if page["more"] == false {
+            return events;
+        }
+    }
 }
 
 /// A conversation that begins at one node and is owned by another.

@@ -146,7 +146,7 @@ impl Ear {
     fn hear(&mut self, frame: &Value) {
         match frame["type"].as_str().unwrap() {
             "ready" => self.subscribe(),
-            "subscribed" => self.log = frame["log"].clone(),
+            "subscribed" => self.subscribed(frame),
             "event" => self.event(frame),
             "events" => frame["items"].as_array().unwrap().iter().for_each(|it| self.event(it)),
             "refused" => {
@@ -170,6 +170,16 @@ impl Ear {
             "after": after,
         });
         say(&mut self.socket, &subscribe);
+    }
+
+    /// Who comes first hears the newest events; who comes back hears all that it missed.
+    fn subscribed(&mut self, frame: &Value) {
+        if self.log.is_null() {
+            self.last = frame["from"].as_u64().unwrap() - 1;
+        } else {
+            assert_eq!(frame["mode"], "replay", "{frame}");
+        }
+        self.log = frame["log"].clone();
     }
 
     fn event(&mut self, event: &Value) {
