@@ -87,6 +87,8 @@ const STORAGE_FULL_MS = 5_000;
 const UNACKED_MAX = 16;
 
 export class Outbox {
+  /** Whether an entry is to wait, and what comes after it; whoever ends the waiting pumps. */
+  declare holds?: (entry: Entry) => boolean;
   readonly #options: OutboxOptions;
   readonly #boxes = new Map<string, Box>();
   #connected = false;
@@ -134,7 +136,7 @@ export class Outbox {
 
   add(conversation: string, kind: SendKind, text: string, ifHead: number | null = null): void {
     const at = this.#options.clock.now();
-    this.#append(conversation, { id: this.#options.newId(), kind, text, ifHead, at });
+    this.enlist(conversation, { id: this.#options.newId(), kind, text, ifHead, at });
   }
 
   /** Sends a refused entry again, as the newest; or pushes one that seems stuck. */
@@ -143,7 +145,7 @@ export class Outbox {
     if (entry?.state === 'failed') {
       this.#drop(conversation, id);
       // The person has seen what is newer, so the check against it has done its work.
-      this.#append(conversation, { ...entry, ifHead: null });
+      this.enlist(conversation, { ...entry, ifHead: null });
     } else if (entry?.late) {
       this.#change(conversation, id, { late: false });
       this.#watchFor(conversation, { ...entry, late: false });
@@ -173,7 +175,7 @@ export class Outbox {
     const entries = box.listed.peek();
     box.listed.value = [];
     box.next = 1;
-    for (const entry of entries) this.#append(to, entry);
+    for (const entry of entries) this.enlist(to, entry);
   }
 
   /** Takes over a refused entry of another outbox. */
@@ -197,7 +199,7 @@ export class Outbox {
         this.#watchFor(conversation, row);
       }
     }
-    this.#pump();
+    this.pump();
   }
 
   /** The connection is gone: what was flying has an unknown fate and keeps its number. */
@@ -225,7 +227,7 @@ export class Outbox {
     box.expect = Math.max(box.expect ?? 0, n + 1);
     this.#settle(box);
     this.#save();
-    this.#pump();
+    this.pump();
   }
 
   nack(frame: NackFrame): void {
@@ -256,7 +258,7 @@ export class Outbox {
     this.#change(frame.conversation, entry.id, change);
     this.#settle(box);
     this.#save();
-    this.#pump();
+    this.pump();
   }
 
   /** The stream is shown up to `last`: rows of what is stored there give way to the events. */
@@ -298,13 +300,13 @@ export class Outbox {
       box.pause = this.#options.clock.after(box.pauseMs, () => {
         box.pause = null;
         box.pauseMs = 0;
-        this.#pump();
+        this.pump();
       });
     }
   }
 
   /** Writes down what changed, then sends what may be sent. */
-  #pump(): void {
+  pump(): void {
     if (!this.#connected) return;
     let marked = false;
     for (const entry of this.#sendable()) {
@@ -343,6 +345,7 @@ export class Outbox {
       if (box.holding || box.pause !== null || isDraft(conversation)) continue;
       for (const row of box.listed.peek()) {
         if (row.state !== 'waiting') continue;
+        if (this.holds?.(row)) break;
         if (free <= 0) return out;
         free -= 1;
         out.push({ conversation, row });
@@ -351,10 +354,8 @@ export class Outbox {
     return out;
   }
 
-  #append(
-    conversation: string,
-    entry: Pick<Entry, 'id' | 'kind' | 'text' | 'ifHead' | 'at'>,
-  ): void {
+  /** Takes a message that has an id already. */
+  enlist(conversation: string, entry: Pick<Entry, 'id' | 'kind' | 'text' | 'ifHead' | 'at'>): void {
     const box = this.#box(conversation);
     const row: Entry = {
       ...entry,
@@ -369,7 +370,7 @@ export class Outbox {
     box.listed.value = [...box.listed.peek(), row];
     this.#watchFor(conversation, row);
     this.#save();
-    this.#pump();
+    this.pump();
   }
 
   #watchFor(conversation: string, entry: Entry): void {
@@ -421,7 +422,7 @@ export class Outbox {
     this.#dirty = true;
     this.#saving ??= this.#write().then(() => {
       this.#saving = null;
-      this.#pump();
+      this.pump();
     });
   }
 

@@ -10,7 +10,7 @@ import type { AgentRef, Card, Priority } from '../client/frames.ts';
 import type { Toasts } from '../ui/toasts.tsx';
 import { visitorName } from './words.ts';
 
-interface Act {
+export interface Act {
   action: string;
   args: object;
   /** What it is called when it fails: "Could not …". */
@@ -41,23 +41,18 @@ export class Acts {
 
   /** Takes a conversation, from the queue or from a colleague. */
   async take(card: Card): Promise<Outcome> {
+    return this.#do(card, this.taking(card));
+  }
+
+  /** How a conversation is taken. */
+  taking(card: Card): Act {
     const { me } = this.#options;
     this.taken.add(card.id);
     const taken: Partial<Card> = { status: 'active', agent: me, waiting_since: null };
-    if (card.status !== 'waiting') {
-      return this.#do(card, {
-        action: 'assign',
-        args: { agent: me.id },
-        doing: 'assign it to you',
-        change: { ...taken, transferred: false },
-      });
-    }
-    return this.#do(card, {
-      action: 'accept',
-      args: {},
-      doing: 'assign it to you',
-      change: taken,
-    });
+    const doing = 'assign it to you';
+    if (card.status === 'waiting') return { action: 'accept', args: {}, doing, change: taken };
+    const args = { agent: me.id };
+    return { action: 'assign', args, doing, change: { ...taken, transferred: false } };
   }
 
   assign(card: Card, agent: AgentRef): Promise<Outcome> {
@@ -104,60 +99,34 @@ export class Acts {
 
   resolve(card: Card): Promise<Outcome> {
     return this.#do(card, {
-      action: 'resolve',
-      args: {},
-      doing: 'resolve it',
+      ...resolving,
       said: `Resolved ${visitorName(card)}.`,
-      undo: { text: 'Reopen', run: () => void this.reopen(this.#fresh(card)) },
-      change: { status: 'closed', resolution: 'resolved', waiting_since: null },
+      undo: { text: 'Reopen', run: () => void this.reopen(this.fresh(card)) },
     });
   }
 
   close(card: Card): Promise<Outcome> {
     return this.#do(card, {
-      action: 'close',
-      args: {},
-      doing: 'close it',
+      ...closing,
       said: `Closed ${visitorName(card)}.`,
-      undo: { text: 'Reopen', run: () => void this.reopen(this.#fresh(card)) },
-      change: { status: 'closed', resolution: 'none', waiting_since: null },
+      undo: { text: 'Reopen', run: () => void this.reopen(this.fresh(card)) },
     });
   }
 
   reopen(card: Card): Promise<Outcome> {
-    return this.#do(card, {
-      action: 'reopen',
-      args: {},
-      doing: 'reopen it',
-      change: { status: card.agent === null ? 'waiting' : 'active' },
-    });
+    return this.#do(card, reopening(card));
   }
 
   prioritize(card: Card, priority: Priority): Promise<Outcome> {
-    return this.#do(card, {
-      action: 'priority',
-      args: { priority },
-      doing: 'change the priority',
-      change: { priority },
-    });
+    return this.#do(card, prioritizing(priority));
   }
 
   tag(card: Card, tags: string[]): Promise<Outcome> {
-    return this.#do(card, {
-      action: 'tag',
-      args: { tags },
-      doing: 'change the tags',
-      change: { tags },
-    });
+    return this.#do(card, tagging(tags));
   }
 
   file(card: Card, department: string | null): Promise<Outcome> {
-    return this.#do(card, {
-      action: 'department',
-      args: { department },
-      doing: 'change the department',
-      change: { department },
-    });
+    return this.#do(card, filing(department));
   }
 
   edit(card: Card, stream: 'public' | 'internal', seq: number, text: string): Promise<Outcome> {
@@ -178,8 +147,9 @@ export class Acts {
     });
   }
 
-  async #do(card: Card, act: Act): Promise<Outcome> {
-    const { client, toasts } = this.#options;
+  /** Does it, without a word of how it went. */
+  async attempt(card: Card, act: Act): Promise<Outcome> {
+    const { client } = this.#options;
     const held = client.cards.of(card.id);
     const before = held.peek() ?? card;
     // A list that tells once more how it was before is no news; whatever was written since is.
@@ -198,23 +168,33 @@ export class Acts {
       if (now !== null && act.change.status !== undefined && head > now.head) {
         held.value = { ...now, ...act.change, head };
       }
-      if (act.said !== undefined) toasts.say(act.said, act.undo ? { action: act.undo } : {});
       return outcome;
     }
     const now = held.peek();
     if (now !== null) held.value = undone(now, before, act.change);
+    return outcome;
+  }
+
+  /** The card as it is by now. */
+  fresh(card: Card): Card {
+    return this.#options.client.cards.of(card.id).peek() ?? card;
+  }
+
+  async #do(card: Card, act: Act): Promise<Outcome> {
+    const { toasts } = this.#options;
+    const outcome = await this.attempt(card, act);
+    if (outcome.ok) {
+      if (act.said !== undefined) toasts.say(act.said, act.undo ? { action: act.undo } : {});
+      return outcome;
+    }
     // A refusal that no second try can change is told without one.
     const final = outcome.code === 'already_accepted' || outcome.code === 'forbidden';
-    const action = { text: 'Retry', run: () => void this.#do(this.#fresh(card), act) };
+    const action = { text: 'Retry', run: () => void this.#do(this.fresh(card), act) };
     toasts.say(`Could not ${act.doing}: ${refusalText(outcome)}`, {
       bad: true,
       ...(final ? {} : { action }),
     });
     return outcome;
-  }
-
-  #fresh(card: Card): Card {
-    return this.#options.client.cards.of(card.id).peek() ?? card;
   }
 
   #wait(id: string, on: boolean): void {
@@ -223,6 +203,47 @@ export class Acts {
     else busy.delete(id);
     this.busy.value = busy;
   }
+}
+
+export const resolving: Act = {
+  action: 'resolve',
+  args: {},
+  doing: 'resolve it',
+  change: { status: 'closed', resolution: 'resolved', waiting_since: null },
+};
+
+export const closing: Act = {
+  action: 'close',
+  args: {},
+  doing: 'close it',
+  change: { status: 'closed', resolution: 'none', waiting_since: null },
+};
+
+export function reopening(card: Card): Act {
+  const status = card.agent === null ? 'waiting' : 'active';
+  return { action: 'reopen', args: {}, doing: 'reopen it', change: { status } };
+}
+
+export function prioritizing(priority: Priority): Act {
+  return {
+    action: 'priority',
+    args: { priority },
+    doing: 'change the priority',
+    change: { priority },
+  };
+}
+
+export function tagging(tags: string[]): Act {
+  return { action: 'tag', args: { tags }, doing: 'change the tags', change: { tags } };
+}
+
+export function filing(department: string | null): Act {
+  return {
+    action: 'department',
+    args: { department },
+    doing: 'change the department',
+    change: { department },
+  };
 }
 
 function lacks(now: Card, change: Partial<Card>): boolean {
@@ -239,7 +260,7 @@ function undone(now: Card, before: Card, change: Partial<Card>): Card {
 }
 
 /** What a refusal means for the person who asked. */
-function refusalText(outcome: Extract<Outcome, { ok: false }>): string {
+export function refusalText(outcome: Extract<Outcome, { ok: false }>): string {
   switch (outcome.code) {
     case 'already_accepted':
       return `${outcome.by?.name ?? 'a colleague'} has already taken it.`;

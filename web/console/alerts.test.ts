@@ -7,6 +7,7 @@ import { type Notice, watchAlerts } from './alerts.ts';
 import type { Desk } from './desk.ts';
 import { Inbox } from './inbox.ts';
 import type { AlertEvent, Sound } from './prefs.ts';
+import { USUAL_QUIET } from './quiet.ts';
 
 const WAITING = { status: 'waiting' } as const;
 const MINE = { status: 'open', agent: 'me' } as const;
@@ -35,6 +36,7 @@ function make() {
     sounds: signal(sounds),
     desktop: signal({ waiting: true, assigned: true, reply: true }),
     volume: signal(0.5),
+    quiet: signal(USUAL_QUIET),
   };
   const rung: Sound[] = [];
   const told: Notice[] = [];
@@ -43,6 +45,7 @@ function make() {
     play: (sound) => rung.push(sound),
     tell: (notice) => told.push(notice),
     leads: () => tabs.leads,
+    now: () => new Date(2026, 0, 1, 12, 30),
   });
   return { lists, desk, prefs, rung, told, tabs, end };
 }
@@ -111,4 +114,16 @@ test('only one tab rings, and silence can be chosen', () => {
   end();
   lists.change(WAITING, [{ put: card('c') }]);
   expect(rung).toEqual([]);
+});
+
+test('in quiet hours nothing rings and nothing comes up', () => {
+  const { lists, prefs, rung, told } = make();
+  lists.snapshot(WAITING, []);
+  prefs.quiet.value = { ...USUAL_QUIET, on: true, from: '12:00', to: '13:00' };
+  lists.change(WAITING, [{ put: card('a') }]);
+  expect([rung, told]).toEqual([[], []]);
+  prefs.quiet.value = { ...prefs.quiet.value, to: '12:30' };
+  lists.change(WAITING, [{ put: card('b') }]);
+  expect(rung).toEqual(['chime']);
+  expect(told.map(({ conversation }) => conversation)).toEqual(['b']);
 });

@@ -7,6 +7,7 @@ import type { View } from '../client/views.ts';
 import { plain } from '../ui/plain.ts';
 import type { Desk } from './desk.ts';
 import type { AlertEvent, Prefs, Sound } from './prefs.ts';
+import { quietUntil } from './quiet.ts';
 import { isolated, lastLine, visitorName } from './words.ts';
 
 export interface Notice {
@@ -21,6 +22,7 @@ export interface AlertPorts {
   tell(notice: Notice): void;
   /** Of all tabs of this person only one rings. */
   leads(): boolean;
+  now(): Date;
 }
 
 const TITLES: Record<AlertEvent, string> = {
@@ -32,11 +34,11 @@ const TITLES: Record<AlertEvent, string> = {
 /** Watches the lists until called off. */
 export function watchAlerts(
   desk: Desk,
-  prefs: Pick<Prefs, 'sounds' | 'desktop' | 'volume'>,
+  prefs: Pick<Prefs, 'sounds' | 'desktop' | 'volume' | 'quiet'>,
   ports: AlertPorts,
 ): Cancel {
   const ring = (event: AlertEvent, card: Card) => {
-    if (!ports.leads()) return;
+    if (!ports.leads() || quietUntil(prefs.quiet.peek(), ports.now()) !== null) return;
     const sound = prefs.sounds.peek()[event];
     if (sound !== 'none') ports.play(sound, prefs.volume.peek());
     if (!prefs.desktop.peek()[event] || desk.watching.peek()) return;

@@ -9,7 +9,7 @@ import { lazy, Patience } from '../ui/lazy.tsx';
 import { saveFile } from '../ui/save.ts';
 import { Splitter } from '../ui/splitter.tsx';
 import { ToastStack } from '../ui/toasts.tsx';
-import { type Command, commandsOf } from './commands.ts';
+import { type Command, commandsOf, type KeyCommand } from './commands.ts';
 import { ContextPane } from './context.tsx';
 import type { Desk } from './desk.ts';
 import { Frame } from './frame.tsx';
@@ -70,6 +70,7 @@ function Work({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
         shell,
         desk,
         focus: focusOn,
+        row: () => rowAtHand() ?? desk.selected.peek(),
         toggleContext: () => toggleContext(shell.prefs),
         save: saveFile,
         open: (next) => {
@@ -108,7 +109,7 @@ function Inbox({ shell, desk, commands }: InboxProps): JSX.Element {
       style={{ '--list': `${prefs.listPx.value}px`, '--context': `${prefs.contextPx.value}px` }}
     >
       <h1 class="sr">Inbox</h1>
-      <ListPane desk={desk} prefs={prefs} />
+      <ListPane desk={desk} prefs={prefs} commands={commands} />
       <Splitter
         label="Width of the list"
         px={prefs.listPx.value}
@@ -148,11 +149,11 @@ function Inbox({ shell, desk, commands }: InboxProps): JSX.Element {
 }
 
 /** Keys go to commands unless something is open above the page. */
-function useKeys(shell: Shell, commands: readonly Command[]): void {
+function useKeys(shell: Shell, commands: readonly KeyCommand[]): void {
   useEffect(() => {
     const bindings = computed(() =>
-      commands.flatMap(({ keys, run, when }) =>
-        keys.map((one) => ({ keys: one, run, when: when ?? (() => true) })),
+      commands.flatMap(({ keys, pressed, applies }) =>
+        keys.map((one) => ({ keys: one, run: pressed, when: applies })),
       ),
     );
     const hotkeys = new Hotkeys(browserClock, () => bindings.value);
@@ -164,6 +165,11 @@ function useKeys(shell: Shell, commands: readonly Command[]): void {
     document.addEventListener('keydown', press);
     return () => document.removeEventListener('keydown', press);
   }, [commands]);
+}
+
+/** The conversation whose row has the focus. */
+function rowAtHand(): string | null {
+  return document.activeElement?.closest<HTMLElement>('[data-row]')?.dataset.row ?? null;
 }
 
 function isCovered(): boolean {

@@ -6,6 +6,9 @@ import { MemoryStore } from '../test/fake/ports.ts';
 import { type Command, commandsOf, keyOf } from './commands.ts';
 import type { Desk } from './desk.ts';
 import { choose, refusalOf } from './keymap.ts';
+import type { Deed } from './many.ts';
+import { Marks } from './marks.ts';
+import { Picked } from './picked.ts';
 import { openPrefs } from './prefs.ts';
 import type { Shell } from './shell.ts';
 
@@ -24,7 +27,17 @@ async function make(open: Card | null, path = '/console') {
     departments: signal([{ id: 'sales', name: 'Sales' }]),
     status: signal('online'),
     inbox: { count: () => 3, choose: note('choose') },
-    acts: { refuse: note('refuse'), reopen: note('reopen'), unassign: note('unassign') },
+    marks: new Marks(new MemoryStore()),
+    markUnread: note('markUnread'),
+    picked: new Picked(signal(['c', 'd'])),
+    pick: (id: string, range: boolean) => note(range ? `pick up to ${id}` : `pick ${id}`)(),
+    doPicked: (deed: Deed) => note(deed.done('some'))(),
+    acts: {
+      taking: note('taking'),
+      refuse: note('refuse'),
+      reopen: note('reopen'),
+      unassign: note('unassign'),
+    },
     mayMove: ({ agent }: Card) => agent === null || agent.id === ME.id,
     take: note('take'),
     finish: (_: Card, how: string) => note(how)(),
@@ -45,15 +58,16 @@ async function make(open: Card | null, path = '/console') {
     open: ({ name }) => note(`open ${name}`)(),
     focus: (place) => note(`focus ${place}`)(),
     toggleContext: note('toggleContext'),
+    row: () => open?.id ?? null,
     save: ({ name }) => note(`save ${name}`)(),
   });
   const can = commands.filter(({ when }) => when?.() ?? true);
   const press = (keys: string) => {
-    const found = can.find((command) => command.keys.includes(keys));
-    found?.run();
+    const found = commands.find((command) => command.keys.includes(keys) && command.applies());
+    found?.pressed();
     return found?.title ?? null;
   };
-  return { commands, can, called, press, prefs: shell.prefs };
+  return { commands, can, called, press, prefs: shell.prefs, picked: desk.picked };
 }
 
 const mine = card('c', { status: 'active', agent: { id: 'me', name: 'Ada' } });
@@ -136,4 +150,83 @@ test('chosen keys do what the usual ones did, everywhere at once', async () => {
   prefs.keys.value = {};
   expect(press('e')).toBe('Resolve');
   expect(press('t')).toBe('Transfer…');
+});
+
+test('every key that is written down has its command', async () => {
+  const { commands } = await make(mine);
+  const written: [string, string][] = [
+    ['j', 'Next conversation'],
+    ['k', 'Previous conversation'],
+    ['escape', 'Back to the list'],
+    ['r', 'Reply'],
+    ['n', 'Internal note'],
+    ['a', 'Assign to…'],
+    ['i', 'Assign to me'],
+    ['t', 'Transfer…'],
+    ['e', 'Resolve'],
+    ['shift+e', 'Reopen'],
+    ['l', 'Tags…'],
+    ['u', 'Mark as unread'],
+    ['x', 'Select'],
+    ['shift+x', 'Select up to here'],
+    ['/', 'Search'],
+    ['[', 'My previous conversation'],
+    [']', 'My next conversation'],
+    ['alt+arrowup', 'My previous conversation'],
+    ['alt+arrowdown', 'My next conversation'],
+    ['g i', 'Inbox'],
+    ['g m', 'Mine'],
+    ['g u', 'Unassigned'],
+    ['g s', 'Settings'],
+    ['mod+enter', 'Send'],
+    ['mod+shift+enter', 'Send and resolve'],
+    ['alt+1', 'All'],
+    ['alt+5', 'Closed'],
+    ['.', 'Context pane'],
+    ['mod+k', 'All commands'],
+    ['?', 'Keys'],
+  ];
+  for (const [keys, title] of written) {
+    expect(commands.find((command) => command.usual.includes(keys))?.title).toBe(title);
+  }
+});
+
+test('while some are selected their keys are for all of them, until Escape', async () => {
+  const { press, called, picked, can } = await make(mine);
+  picked.toggle('c');
+  picked.toggle('d');
+  for (const keys of ['e', 'l', 'i', 'u']) press(keys);
+  expect(called).toEqual([
+    'Resolved some',
+    'open tags',
+    'Assigned some to you',
+    'markUnread',
+    'markUnread',
+  ]);
+  // A button of the open conversation is for that one all the same.
+  picked.toggle('c');
+  called.length = 0;
+  can.find(({ title }) => title === 'Resolve')?.run();
+  expect(called).toEqual(['resolve']);
+  expect(press('escape')).toBe('Back to the list');
+  expect(picked.ids.value).toEqual([]);
+  expect(called).toEqual(['resolve']);
+});
+
+test('keys for several mean nothing in the settings', async () => {
+  const { press, called, picked } = await make(mine, '/console/settings/people');
+  picked.toggle('c');
+  for (const keys of ['e', 'i', 'x', 'u', 'escape']) expect(press(keys), keys).toBe(null);
+  expect(called).toEqual([]);
+});
+
+test('what is marked can be unmarked, and the row at hand is picked', async () => {
+  const { press, called } = await make(mine);
+  expect(press('shift+u')).toBe(null);
+  expect([press('u'), press('x'), press('shift+x')]).toEqual([
+    'Mark as unread',
+    'Select',
+    'Select up to here',
+  ]);
+  expect(called).toEqual(['markUnread', 'focus list', 'pick c', 'pick up to c']);
 });

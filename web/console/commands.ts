@@ -10,7 +10,8 @@ import type { Desk } from './desk.ts';
 import type { Mode } from './drafts.ts';
 import { FILTERS, type FilterName } from './inbox.ts';
 import { keymap } from './keymap.ts';
-import type { Panel, Place } from './panels.ts';
+import { closeAll, type Deed, resolveAll, takeAll } from './many.ts';
+import type { ManyPanel, Panel, Place } from './panels.ts';
 import { INBOX, SETTINGS, type Shell } from './shell.ts';
 
 export interface Command {
@@ -23,13 +24,24 @@ export interface Command {
   /** Whether it applies now; without it always. */
   when?(): boolean;
   run(): void;
+  /** What its keys do instead while conversations are selected in the list. */
+  many?(): void;
   /** Keys only: a palette has no use for it. */
   hidden?: boolean;
+}
+
+/** A command with what its keys do now. */
+export interface KeyCommand extends Command {
+  /** Whether its keys do anything now. */
+  applies(): boolean;
+  pressed(): void;
 }
 
 export interface CommandPorts {
   shell: Shell;
   desk: Desk;
+  /** The conversation at hand: the one whose row has the focus, else the open one. */
+  row(): string | null;
   open(panel: Panel): void;
   focus(place: Place): void;
   toggleContext(): void;
@@ -51,24 +63,39 @@ const FILTER_KEYS: Partial<Record<FilterName, string>> = { mine: 'g m', unassign
 type Plain = Omit<Command, 'usual'>;
 
 /** All commands. Whoever reads the keys of one is told of a change, as with any signal. */
-export function commandsOf(ports: CommandPorts): readonly Command[] {
+export function commandsOf(ports: CommandPorts): readonly KeyCommand[] {
   const usual = plainCommands(ports).map(({ keys, ...rest }) => ({ ...rest, usual: keys }));
   const map = computed(() => keymap(usual, ports.shell.prefs.keys.value));
+  const { picked } = ports.desk;
+  const { path } = ports.shell.router;
+  const many = ({ many: run }: Pick<Plain, 'many'>) =>
+    picked.ids.value.length > 0 && !path.value.startsWith(SETTINGS) ? run : undefined;
   return usual.map((command) => ({
     ...command,
+    applies: () => many(command) !== undefined || (command.when?.() ?? true),
+    pressed: () => (many(command) ?? command.run)(),
     get keys() {
       return map.value.get(command.title) ?? [];
     },
   }));
 }
 
-function plainCommands({ shell, desk, open, focus, toggleContext, save }: CommandPorts): Plain[] {
+function plainCommands(ports: CommandPorts): Plain[] {
+  const { shell, desk, row, open, focus, toggleContext, save } = ports;
   const { prefs, router } = shell;
   const card = () => desk.card;
   const inInbox = () => !router.path.value.startsWith(SETTINGS);
   const has = (fits: (card: Card) => boolean) => () => {
     const now = card();
     return inInbox() && now !== null && fits(now);
+  };
+  const marked = (is: boolean) => () => {
+    const id = row();
+    return inInbox() && id !== null && desk.marks.ids.value.has(id) === is;
+  };
+  const pick = (range: boolean) => {
+    const id = row();
+    if (id !== null) desk.pick(id, range);
   };
   const isOpen = (now: Card) => now.status === 'waiting' || now.status === 'active';
   const on = (run: (card: Card) => void) => () => {
@@ -77,12 +104,18 @@ function plainCommands({ shell, desk, open, focus, toggleContext, save }: Comman
   };
   const about = (name: Extract<Panel, { conversation: string }>['name']) =>
     on((now) => open({ name, conversation: now.id }));
+  const aboutOne = (name: ManyPanel['name']) =>
+    on((now) => open({ name, conversations: [now.id] }));
   const write = (mode: Mode) =>
     on((now) => {
       desk.drafts.of(now.id).mode.value = mode;
       focus('composer');
     });
   const mine = (now: Card) => now.agent?.id === desk.me.id;
+  const each = (deed: Deed) => () => void desk.doPicked(deed);
+  const aboutPicked = (name: ManyPanel['name']) => () => {
+    open({ name, conversations: desk.picked.ids.peek() });
+  };
   return [
     // Conversation
     {
@@ -91,6 +124,7 @@ function plainCommands({ shell, desk, open, focus, toggleContext, save }: Comman
       keys: ['i'],
       when: has((now) => isOpen(now) && !mine(now)),
       run: on((now) => void desk.take(now)),
+      many: each(takeAll(desk.acts, desk.me.id)),
     },
     {
       title: 'Assign to…',
@@ -126,6 +160,7 @@ function plainCommands({ shell, desk, open, focus, toggleContext, save }: Comman
       keys: ['e'],
       when: has(isOpen),
       run: on((now) => void desk.finish(now, 'resolve')),
+      many: each(resolveAll),
     },
     {
       title: 'Close without resolving',
@@ -133,6 +168,7 @@ function plainCommands({ shell, desk, open, focus, toggleContext, save }: Comman
       keys: [],
       when: has(isOpen),
       run: on((now) => void desk.finish(now, 'close')),
+      many: each(closeAll),
     },
     {
       title: 'Reopen',
@@ -146,21 +182,55 @@ function plainCommands({ shell, desk, open, focus, toggleContext, save }: Comman
       group: 'Conversation',
       keys: ['l'],
       when: has((now) => now.status !== 'archived'),
-      run: about('tags'),
+      run: aboutOne('tags'),
+      many: aboutPicked('tags'),
     },
     {
       title: 'Priority…',
       group: 'Conversation',
       keys: ['p'],
       when: has(isOpen),
-      run: about('priority'),
+      run: aboutOne('priority'),
+      many: aboutPicked('priority'),
     },
     {
       title: 'Department…',
       group: 'Conversation',
       keys: ['d'],
       when: () => has(isOpen)() && desk.departments.value.length > 0,
-      run: about('department'),
+      run: aboutOne('department'),
+      many: aboutPicked('department'),
+    },
+    {
+      title: 'Mark as unread',
+      group: 'Conversation',
+      keys: ['u'],
+      when: marked(false),
+      run: () => {
+        const id = row();
+        if (id === null) return;
+        const wasOpen = desk.selected.peek() === id;
+        desk.markUnread(id);
+        if (wasOpen) focus('list');
+      },
+      many: () => {
+        for (const id of desk.picked.ids.peek()) desk.markUnread(id);
+        desk.picked.clear();
+      },
+    },
+    {
+      title: 'Mark as read',
+      group: 'Conversation',
+      keys: ['shift+u'],
+      when: marked(true),
+      run: () => {
+        const id = row();
+        if (id !== null) desk.marks.set(id, false);
+      },
+      many: () => {
+        for (const id of desk.picked.ids.peek()) desk.marks.set(id, false);
+        desk.picked.clear();
+      },
     },
     {
       title: 'Download the transcript',
@@ -202,6 +272,16 @@ function plainCommands({ shell, desk, open, focus, toggleContext, save }: Comman
       run: on((now) => {
         if (sendDraft(desk, now)) desk.finishWhenSent(now);
       }),
+    },
+    {
+      title: 'Undo send',
+      group: 'Write',
+      keys: ['z', 'alt+z'],
+      when: () => inInbox() && desk.unsent !== null,
+      run: () => {
+        const entry = desk.unsent;
+        if (entry !== null && desk.undo(entry)) focus('composer');
+      },
     },
     // List
     {
@@ -247,11 +327,29 @@ function plainCommands({ shell, desk, open, focus, toggleContext, save }: Comman
     },
     { title: 'Search', group: 'List', keys: ['/'], when: inInbox, run: () => focus('search') },
     {
+      title: 'Select',
+      group: 'List',
+      keys: ['x'],
+      hidden: true,
+      when: () => inInbox() && row() !== null,
+      run: () => pick(false),
+    },
+    {
+      title: 'Select up to here',
+      group: 'List',
+      keys: ['shift+x'],
+      hidden: true,
+      when: () => inInbox() && row() !== null,
+      run: () => pick(true),
+    },
+    {
       title: 'Back to the list',
       group: 'List',
       keys: ['escape'],
       hidden: true,
       when: () => inInbox() && desk.selected.value !== null,
+      // First what is selected, then the conversation.
+      many: () => desk.picked.clear(),
       run: () => {
         desk.selected.value = null;
         focus('list');
@@ -322,7 +420,15 @@ function plainCommands({ shell, desk, open, focus, toggleContext, save }: Comman
         run: () => void desk.setStatus(status),
       }),
     ),
-    { title: 'Sign out', group: 'Console', keys: [], run: () => void shell.session.signOut() },
+    {
+      title: 'Sign out',
+      group: 'Console',
+      keys: [],
+      run: () => {
+        desk.leave();
+        void shell.session.signOut();
+      },
+    },
   ];
 }
 

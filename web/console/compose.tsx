@@ -1,6 +1,7 @@
 /** Where replies and notes are written. A note looks like nothing a visitor will ever see. */
 
 import type { JSX } from 'preact';
+import { useRef } from 'preact/hooks';
 import type { Card } from '../client/frames.ts';
 import { Glyph } from '../ui/icons.tsx';
 import { Keys } from '../ui/keys.tsx';
@@ -10,6 +11,7 @@ import { now } from './clock.ts';
 import { type Command, keyOf } from './commands.ts';
 import type { Desk } from './desk.ts';
 import type { Mode } from './drafts.ts';
+import { useEmoji } from './emoji-field.tsx';
 import { focusNow, focusOn } from './panels.ts';
 import { visitorName } from './words.ts';
 
@@ -82,6 +84,8 @@ function Field({ desk, card, mode, commands }: ComposeProps & { mode: Mode }): J
   const bytesMax = desk.client.textBytes.value;
   const tooLong = text.length * 3 > bytesMax && new TextEncoder().encode(text).length > bytesMax;
   const empty = text.trim() === '';
+  const field = useRef<HTMLTextAreaElement>(null);
+  const emoji = useEmoji(field, (next) => desk.write(card.id, mode, next));
   const send = () => {
     if (!empty && !tooLong) desk.send(card.id, mode, text.trim());
   };
@@ -93,7 +97,10 @@ function Field({ desk, card, mode, commands }: ComposeProps & { mode: Mode }): J
         send();
       }}
     >
+      {emoji.choices}
       <textarea
+        ref={field}
+        {...emoji.aria}
         data-place="composer"
         aria-label={note ? 'Internal note' : 'Reply'}
         aria-invalid={tooLong}
@@ -101,9 +108,15 @@ function Field({ desk, card, mode, commands }: ComposeProps & { mode: Mode }): J
         rows={2}
         dir="auto"
         value={text}
-        onInput={(event) => desk.write(card.id, mode, event.currentTarget.value)}
+        onInput={(event) => {
+          desk.write(card.id, mode, event.currentTarget.value);
+          emoji.look();
+        }}
+        onKeyUp={emoji.look}
+        onClick={emoji.look}
+        onBlur={emoji.close}
         onKeyDown={(event) => {
-          if (event.isComposing) return;
+          if (event.isComposing || emoji.press(event)) return;
           if (event.key === 'Escape') {
             event.stopPropagation();
             focusNow('heading');

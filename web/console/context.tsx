@@ -96,7 +96,7 @@ export function ContextPane({ desk, card, onClose }: ContextPaneProps): JSX.Elem
 function Conversation({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
   const department = desk.departments.value.find(({ id }) => id === card.department)?.name;
   const open = (name: 'tags' | 'priority' | 'department') => () => {
-    panel.value = { name, conversation: card.id };
+    panel.value = { name, conversations: [card.id] };
   };
   const ended = card.status === 'closed' || card.status === 'archived';
   return (

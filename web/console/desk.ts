@@ -13,7 +13,8 @@ import { AgentClient } from '../client/agent.ts';
 import type { Conversation } from '../client/conversation.ts';
 import { claimDevice } from '../client/device.ts';
 import type { AgentPresence, AgentRef, Card, Event, PresenceStatus } from '../client/frames.ts';
-import { type Entry, pending } from '../client/outbox.ts';
+import { Holding } from '../client/holding.ts';
+import { discardable, type Entry, pending } from '../client/outbox.ts';
 import type { Cancel, Ports } from '../client/ports.ts';
 import type { Toasts } from '../ui/toasts.tsx';
 import { type Item, transcript } from '../ui/transcript.ts';
@@ -22,9 +23,13 @@ import { Acts } from './acts.ts';
 import { Contexts } from './contexts.ts';
 import { Drafts, type Mode } from './drafts.ts';
 import { Guard } from './guard.ts';
+import { Idle, type SharedText } from './idle.ts';
 import { Inbox } from './inbox.ts';
 import { agentLine } from './lines.ts';
+import { type Deed, doAll } from './many.ts';
+import { Marks } from './marks.ts';
 import { acceptNext, type Competence } from './next.ts';
+import { PICKED_MAX, Picked } from './picked.ts';
 import type { Prefs } from './prefs.ts';
 import { Search } from './search.ts';
 import type { Me, Session } from './session.ts';
@@ -41,14 +46,18 @@ export interface DeskOptions {
   session: Pick<Session, 'ask' | 'credentials'>;
   me: Me;
   toasts: Toasts;
-  prefs: Pick<Prefs, 'advance'>;
+  prefs: Pick<Prefs, 'advance' | 'awayMin' | 'undoS'>;
   where: Where;
+  /** What the tabs of this person tell each other of who is there. */
+  presence: SharedText;
 }
 
 const TYPING_EVERY_MS = 3_000;
 const TYPING_PAUSE_MS = 4_000;
 /** A connection that comes back this soon is not worth a word. */
 const QUIET_MS = 1_500;
+/** What was sent waits no longer than this, whatever was kept as a preference. */
+const UNDO_MAX_S = 10;
 
 export class Desk {
   readonly me: AgentRef & { role: Me['principal']['role'] };
@@ -57,9 +66,15 @@ export class Desk {
   readonly acts: Acts;
   readonly drafts: Drafts;
   readonly guard: Guard;
+  /** What was sent and can still be taken back. */
+  readonly holding: Holding;
   readonly search: Search;
   readonly contexts: Contexts;
+  readonly marks: Marks;
+  /** Of the list that is shown, or of what was found. */
+  readonly picked: Picked;
   readonly where: Where;
+  readonly idle: Idle;
   readonly selected: Signal<string | null> = signal(null);
   readonly conversation: Signal<Conversation | null> = signal(null);
   readonly items: ReadonlySignal<readonly Item[]>;
@@ -67,7 +82,7 @@ export class Desk {
   readonly status: ReadonlySignal<PresenceStatus | null>;
   /** Others who could take a conversation over, by name. */
   readonly colleagues: ReadonlySignal<readonly AgentPresence[]>;
-  /** Unread messages in conversations of ours. */
+  /** Unread messages in conversations of ours, and those of them that were marked. */
   readonly unread: ReadonlySignal<number>;
   readonly reconnecting = signal(false);
   /** The server will not have us back without a new sign-in. */
@@ -80,12 +95,15 @@ export class Desk {
   readonly #ends: Cancel[] = [];
   #typingUntil = 0;
   #typingPause: Cancel | null = null;
+  #statusTurn: Promise<void> = Promise.resolve();
+  /** Conversations that are resolved when what was sent is stored, and how to leave it. */
+  readonly #finishing = new Map<string, Cancel>();
 
   static async open(options: DeskOptions): Promise<Desk> {
     const { ports } = options;
     const devices = await claimDevice(ports.store, ports.locks, ports.newId);
     const desk: Desk = new Desk(options, devices);
-    await Promise.all([desk.client.restore(), desk.drafts.restore()]);
+    await Promise.all([desk.client.restore(), desk.drafts.restore(), desk.marks.restore()]);
     desk.#run();
     return desk;
   }
@@ -120,7 +138,25 @@ export class Desk {
     );
     this.acts = new Acts({ client: this.client, toasts, me: this.me });
     this.drafts = new Drafts(ports.store, ports.clock);
-    this.guard = new Guard({ client: this.client, drafts: this.drafts, me: this.me.id });
+    this.marks = new Marks(ports.store);
+    this.picked = new Picked(
+      computed(() =>
+        this.search.text.value.trim() === ''
+          ? this.inbox.order.value
+          : (this.search.found.value ?? []),
+      ),
+    );
+    const { clock, newId } = ports;
+    this.holding = new Holding({ outbox: this.client.outbox, clock, newId });
+    this.guard = new Guard({
+      client: this.client,
+      drafts: this.drafts,
+      me: this.me.id,
+      send: (id, mode, text, ifHead) => {
+        const waitS = Math.max(0, Math.min(UNDO_MAX_S, options.prefs.undoS.peek()));
+        this.holding.send(id, mode, text, ifHead, waitS * 1_000);
+      },
+    });
     this.items = computed(() => this.#transcript());
     this.status = computed(
       () => this.#chosen.value ?? this.client.agents.value.get(this.me.id)?.status ?? null,
@@ -131,13 +167,30 @@ export class Desk {
         .sort((a, b) => a.agent.name.localeCompare(b.agent.name)),
     );
     this.unread = computed(() =>
-      this.inbox.view('mine').rows.value.reduce((sum, card) => sum + card.unread, 0),
+      this.inbox
+        .view('mine')
+        .rows.value.reduce(
+          (sum, card) => sum + (card.unread || (this.marks.ids.value.has(card.id) ? 1 : 0)),
+          0,
+        ),
     );
+    this.idle = new Idle({
+      clock: ports.clock,
+      minutes: options.prefs.awayMin,
+      status: this.status,
+      shared: options.presence,
+      setStatus: (status) => {
+        if (status !== 'away')
+          toasts.say(`Nothing was touched, so you were away. Now you are ${status} again.`);
+        void this.setStatus(status);
+      },
+    });
     this.signedOut = computed(() => this.client.link.value.state === 'stopped');
   }
 
-  /** The page goes and may come back: what is not written down yet is now. */
+  /** The page goes and may come back: what waits is sent or written down now. */
   leave(): void {
+    this.holding.release();
     this.drafts.flush();
     this.where.keep(this.inbox.filter.peek());
   }
@@ -145,6 +198,7 @@ export class Desk {
   /** Leaves the desk. */
   close(): void {
     for (const end of this.#ends) end();
+    this.idle.close();
     this.inbox.close();
     this.client.stop();
   }
@@ -175,6 +229,40 @@ export class Desk {
   discard(entry: Entry): void {
     const id = this.selected.peek();
     if (id !== null) this.client.outbox.discard(id, entry.id);
+  }
+
+  /**
+   * Takes back what waits to be sent: it is in the field again, before what was begun since. Says
+   * whether it was not too late.
+   */
+  undo({ id: entry, kind, text }: Entry): boolean {
+    const id = this.selected.peek();
+    const mode = kind === 'note' ? 'note' : 'message';
+    if (id === null) return false;
+    const { outbox } = this.client;
+    const row = outbox
+      .rows(id)
+      .peek()
+      .find((one) => one.id === entry);
+    if (row === undefined || !discardable(row)) return false;
+    outbox.discard(id, entry);
+    this.#finishing.get(id)?.();
+    const draft = this.drafts.of(id);
+    draft.mode.value = mode;
+    const begun = draft.texts[mode].peek();
+    this.drafts.write(id, mode, begun === '' ? text : `${text}\n${begun}`);
+    return true;
+  }
+
+  /** What of the open conversation waits to be sent, the newest. */
+  get unsent(): Entry | null {
+    const id = this.selected.value;
+    if (id === null) return null;
+    return (
+      this.client.outbox
+        .rows(id)
+        .value.findLast((entry) => this.holding.until.value.has(entry.id)) ?? null
+    );
   }
 
   /** Takes a conversation and opens it. */
@@ -221,28 +309,72 @@ export class Desk {
 
   /** Ends a conversation and goes on to the one that the person likes to see then. */
   async finish(card: Card, how: 'resolve' | 'close'): Promise<void> {
+    const advance = this.#advance(card.id, new Set([card.id]));
+    const outcome = await (how === 'resolve' ? this.acts.resolve(card) : this.acts.close(card));
+    if (outcome.ok) advance();
+  }
+
+  /** Does the same with every picked conversation; those that it was refused for stay picked. */
+  async doPicked(deed: Deed): Promise<void> {
+    const ids = this.picked.ids.peek();
+    const cards = ids.flatMap((id) => this.client.cards.of(id).peek() ?? []);
+    if (cards.length === 0) return;
+    const open = this.selected.peek();
+    const advance = open !== null && this.#advance(open, new Set(ids));
+    const left = new Set(
+      (await doAll(this.acts, this.#options.toasts, cards, deed)).map(({ id }) => id),
+    );
+    // What was picked meanwhile stays picked too.
+    this.picked.keep(this.picked.ids.peek().filter((id) => left.has(id) || !ids.includes(id)));
+    const gone = open !== null && ids.includes(open) && !left.has(open);
+    if (deed.ends && advance && gone) advance();
+  }
+
+  /** Picks a conversation or puts it back; `range` picks all from the last one up to it. */
+  pick(id: string, range: boolean): void {
+    const fits = range ? this.picked.to(id) : this.picked.toggle(id);
+    if (!fits) this.#options.toasts.say(`No more than ${PICKED_MAX} at once.`, { bad: true });
+  }
+
+  /**
+   * How to go on from a conversation that will be done with, together with some others; found
+   * before, for by then it may be in no list any more. Whoever went elsewhere meanwhile stays there.
+   */
+  #advance(from: string, done: ReadonlySet<string>): () => void {
     const { advance } = this.#options.prefs;
     const step = advance.peek() === 'previous' ? -1 : 1;
     const beside =
-      this.inbox.neighbor(card.id, step) ?? this.inbox.neighbor(card.id, step === 1 ? -1 : 1);
-    const outcome = await (how === 'resolve' ? this.acts.resolve(card) : this.acts.close(card));
-    if (!outcome.ok || this.selected.peek() !== card.id) return;
-    const next = beside ?? this.inbox.first(card.id);
-    this.selected.value = advance.peek() === 'list' ? null : next;
+      this.inbox.neighborBut(done, from, step) ??
+      this.inbox.neighborBut(done, from, step === 1 ? -1 : 1);
+    return () => {
+      if (this.selected.peek() !== from) return;
+      const next = beside ?? this.inbox.firstBut(done);
+      this.selected.value = advance.peek() === 'list' ? null : next;
+    };
   }
 
   /** Resolves as soon as what was sent is stored; when that is refused, the person looks at it first. */
   finishWhenSent(card: Card): void {
+    this.#finishing.get(card.id)?.();
     const rows = this.client.outbox.rows(card.id);
+    let left = false;
     const end = rows.subscribe((entries) => {
       if (entries.some(pending)) return;
-      // Not within the first call, which is before there is anything to end.
+      // Not within the first call, which is before there is anything to end. And what was taken
+      // back is not pending either, but nothing to resolve it for.
       queueMicrotask(() => {
-        end();
+        if (left) return;
+        leave();
         const refused = rows.peek().some(({ state }) => state === 'failed');
         if (!refused) void this.finish(card, 'resolve');
       });
     });
+    const leave = () => {
+      left = true;
+      end();
+      this.#finishing.delete(card.id);
+    };
+    this.#finishing.set(card.id, leave);
   }
 
   /** Goes to the conversation before or after the open one. */
@@ -258,6 +390,12 @@ export class Desk {
     const at = mine.findIndex((card) => card.id === this.selected.peek());
     const next = at < 0 ? mine[0] : mine[(at + by + mine.length) % mine.length];
     if (next !== undefined) this.selected.value = next.id;
+  }
+
+  /** Puts a conversation aside as unread. One that stayed open would be read as it goes on. */
+  markUnread(id: string): void {
+    if (this.selected.peek() === id) this.selected.value = null;
+    this.marks.set(id, true);
   }
 
   /** Whether this person may hand the conversation on. */
@@ -284,14 +422,23 @@ export class Desk {
 
   async setStatus(status: PresenceStatus): Promise<void> {
     this.#chosen.value = status;
+    // One after the other: the last choice is the one that holds.
+    const before = this.#statusTurn;
+    let done: () => void = () => {};
+    this.#statusTurn = new Promise((resolve) => {
+      done = resolve;
+    });
+    await before;
     try {
       await this.#options.session.ask('PUT', '/v1/agents/me/status', { body: { status } });
     } catch {
-      this.#chosen.value = null;
+      if (this.#chosen.peek() === status) this.#chosen.value = null;
       this.#options.toasts.say('Your status could not be changed.', {
         bad: true,
         action: { text: 'Retry', run: () => void this.setStatus(status) },
       });
+    } finally {
+      done();
     }
   }
 
@@ -327,6 +474,7 @@ export class Desk {
         followed = id;
         batch(() => {
           this.conversation.value = id === null ? null : this.client.follow(id);
+          if (id !== null) this.marks.set(id, false);
         });
         this.client.viewing(id);
       }),
@@ -336,6 +484,12 @@ export class Desk {
         open.timeline.value;
         this.client.outbox.rows(open.id).value;
         untracked(() => this.guard.look(open));
+      }),
+      effect(() => {
+        // What was picked in one list is not meant in another.
+        this.inbox.filter.value;
+        this.search.text.value;
+        untracked(() => this.picked.clear());
       }),
       effect(() => {
         if (this.watching.value) this.conversation.value?.confirm(true);

@@ -5,11 +5,16 @@ import { Glyph, type GlyphName } from '../ui/icons.tsx';
 import { withKeys } from '../ui/keys.tsx';
 import { Menu } from '../ui/menu.tsx';
 import { Avatar } from '../ui/parts.tsx';
+import { timeAhead } from '../ui/time.ts';
+import { now } from './clock.ts';
 import { type Command, keyOf } from './commands.ts';
+import { Countdown } from './countdown.tsx';
 import type { Desk } from './desk.ts';
 import { Mark } from './mark.tsx';
 import { panel } from './panels.ts';
 import { STATUSES, statusText } from './people.tsx';
+import type { Prefs } from './prefs.ts';
+import { quietUntil } from './quiet.ts';
 import { INBOX, SETTINGS, type Shell } from './shell.ts';
 
 interface FrameProps {
@@ -41,6 +46,7 @@ export function Frame({ shell, desk, commands, children }: FrameProps): JSX.Elem
           current={settings}
         />
         <span class="grow" />
+        <Quiet prefs={shell.prefs} />
         <button
           type="button"
           class="place keys-button"
@@ -55,6 +61,7 @@ export function Frame({ shell, desk, commands, children }: FrameProps): JSX.Elem
         <Person shell={shell} desk={desk} />
       </nav>
       <div class="page">
+        <IdleWarning desk={desk} />
         <Bars shell={shell} desk={desk} />
         {children}
       </div>
@@ -85,6 +92,20 @@ function Place({ href, text, icon, current, unread = 0 }: PlaceProps): JSX.Eleme
   );
 }
 
+/** Says that nothing rings now, and leads to where that is set. */
+function Quiet({ prefs }: { prefs: Prefs }): JSX.Element | null {
+  const end = quietUntil(prefs.quiet.value, new Date(now.value));
+  if (end === null) return null;
+  return (
+    <Place
+      href={`${SETTINGS}/preferences`}
+      text={`Quiet hours until ${timeAhead(end.getTime(), now.value)}: no sounds, no notifications`}
+      icon="moon"
+      current={false}
+    />
+  );
+}
+
 function Person({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
   const status = desk.status.value;
   const said = status === null ? 'connecting' : statusText(status);
@@ -108,6 +129,7 @@ function Person({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
             text: 'Sign out',
             icon: 'logout',
             onSelect: () => {
+              desk.leave();
               void shell.session.signOut().then((told) => {
                 if (!told) shell.toasts.say('The server could not be told of it.', { bad: true });
               });
@@ -119,6 +141,23 @@ function Person({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
       <Avatar name={desk.me.name} src={shell.session.me.value?.avatar} />
       <span class={`lamp ${status ?? ''}`} aria-hidden="true" />
     </Menu>
+  );
+}
+
+/** Any key and any movement takes it away: it needs no button. */
+function IdleWarning({ desk }: { desk: Desk }): JSX.Element {
+  const awayAt = desk.idle.warning.value;
+  return (
+    <div class="bars">
+      <div role="alert">
+        {awayAt !== null && (
+          <p class="bar">
+            Are you there? Touch a key or move the pointer, or you are set away in a minute.
+            <Countdown until={awayAt} />
+          </p>
+        )}
+      </div>
+    </div>
   );
 }
 

@@ -16,7 +16,7 @@ async function make() {
   const random = randomFrom(1);
   const { client } = await openTab({ clock, server, store, locks: new MemoryLocks(), random });
   const drafts = new Drafts(store, clock);
-  const guard = new Guard({ client, drafts, me: 'me' });
+  const guard = new Guard({ client, drafts, me: 'me', send: (...args) => client.send(...args) });
   const conversation = client.follow(ID);
   await clock.pass(100);
   const presence = { agent: BEN, status: 'online' as PresenceStatus, capacity: 5, active: 1 };

@@ -28,6 +28,8 @@ export interface GuardOptions {
   client: AgentClient;
   drafts: Drafts;
   me: string;
+  /** Puts a message on its way. */
+  send(conversation: string, mode: Mode, text: string, ifHead: number | null): void;
 }
 
 type Message = Extract<Event, { kind: 'message' }>;
@@ -52,7 +54,7 @@ export class Guard {
 
   /** Sends, or holds it and says why. */
   send(id: string, mode: Mode, text: string): boolean {
-    const { client, drafts } = this.#options;
+    const { drafts, send } = this.#options;
     if (mode === 'message') {
       const held = this.#reason(id, text);
       if (held !== null) {
@@ -60,9 +62,9 @@ export class Guard {
         return false;
       }
       const seen = this.#newest(id, (event) => event.from.id !== this.#options.me);
-      client.send(id, mode, text, seen?.seq ?? 0);
+      send(id, mode, text, seen?.seq ?? 0);
     } else {
-      client.send(id, mode, text);
+      send(id, mode, text, null);
     }
     drafts.write(id, mode, '');
     return true;
@@ -72,14 +74,14 @@ export class Guard {
   sendAnyway(): void {
     const held = this.held.peek();
     if (held === null) return;
-    const { client, drafts } = this.#options;
+    const { client, drafts, send } = this.#options;
     this.held.value = null;
     if (held.entry !== null) {
       client.outbox.retry(held.conversation, held.entry.id);
       return;
     }
     this.#acknowledge(held.conversation);
-    client.send(held.conversation, 'message', held.text);
+    send(held.conversation, 'message', held.text, null);
     drafts.write(held.conversation, 'message', '');
   }
 

@@ -195,9 +195,19 @@ export class Inbox {
     return order[at + step] ?? null;
   }
 
-  /** The first but for one, also of what is not shown yet. */
-  first(except: string): string | null {
-    return this.#sorted().find((id) => id !== except) ?? null;
+  /** The one before or after that is not among some. */
+  neighborBut(except: ReadonlySet<string>, id: string, step: 1 | -1): string | null {
+    const order = this.#order.peek();
+    for (let at = order.indexOf(id) + step; order[at] !== undefined; at += step) {
+      const other = order[at];
+      if (other !== undefined && !except.has(other)) return other;
+    }
+    return null;
+  }
+
+  /** The first that is not among some, also of what is not shown yet. */
+  firstBut(except: ReadonlySet<string>): string | null {
+    return this.#sorted().find((id) => !except.has(id)) ?? null;
   }
 
   #watch(name: FilterName, limit: number): View {

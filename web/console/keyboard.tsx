@@ -18,6 +18,7 @@ const OTHERS: readonly [string, string][] = [
   ['shift+enter', 'A new line, in the field'],
   ['arrowdown', 'Next row, in the list'],
   ['arrowup', 'Previous row, in the list'],
+  ['shift+click', 'Select up to a row, on its box'],
 ];
 
 export function Keyboard({ shell, commands, onClose }: KeyboardProps): JSX.Element {
@@ -75,6 +76,10 @@ export function Keyboard({ shell, commands, onClose }: KeyboardProps): JSX.Eleme
           </dl>
         </section>
       </div>
+      <p class="soft small">
+        While conversations are selected in the list, Assign to me, Resolve, Tags, Priority,
+        Department and Mark as unread are for all of them.
+      </p>
       <div class="buttons">
         <a class="quiet" href={`${SETTINGS}/preferences`} onClick={onClose}>
           Change keys

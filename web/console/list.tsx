@@ -6,10 +6,11 @@ import { useEffect, useRef } from 'preact/hooks';
 import { Glyph } from '../ui/icons.tsx';
 import { Patience } from '../ui/lazy.tsx';
 import { type VirtualHandle, VirtualList } from '../ui/virtual.tsx';
-import { FILTER_NAMES } from './commands.ts';
+import { type Command, FILTER_NAMES } from './commands.ts';
 import type { Desk } from './desk.ts';
 import { FILTERS, type FilterName } from './inbox.ts';
 import { panel } from './panels.ts';
+import { PickedBar } from './picked-bar.tsx';
 import type { Prefs } from './prefs.ts';
 import { ROW_PX, Row } from './row.tsx';
 import { pathOf } from './shell.ts';
@@ -22,12 +23,19 @@ const EMPTY: Record<FilterName, [string, string]> = {
   closed: ['Nothing is closed yet', 'What you resolve is kept here.'],
 };
 
-export function ListPane({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
+interface ListPaneProps {
+  desk: Desk;
+  prefs: Prefs;
+  commands: readonly Command[];
+}
+
+export function ListPane({ desk, prefs, commands }: ListPaneProps): JSX.Element {
   const searching = desk.search.text.value.trim() !== '';
   return (
     <section class="list" aria-label="Conversations">
       <ListHead desk={desk} />
       {!searching && <Filters desk={desk} />}
+      <PickedBar desk={desk} commands={commands} />
       <Rows key={searching ? 'found' : desk.inbox.filter.value} desk={desk} prefs={prefs} />
     </section>
   );
@@ -166,7 +174,7 @@ function Rows({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: it only watches who is in it, and moves the focus.
     <div
-      class="rows"
+      class={desk.picked.ids.value.length > 0 ? 'rows picking' : 'rows'}
       onPointerEnter={() => inbox.hold('pointer', true)}
       onPointerLeave={() => inbox.hold('pointer', false)}
       onFocusIn={() => inbox.hold('focus', true)}

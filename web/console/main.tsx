@@ -15,8 +15,9 @@ import { request } from './api.ts';
 import { App } from './app.tsx';
 import { now } from './clock.ts';
 import { Desk } from './desk.ts';
-import { watchOutside, watchVersion } from './outside.ts';
-import { openPrefs, type Prefs } from './prefs.ts';
+import { MARKS_KEY } from './marks.ts';
+import { sharedText, watchOutside, watchVersion } from './outside.ts';
+import { openPrefs, PREFS_KEY, type Prefs, rereadPrefs } from './prefs.ts';
 import { type Me, Session } from './session.ts';
 import {
   conversationIn,
@@ -32,6 +33,10 @@ import { Speaker } from './sounds.ts';
 import { Where } from './where.ts';
 
 const CLOCK_MS = 15_000;
+/** What is kept in this browser: for all who sign in here, and for one of them. */
+const PREFIX = 'switchboard:console:';
+const prefixOf = (person: string) => `${PREFIX}${person}:`;
+const presenceKeyOf = (person: string) => `${prefixOf(person)}presence`;
 
 /** What stands behind `#` may be a secret: it is taken out of the address before anything else. */
 function takeSecret(): Secret | null {
@@ -53,7 +58,7 @@ function dress(prefs: Prefs): void {
 }
 
 async function sitDown(shell: Shell, me: Me): Promise<Desk> {
-  const prefix = `switchboard:console:${me.principal.id}:`;
+  const prefix = prefixOf(me.principal.id);
   return Desk.open({
     ports: {
       clock: browserClock,
@@ -68,12 +73,14 @@ async function sitDown(shell: Shell, me: Me): Promise<Desk> {
     toasts: shell.toasts,
     prefs: shell.prefs,
     where: new Where(sessionStorage, me.principal.id),
+    presence: sharedText(presenceKeyOf(me.principal.id)),
   });
 }
 
 async function start(root: HTMLElement): Promise<void> {
   const secret = takeSecret();
-  const prefs = await openPrefs(localStore('switchboard:console:'));
+  const store = localStore(PREFIX);
+  const prefs = await openPrefs(store);
   dress(prefs);
   const outdated = signal(false);
   const shell: Shell = {
@@ -129,6 +136,13 @@ async function start(root: HTMLElement): Promise<void> {
   });
   effect(() => {
     if (shell.session.renewals.value > 0) desk.peek()?.client.connect();
+  });
+  // What another tab keeps counts here at once.
+  addEventListener('storage', ({ key }) => {
+    const open = desk.peek();
+    if (key === PREFIX + PREFS_KEY) void rereadPrefs(prefs, store);
+    else if (open !== null && key === prefixOf(open.me.id) + MARKS_KEY) void open.marks.restore();
+    else if (open !== null && key === presenceKeyOf(open.me.id)) open.idle.heard();
   });
   document.addEventListener('click', (event) => shell.router.follow(event));
   addEventListener('pagehide', () => desk.peek()?.leave());

@@ -5,7 +5,7 @@ import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Conversation } from '../client/conversation.ts';
 import type { Card, Event } from '../client/frames.ts';
-import { discardable } from '../client/outbox.ts';
+import { discardable, type Entry } from '../client/outbox.ts';
 import { Confirm } from '../ui/dialog.tsx';
 import { Glyph } from '../ui/icons.tsx';
 import { Patience } from '../ui/lazy.tsx';
@@ -14,7 +14,9 @@ import { Avatar, Prose } from '../ui/parts.tsx';
 import { dayName, timeOfDay } from '../ui/time.ts';
 import type { Item, Progress, Said } from '../ui/transcript.ts';
 import { now } from './clock.ts';
+import { Countdown } from './countdown.tsx';
 import type { Desk } from './desk.ts';
+import { focusOn } from './panels.ts';
 import type { Spot } from './where.ts';
 import { visitorName } from './words.ts';
 
@@ -191,6 +193,7 @@ interface MessageProps {
 function Message({ said, event, desk, card }: MessageProps): JSX.Element {
   const editing = useSignal(false);
   const name = nameOf(said, card);
+  const heldUntil = said.entry === null ? undefined : desk.holding.until.value.get(said.entry.id);
   const where = said.note ? 'note' : said.own ? 'own' : 'other';
   return (
     <li class={`said ${where}${said.first ? ' first' : ''}`} data-item={said.key}>
@@ -222,7 +225,11 @@ function Message({ said, event, desk, card }: MessageProps): JSX.Element {
             {said.edited && <span class="edited"> (edited)</span>}
           </div>
         )}
-        {said.progress !== null && <Status desk={desk} said={said} progress={said.progress} />}
+        {said.entry !== null && heldUntil !== undefined ? (
+          <Held desk={desk} entry={said.entry} until={heldUntil} />
+        ) : (
+          said.progress !== null && <Status desk={desk} said={said} progress={said.progress} />
+        )}
       </div>
       {event !== undefined && !said.redacted && !editing.value && (
         <MessageMenu
@@ -367,6 +374,35 @@ const REASONS: Record<string, string> = {
   forbidden: 'you may not write here',
   stale_head: 'a colleague answered in the meantime',
 };
+
+interface HeldProps {
+  desk: Desk;
+  entry: Entry;
+  /** Milliseconds since the epoch. */
+  until: number;
+}
+
+/** What was sent and can still be taken back. */
+function Held({ desk, entry, until }: HeldProps): JSX.Element {
+  return (
+    <p class="progress">
+      <span class="sr">Sending soon</span>
+      <span aria-hidden="true">
+        {'Sending in '}
+        <Countdown until={until} />
+      </span>
+      <button
+        type="button"
+        class="link"
+        onClick={() => {
+          if (desk.undo(entry)) focusOn('composer');
+        }}
+      >
+        Undo
+      </button>
+    </p>
+  );
+}
 
 interface StatusProps {
   desk: Desk;

@@ -4,6 +4,7 @@ import { effect, type Signal } from '@preact/signals';
 import { browserClock } from '../client/browser.ts';
 import { type Notice, watchAlerts } from './alerts.ts';
 import type { Desk } from './desk.ts';
+import type { SharedText } from './idle.ts';
 import { INBOX, pathOf, SETTINGS, type Shell } from './shell.ts';
 
 /** Runs until called off. */
@@ -24,6 +25,7 @@ export function watchOutside(shell: Shell, desk: Desk): () => void {
     play: (sound, volume) => shell.speaker.play(sound, volume),
     tell: (notice) => tell(notice, shell, desk),
     leads: () => leads || navigator.locks === undefined,
+    now: () => new Date(),
   });
   const endTitle = effect(() => {
     const unread = desk.unread.value;
@@ -32,10 +34,52 @@ export function watchOutside(shell: Shell, desk: Desk): () => void {
     if (unread > 0) void navigator.setAppBadge?.(unread).catch(() => null);
     else void navigator.clearAppBadge?.().catch(() => null);
   });
+  const endTouches = watchTouches(() => desk.idle.touched());
   return () => {
     endAlerts();
     endTitle();
+    endTouches();
     step?.();
+  };
+}
+
+/** Calls whenever the person touches anything. */
+function watchTouches(touched: () => void): () => void {
+  const end = new AbortController();
+  const options = { capture: true, passive: true, signal: end.signal };
+  for (const name of ['keydown', 'pointerdown', 'wheel', 'touchmove'] as const) {
+    addEventListener(name, touched, options);
+  }
+  addEventListener(
+    'pointermove',
+    ({ movementX, movementY }) => {
+      // What moves under a pointer that lies still is nobody's doing.
+      if (movementX !== 0 || movementY !== 0) touched();
+    },
+    options,
+  );
+  return () => end.abort();
+}
+
+/** A text in `localStorage`; where that is denied each tab is by itself. */
+export function sharedText(key: string): SharedText {
+  let own: string | null = null;
+  return {
+    get: () => {
+      try {
+        return localStorage.getItem(key);
+      } catch {
+        return own;
+      }
+    },
+    set: (text) => {
+      own = text;
+      try {
+        localStorage.setItem(key, text);
+      } catch {
+        // Denied or full.
+      }
+    },
   };
 }
 

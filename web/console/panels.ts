@@ -2,10 +2,17 @@
 
 import { type Signal, signal } from '@preact/signals-core';
 
+/** About one conversation or more. */
+export interface ManyPanel {
+  name: 'tags' | 'priority' | 'department';
+  conversations: readonly string[];
+}
+
 export type Panel =
   | { name: 'palette' | 'keys' | 'new-chat' }
   /** About one conversation. */
-  | { name: 'transfer' | 'assign' | 'tags' | 'priority' | 'department'; conversation: string };
+  | { name: 'transfer' | 'assign'; conversation: string }
+  | ManyPanel;
 
 /** Elements that commands put the focus on, by their `data-place`. */
 export type Place = 'composer' | 'search' | 'list' | 'heading';

@@ -6,7 +6,7 @@ import type { Desk } from './desk.ts';
 import { Keyboard } from './keyboard.tsx';
 import { NewChat } from './new-chat.tsx';
 import { Palette } from './palette.tsx';
-import { panel } from './panels.ts';
+import { type ManyPanel, panel } from './panels.ts';
 import { AssignPicker, DepartmentPicker, PriorityPicker, TagPicker } from './pickers.tsx';
 import type { Shell } from './shell.ts';
 import { TransferDialog } from './transfer.tsx';
@@ -30,6 +30,10 @@ export function Panels({ shell, desk, commands }: PanelsProps): JSX.Element | nu
       return <Keyboard shell={shell} commands={commands} onClose={close} />;
     case 'new-chat':
       return <NewChat shell={shell} desk={desk} onClose={close} />;
+    case 'tags':
+    case 'priority':
+    case 'department':
+      return <Many desk={desk} panel={open} onClose={close} />;
     default:
       break;
   }
@@ -41,6 +45,22 @@ export function Panels({ shell, desk, commands }: PanelsProps): JSX.Element | nu
       return <TransferDialog {...about} />;
     case 'assign':
       return <AssignPicker {...about} />;
+  }
+}
+
+interface ManyProps {
+  desk: Desk;
+  panel: ManyPanel;
+  onClose(): void;
+}
+
+/** What is set for one conversation or for several. */
+function Many({ desk, panel: { name, conversations }, onClose }: ManyProps): JSX.Element | null {
+  const cards = conversations.flatMap((id) => desk.client.cards.of(id).value ?? []);
+  const [first, ...others] = cards;
+  if (first === undefined) return null;
+  const about = { desk, cards: [first, ...others] as const, onClose };
+  switch (name) {
     case 'tags':
       return <TagPicker {...about} />;
     case 'priority':

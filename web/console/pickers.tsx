@@ -8,6 +8,7 @@ import { Dialog } from '../ui/dialog.tsx';
 import { folded, rank } from '../ui/fuzzy.ts';
 import { Avatar } from '../ui/parts.tsx';
 import type { Desk } from './desk.ts';
+import { fileAll, prioritizeAll, tagAll } from './many.ts';
 import { byRoom, Face, loadOf } from './people.tsx';
 import { PRIORITIES, visitorName } from './words.ts';
 
@@ -15,6 +16,18 @@ interface PickerProps {
   desk: Desk;
   card: Card;
   onClose(): void;
+}
+
+interface ManyPickerProps {
+  desk: Desk;
+  /** At least one. */
+  cards: readonly [Card, ...Card[]];
+  onClose(): void;
+}
+
+/** Whose it is: "Maya", or "3 conversations". */
+function owners([first, ...others]: ManyPickerProps['cards']): string {
+  return others.length === 0 ? visitorName(first) : `${others.length + 1} conversations`;
 }
 
 const SHOWN_MAX = 50;
@@ -82,50 +95,62 @@ export function AssignPicker({ desk, card, onClose }: PickerProps): JSX.Element 
   );
 }
 
-export function PriorityPicker({ desk, card, onClose }: PickerProps): JSX.Element {
+export function PriorityPicker({ desk, cards, onClose }: ManyPickerProps): JSX.Element {
+  const now = (id: string) => cards.every(({ priority }) => priority === id);
   return (
     <Pick
-      title={`Priority of ${visitorName(card)}`}
+      title={`Priority of ${owners(cards)}`}
       placeholder="A priority…"
       choices={PRIORITIES.map(([id, text]) => ({
         id,
         text,
-        detail: id === card.priority ? 'now' : undefined,
+        detail: now(id) ? 'now' : undefined,
       }))}
       empty="There is no such priority."
       onClose={onClose}
       onPick={({ id }) => {
-        if (id !== card.priority) void desk.acts.prioritize(card, id as Priority);
+        if (now(id)) return;
+        const [card, ...others] = cards;
+        if (others.length > 0) void desk.doPicked(prioritizeAll(id as Priority));
+        else void desk.acts.prioritize(card, id as Priority);
       }}
     />
   );
 }
 
-export function DepartmentPicker({ desk, card, onClose }: PickerProps): JSX.Element {
+export function DepartmentPicker({ desk, cards, onClose }: ManyPickerProps): JSX.Element {
+  const now = (id: string) => cards.every(({ department }) => department === id);
   const departments = desk.departments.value.map(({ id, name }) => ({
     id,
     text: name,
-    detail: id === card.department ? 'now' : undefined,
+    detail: now(id) ? 'now' : undefined,
   }));
   return (
     <Pick
-      title={`Department of ${visitorName(card)}`}
+      title={`Department of ${owners(cards)}`}
       placeholder="A department…"
       choices={departments}
       empty="No department of that name."
       onClose={onClose}
       onPick={({ id }) => {
-        if (id !== card.department) void desk.acts.file(card, id);
+        if (now(id)) return;
+        const [card, ...others] = cards;
+        if (others.length > 0) void desk.doPicked(fileAll(id));
+        else void desk.acts.file(card, id);
       }}
     />
   );
 }
 
-/** Chooses several; closing sets them. */
-export function TagPicker({ desk, card, onClose }: PickerProps): JSX.Element {
+/** Chooses several; closing sets them. Of several conversations, those that all of them have. */
+export function TagPicker({ desk, cards, onClose }: ManyPickerProps): JSX.Element {
   const text = useSignal('');
-  const tags = useSignal<readonly string[]>(card.tags ?? []);
-  const known = new Set(tags.value);
+  const [card, ...others] = cards;
+  const before = (card.tags ?? []).filter((tag) =>
+    others.every(({ tags }) => (tags ?? []).includes(tag)),
+  );
+  const tags = useSignal<readonly string[]>(before);
+  const known = new Set([...tags.value, ...cards.flatMap((one) => one.tags ?? [])]);
   for (const id of desk.inbox.order.value) {
     for (const tag of desk.client.cards.of(id).peek()?.tags ?? []) known.add(tag);
   }
@@ -141,15 +166,16 @@ export function TagPicker({ desk, card, onClose }: PickerProps): JSX.Element {
   }
   const save = () => {
     onClose();
-    const before = card.tags ?? [];
-    const same =
-      before.length === tags.value.length && before.every((tag) => tags.value.includes(tag));
-    if (!same) void desk.acts.tag(card, [...tags.value]);
+    const added = tags.value.filter((tag) => !before.includes(tag));
+    const removed = before.filter((tag) => !tags.value.includes(tag));
+    if (added.length + removed.length === 0) return;
+    if (others.length > 0) void desk.doPicked(tagAll(added, removed));
+    else void desk.acts.tag(card, [...tags.value]);
   };
   return (
-    <Dialog title={`Tags of ${visitorName(card)}`} size="palette" onClose={save}>
+    <Dialog title={`Tags of ${owners(cards)}`} size="palette" onClose={save}>
       <Combobox
-        label={`Tags of ${visitorName(card)}`}
+        label={`Tags of ${owners(cards)}`}
         placeholder="Find or make a tag…"
         many
         text={text.value}

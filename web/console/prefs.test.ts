@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { MemoryStore } from '../test/fake/ports.ts';
-import { openPrefs } from './prefs.ts';
+import { openPrefs, rereadPrefs } from './prefs.ts';
 
 test('what is liked is kept', async () => {
   const store = new MemoryStore();
@@ -34,3 +34,17 @@ test.each(['', '{', 'null', '[]', '{"theme":1,"sounds":{"reply":"drop"},"volume"
     expect(prefs.volume.value).toBe(0.6);
   },
 );
+
+test('what another tab changes counts here, and is not written again', async () => {
+  const store = new MemoryStore();
+  const [tab, other] = [await openPrefs(store), await openPrefs(store)];
+  const { keys } = tab;
+  const before = keys.value;
+  other.volume.value = 0.2;
+  other.theme.value = 'dark';
+  const kept = store.texts.get('prefs');
+  await rereadPrefs(tab, store);
+  expect([tab.volume.value, tab.theme.value]).toEqual([0.2, 'dark']);
+  expect(keys.value).toBe(before);
+  expect(store.texts.get('prefs')).toBe(kept);
+});

@@ -1,8 +1,9 @@
 /** What a person likes, kept in this browser. */
 
-import { effect, type Signal, signal } from '@preact/signals-core';
+import { batch, effect, type Signal, signal } from '@preact/signals-core';
 import type { KeyStore } from '../client/ports.ts';
 import { type ChosenKeys, chosenIn } from './keymap.ts';
+import { type QuietHours, USUAL_QUIET } from './quiet.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
 export type Density = 'comfortable' | 'compact';
@@ -32,16 +33,52 @@ export interface Prefs {
   volume: Signal<number>;
   sounds: Signal<Record<AlertEvent, Sound | 'none'>>;
   desktop: Signal<Record<AlertEvent, boolean>>;
+  quiet: Signal<QuietHours>;
+  /** Minutes without a touch until one is warned, and then set away; 0 is never. */
+  awayMin: Signal<number>;
+  /** Seconds in which what was sent can be taken back, up to 10; 0 sends at once. */
+  undoS: Signal<number>;
 }
 
-const KEY = 'prefs';
+export const PREFS_KEY = 'prefs';
 
 /** Reads what was kept; later changes are kept by themselves. */
 export async function openPrefs(store: KeyStore): Promise<Prefs> {
-  const kept = parse(await store.get(KEY));
+  const prefs = read(await store.get(PREFS_KEY));
+  let first = true;
+  effect(() => {
+    const now = JSON.stringify(
+      Object.fromEntries(Object.entries(prefs).map(([name, { value }]) => [name, value])),
+    );
+    if (!first && !rereading) void store.set(PREFS_KEY, now);
+    first = false;
+  });
+  return prefs;
+}
+
+/** What is just read need not be written, and may be old by then. */
+let rereading = false;
+
+/** Another tab of this browser has changed something. */
+export async function rereadPrefs(prefs: Prefs, store: KeyStore): Promise<void> {
+  const kept = read(await store.get(PREFS_KEY));
+  rereading = true;
+  batch(() => {
+    for (const name of Object.keys(prefs) as (keyof Prefs)[]) {
+      const pref: Signal<unknown> = prefs[name];
+      const { value } = kept[name];
+      // What is the same stays the same object: nobody has to draw anything anew.
+      if (JSON.stringify(pref.peek()) !== JSON.stringify(value)) pref.value = value;
+    }
+  });
+  rereading = false;
+}
+
+function read(text: string | null): Prefs {
+  const kept = parse(text);
   const pref = <Value>(name: keyof Prefs, usual: Value): Signal<Value> =>
     signal(valid(kept[name], usual) ? (kept[name] as Value) : usual);
-  const prefs: Prefs = {
+  return {
     theme: pref<Theme>('theme', 'system'),
     density: pref<Density>('density', 'comfortable'),
     singleKeys: pref('singleKeys', true),
@@ -57,16 +94,10 @@ export async function openPrefs(store: KeyStore): Promise<Prefs> {
       reply: 'drop',
     }),
     desktop: pref('desktop', { waiting: false, assigned: false, reply: false }),
+    quiet: pref('quiet', USUAL_QUIET),
+    awayMin: pref('awayMin', 0),
+    undoS: pref('undoS', 0),
   };
-  let first = true;
-  effect(() => {
-    const now = JSON.stringify(
-      Object.fromEntries(Object.entries(prefs).map(([name, { value }]) => [name, value])),
-    );
-    if (!first) void store.set(KEY, now);
-    first = false;
-  });
-  return prefs;
 }
 
 function parse(text: string | null): Record<string, unknown> {

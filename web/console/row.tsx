@@ -30,9 +30,12 @@ export function Row({ desk, id, place, of, stop }: RowProps): JSX.Element {
   if (card === null) return <li class="row" aria-setsize={of} aria-posinset={place} />;
   const name = visitorName(card);
   const draft = desk.drafts.held.value.has(id);
+  const picked = desk.picked.has(id);
+  const marked = desk.marks.ids.value.has(id);
   return (
     <li
-      class={`row${open ? ' open' : ''}${card.unread > 0 ? ' fresh' : ''}`}
+      class={`row${open ? ' open' : ''}${card.unread > 0 || marked ? ' fresh' : ''}${picked ? ' picked' : ''}`}
+      data-row={id}
       aria-setsize={of}
       aria-posinset={place}
     >
@@ -72,7 +75,25 @@ export function Row({ desk, id, place, of, stop }: RowProps): JSX.Element {
             <span class="sr"> unread</span>
           </span>
         )}
+        {card.unread === 0 && marked && (
+          <span class="unread marked">
+            <span class="sr">marked as unread</span>
+          </span>
+        )}
       </a>
+      <label class="pick">
+        <input
+          type="checkbox"
+          aria-label={`Select ${name}`}
+          tabIndex={stop ? 0 : -1}
+          checked={picked}
+          onClick={(event) => {
+            desk.pick(id, event.shiftKey);
+            // There may have been no room for it.
+            event.currentTarget.checked = desk.picked.has(id);
+          }}
+        />
+      </label>
       {card.status === 'waiting' && (
         <button
           type="button"

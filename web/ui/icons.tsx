@@ -29,6 +29,7 @@ const GLYPHS = {
   mail: 'M3 5h18v14H3zM3 7l9 6 9-6',
   message: 'M21 15a2 2 0 0 1-2 2H8l-5 4V5a2 2 0 0 1 2-2h14a2 2 0 0 1 2 2z',
   monitor: 'M3 4h18v12H3zM8 21h8M12 16v5',
+  moon: 'M12 3a6 6 0 0 0 9 9 9 9 0 1 1-9-9z',
   more: 'M5 11.5v1M4.5 12h1M12 11.5v1M11.5 12h1M19 11.5v1M18.5 12h1',
   note: 'M15 3H5a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h14a2 2 0 0 0 2-2V9zM15 3v6h6',
   page: 'M14 2H6a2 2 0 0 0-2 2v16a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2V8zM14 2v6h6M9 13h6M9 17h6',

@@ -4,6 +4,17 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-d
 const date = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const DAY_MS = 24 * 60 * 60 * 1000;
 
+const ahead = new Intl.DateTimeFormat(undefined, {
+  weekday: 'long',
+  hour: 'numeric',
+  minute: '2-digit',
+});
+
+/** A moment to come: the time alone where that is enough. */
+export function timeAhead(at: number, now: number): string {
+  return (at - now < DAY_MS ? clock : ahead).format(at);
+}
+
 export function timeOfDay(at: number): string {
   return clock.format(at);
 }

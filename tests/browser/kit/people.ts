@@ -1,6 +1,8 @@
 /** The people in front of the pages: what they see and click, by role and name. */
 
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
 import {
   type Browser,
   type BrowserContext,
@@ -25,6 +27,8 @@ export function launch(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      // A page that is put in place of the server's is from nowhere, and may not go back to it.
+      ...(process.env.UI_DIST === undefined ? [] : ['--disable-features=LocalNetworkAccessChecks']),
     ],
   });
 }
@@ -40,6 +44,7 @@ export class Profile {
     const viewport = { width: options.width ?? 1280, height: 800 };
     const context = await browser.newContext({ viewport, reducedMotion: 'reduce' });
     context.setDefaultTimeout(PATIENCE_MS);
+    await pagesFrom(context, process.env.UI_DIST);
     await context.addInitScript(() => {
       addEventListener('securitypolicyviolation', (event) => {
         // biome-ignore lint/suspicious/noConsole: it runs in the page, whose console is what we read.
@@ -70,6 +75,37 @@ export class Profile {
   #note(problem: string): void {
     if (!this.#expected.some((error) => error.test(problem))) this.problems.push(problem);
   }
+}
+
+/**
+ * Pages and their parts from a folder, for quick work on pages alone: built anew (`npm run build`)
+ * they are tested without building the binary. Everything else, headers too, is the server's.
+ */
+async function pagesFrom(context: BrowserContext, folder: string | undefined): Promise<void> {
+  if (folder === undefined) return;
+  const file = (path: string) => (path.startsWith('/console') ? '/console.html' : path);
+  await context.route(/^[^?]*\/(console|assets)(\/|$)/, async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const path = join(folder, file(pathname));
+    if (!existsSync(path)) return route.fallback();
+    const document = await fetch(new URL('/console', route.request().url()));
+    const headers = { ...Object.fromEntries(document.headers), 'content-type': typeOf(path) };
+    await document.arrayBuffer();
+    for (const name of ['content-encoding', 'content-length'])
+      Reflect.deleteProperty(headers, name);
+    return route.fulfill({ status: 200, headers, body: await readFile(path) });
+  });
+}
+
+function typeOf(path: string): string {
+  const types: Record<string, string> = {
+    '.html': 'text/html; charset=utf-8',
+    '.js': 'text/javascript',
+    '.css': 'text/css',
+    '.json': 'application/json',
+    '.svg': 'image/svg+xml',
+  };
+  return types[extname(path)] ?? 'application/octet-stream';
 }
 
 /** What browsers say when the server is gone for a while. */

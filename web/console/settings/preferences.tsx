@@ -15,7 +15,16 @@ import {
 } from '../prefs.ts';
 import type { Shell } from '../shell.ts';
 import { ChosenKeysPanel } from './chosen-keys.tsx';
+import { QuietHoursPanel } from './quiet-hours.tsx';
 import type { PageProps } from './settings.tsx';
+
+/** What can be chosen; 0 is never. */
+const AWAY_MINUTES = [0, 5, 10, 15, 30, 60];
+
+function undoText(seconds: number): string {
+  if (seconds === 0) return 'Off: what you send goes at once.';
+  return `What you send waits ${seconds} s, and can be taken back until then.`;
+}
 
 interface ChoicesProps<Value extends string> {
   legend: string;
@@ -84,6 +93,40 @@ export function Preferences({ shell, commands }: PageProps): JSX.Element {
             ['list', 'The list'],
           ]}
         />
+        <label class="field">
+          Undo send
+          <input
+            type="range"
+            min="0"
+            max="10"
+            step="1"
+            value={prefs.undoS.value}
+            aria-valuetext={undoText(prefs.undoS.value)}
+            onInput={(event) => {
+              prefs.undoS.value = event.currentTarget.valueAsNumber;
+            }}
+          />
+          <small>{undoText(prefs.undoS.value)}</small>
+        </label>
+        <label class="field">
+          Set me away
+          <select
+            value={String(prefs.awayMin.value)}
+            onChange={(event) => {
+              prefs.awayMin.value = Number(event.currentTarget.value);
+            }}
+          >
+            {AWAY_MINUTES.map((minutes) => (
+              <option key={minutes} value={String(minutes)}>
+                {minutes === 0 ? 'Never by itself' : `After ${minutes} minutes without a touch`}
+              </option>
+            ))}
+          </select>
+          <small>
+            You are warned a minute before, and back with the next key. What you choose yourself
+            stays.
+          </small>
+        </label>
         <label class="check">
           <input
             type="checkbox"
@@ -99,6 +142,7 @@ export function Preferences({ shell, commands }: PageProps): JSX.Element {
         </label>
       </section>
       <AlertsPanel shell={shell} />
+      <QuietHoursPanel prefs={prefs} />
       <ChosenKeysPanel prefs={prefs} commands={commands} />
     </>
   );
