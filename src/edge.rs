@@ -17,6 +17,7 @@ pub mod commands;
 pub mod cookies;
 pub mod device;
 pub mod headers;
+pub mod cross_origin;
 pub mod time;
 pub mod opening;
 pub mod search;

@@ -22,13 +22,35 @@ const TOKEN_BYTES_MAX: usize = 160;
 /// The digest of a secret, as stored.
 pub type SecretDigest = [u8; 32];
 
+/// What nobody can guess.
+struct Secret([u8; SECRET_BYTES]);
+
+impl Secret {
+    /// Reads its text; `None` when that is none.
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?))
+    }
+
+    fn text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    fn digest(&self) -> SecretDigest {
+        Sha256::digest(self.0).into()
+    }
+
+    fn matches(&self, stored: &SecretDigest) -> bool {
+        self.digest().ct_eq(stored).into()
+    }
+}
+
 /// A visitor's credential.
 pub struct VisitorToken {
     /// Where the visitor belongs.
     pub tenant: TenantId,
     /// The visitor.
     pub visitor: VisitorId,
-    secret: [u8; SECRET_BYTES],
+    secret: Secret,
 }
 
 impl std::fmt::Debug for VisitorToken {
@@ -41,19 +63,19 @@ impl VisitorToken {
     /// A credential with that secret.
     #[must_use]
     pub const fn new(tenant: TenantId, visitor: VisitorId, secret: [u8; SECRET_BYTES]) -> Self {
-        Self { tenant, visitor, secret }
+        Self { tenant, visitor, secret: Secret(secret) }
     }
 
     /// A credential of which somebody says the secret as text; `None` when that is none.
     #[must_use]
     pub fn with_secret(tenant: TenantId, visitor: VisitorId, secret: &str) -> Option<Self> {
-        Some(Self { tenant, visitor, secret: secret_of(secret)? })
+        Some(Self { tenant, visitor, secret: Secret::parse(secret)? })
     }
 
     /// The secret alone, for whoever says the rest in another way.
     #[must_use]
     pub fn secret(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.secret)
+        self.secret.text()
     }
 
     /// Whether a token is a visitor's by its look.
@@ -78,13 +100,13 @@ impl VisitorToken {
     /// What is stored of it.
     #[must_use]
     pub fn digest(&self) -> SecretDigest {
-        Sha256::digest(self.secret).into()
+        self.secret.digest()
     }
 
     /// Whether this is the secret of that digest.
     #[must_use]
     pub fn matches(&self, stored: &SecretDigest) -> bool {
-        self.digest().ct_eq(stored).into()
+        self.secret.matches(stored)
     }
 }
 
@@ -94,7 +116,7 @@ pub struct Token {
     pub tenant: TenantId,
     /// Whom it is for: a person, or a key.
     pub owner: Uuid,
-    secret: [u8; SECRET_BYTES],
+    secret: Secret,
 }
 
 impl std::fmt::Debug for Token {
@@ -110,7 +132,7 @@ impl Token {
     ///
     /// When the system gives no random bytes.
     pub fn fresh(tenant: TenantId, owner: Uuid) -> Result<Self, directory::Error> {
-        Ok(Self { tenant, owner, secret: random()? })
+        Ok(Self { tenant, owner, secret: Secret(random()?) })
     }
 
     /// Reads a token; `None` when it is not of this shape.
@@ -122,7 +144,7 @@ impl Token {
         let mut parts = token.strip_prefix(prefix)?.splitn(3, '.');
         let tenant = parts.next().filter(|name| tenant::is_name(name))?;
         let owner = parts.next().and_then(canonical_id)?;
-        let secret = secret_of(parts.next()?)?;
+        let secret = Secret::parse(parts.next()?)?;
         Some(Self { tenant: TenantId(tenant.into()), owner, secret })
     }
 
@@ -135,29 +157,25 @@ impl Token {
     /// What is stored of it.
     #[must_use]
     pub fn digest(&self) -> SecretDigest {
-        Sha256::digest(self.secret).into()
+        self.secret.digest()
     }
 
     /// Whether this is the secret of that digest.
     #[must_use]
     pub fn matches(&self, stored: &SecretDigest) -> bool {
-        self.digest().ct_eq(stored).into()
+        self.secret.matches(stored)
     }
 
     /// Another secret, made from this one for one purpose: who has it does not have this one.
     #[must_use]
     pub fn derive(&self, purpose: &str) -> String {
-        let digest = Sha256::new().chain_update(purpose).chain_update(self.secret).finalize();
+        let digest = Sha256::new().chain_update(purpose).chain_update(self.secret.0).finalize();
         URL_SAFE_NO_PAD.encode(digest)
     }
 }
 
-fn write(prefix: &str, tenant: &TenantId, owner: Uuid, secret: &[u8; SECRET_BYTES]) -> String {
-    format!("{prefix}{tenant}.{owner}.{}", URL_SAFE_NO_PAD.encode(secret))
-}
-
-fn secret_of(text: &str) -> Option<[u8; SECRET_BYTES]> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+fn write(prefix: &str, tenant: &TenantId, owner: Uuid, secret: &Secret) -> String {
+    format!("{prefix}{tenant}.{owner}.{}", secret.text())
 }
 
 /// An id in the one spelling that we give out.
@@ -179,8 +197,8 @@ mod tests {
         let text = token().reveal();
         let read = VisitorToken::parse(&text).unwrap();
         assert_eq!(
-            (read.tenant, read.visitor, read.secret),
-            (token().tenant, token().visitor, token().secret)
+            (read.tenant, read.visitor, read.secret.0),
+            (token().tenant, token().visitor, token().secret.0)
         );
     }
 
@@ -189,7 +207,7 @@ mod tests {
         let stored = token().digest();
         assert!(token().matches(&stored));
         let mut other = token();
-        other.secret[31] ^= 1;
+        other.secret.0[31] ^= 1;
         assert!(!other.matches(&stored));
     }
 

@@ -1,6 +1,7 @@
 //! What a handler asks of its caller.
 
 use switchboard_domain::ids::DepartmentId;
+use switchboard_domain::permission::{self, Subject};
 use switchboard_domain::person::{AgentRef, Author, Principal, Role};
 
 use crate::auth::Identity;
@@ -43,6 +44,12 @@ pub fn change(doors: &Doors, identity: &Identity) -> Option<LastChange> {
     let (Principal::Agent(id) | Principal::Bot(id)) = *principal else { return None };
     let by = AgentRef { id, name: name.clone()? };
     Some(LastChange { by, at: doors.clock.now() })
+}
+
+/// Whether the caller may see a conversation.
+#[must_use]
+pub fn sees(doors: &Doors, identity: &Identity, subject: Subject<'_>) -> bool {
+    permission::sees(&identity.caller, doors.agents_see, departments(identity), subject)
 }
 
 /// The departments that the caller works in.

@@ -14,6 +14,7 @@ pub mod people;
 pub mod request;
 pub mod seat;
 pub mod socket_io;
+pub mod vocabulary;
 pub mod web_socket;
 pub mod phase5;
 pub mod fullmag;

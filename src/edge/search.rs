@@ -7,11 +7,10 @@ use std::sync::Arc;
 use switchboard_domain::card::Card;
 use switchboard_domain::ids::ConversationId;
 use switchboard_domain::intake::is_mail_address;
-use switchboard_domain::permission;
 use switchboard_domain::search::Query;
 use switchboard_store::{List, ListScope};
 
-use super::caller::departments;
+use super::caller::sees;
 use crate::auth::Identity;
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
@@ -47,22 +46,18 @@ pub async fn search(
         if idx % CARDS_PER_TURN == CARDS_PER_TURN - 1 {
             tokio::task::yield_now().await;
         }
-        if sees(doors, identity, &card) && query.finds(&card) {
+        if sees(doors, identity, card.sight()) && query.finds(&card) {
             found.push(card);
         }
     }
     for card in named(doors, identity, text.trim()).await? {
-        if sees(doors, identity, &card) && found.iter().all(|known| known.id != card.id) {
+        if sees(doors, identity, card.sight()) && found.iter().all(|known| known.id != card.id) {
             found.push(card);
         }
     }
     found.sort_by_key(|card| Reverse((card.last_at, card.id)));
     found.truncate(limit.min(FOUND_MAX));
     Ok(found)
-}
-
-fn sees(doors: &Doors, identity: &Identity, card: &Card) -> bool {
-    permission::sees(&identity.caller, doors.agents_see, departments(identity), card.sight())
 }
 
 /// What the whole text names exactly, open or not.
@@ -118,7 +113,7 @@ pub async fn of_address(
         let left = is_it(known.as_ref().and_then(|known| known.contact.email.as_deref()));
         let under = states.iter().filter(|state| left || is_it(state.visitor.email.as_deref()));
         let seen = under.map(|state| Arc::new(Card::of(state)));
-        cards.extend(seen.filter(|card| sees(doors, identity, card)));
+        cards.extend(seen.filter(|card| sees(doors, identity, card.sight())));
     }
     Ok(cards)
 }

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
 
-use tokio::time::{Duration, sleep};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use tokio::time::{Duration, sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
 use super::problem::Close;
@@ -13,6 +14,8 @@ use super::problem::Close;
 const STALLED_MAX: Duration = Duration::from_secs(15);
 /// How often a standing write looks whether the outlet has failed meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a goodbye may take.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Waits for a step of writing, until the client counts as too slow.
 ///
@@ -55,4 +58,19 @@ pub fn close_of(error: axum::Error) -> Close {
         Some(Error::Protocol(_)) => Close::NotWebSocket,
         Some(_) | None => Close::Gone,
     }
+}
+
+/// Says goodbye to whoever listens, and waits for the peer's own close, but not for long: that is
+/// what ends the exchange without a reset.
+pub async fn say_goodbye(mut socket: WebSocket, close: Close) {
+    let goodbye = async {
+        if close != Close::Gone {
+            let (code, reason) = close.row();
+            let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+            socket.send(Message::Close(Some(frame))).await?;
+        }
+        while let Some(Ok(_)) = socket.recv().await {}
+        Ok::<_, axum::Error>(())
+    };
+    let _nobody_listens = timeout(GOODBYE_WITHIN, goodbye).await;
 }

@@ -1,23 +1,20 @@
 //! What surrounds every answer of a dialect: its own list of origins, time, headers and counts.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use switchboard_domain::ids::TenantId;
 use tokio::time::{Instant, timeout};
 
 use crate::directory::origin::{Origin, Pattern};
+use crate::edge::cross_origin::{Page, REQUEST_WITHIN, is_preflight, preflight};
 use crate::edge::doors::Doors;
 use crate::edge::headers::secure;
 use crate::edge::problem::{Code, Problem};
-
-/// How long a request may take, with the longest long poll in it.
-const REQUEST_WITHIN: Duration = Duration::from_secs(40);
 
 /// Which pages may call a dialect.
 #[derive(Debug)]
@@ -89,54 +86,19 @@ async fn surround(
     let started = Instant::now();
     let doors = Arc::clone(&origins.doors);
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let named = request.headers().get_all(header::ORIGIN);
-    let origin = named.iter().next().cloned();
-    let is_one = named.iter().count() == 1;
-    let allowed = origin
-        .as_ref()
-        .map(|origin| is_one && origin.to_str().is_ok_and(|origin| origins.knows(origin)));
-    let mut response = match allowed {
-        Some(false) => (manner.0)(&Code::OriginRefused.into()),
-        Some(true) if is_preflight(&request) => preflight(),
+    let page = Page::of(request.headers(), |origin| origins.knows(origin));
+    let mut response = match page {
+        Page::Unknown => (manner.0)(&Code::OriginRefused.into()),
+        Page::Known(_) if is_preflight(&request) => preflight("Authorization, Content-Type"),
         _ if doors.is_draining() => (manner.0)(&Code::Draining.into()),
         _ => match timeout(REQUEST_WITHIN, next.run(request)).await {
             Ok(response) => response,
             Err(_) => (manner.0)(&Code::RequestTimeout.into()),
         },
     };
-    let status = response.status();
-    let headers = response.headers_mut();
-    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if let (Some(origin), Some(true)) = (origin, allowed)
-        && status != StatusCode::SWITCHING_PROTOCOLS
-    {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let credentials = HeaderValue::from_static("true");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, credentials);
-        let exposed = HeaderValue::from_static("Retry-After");
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-    }
-    secure(headers);
+    page.show(&mut response, "Retry-After");
+    secure(response.headers_mut());
     let route = route.as_ref().map(MatchedPath::as_str);
-    doors.metrics.requests.answered(route, status, started.elapsed());
-    response
-}
-
-fn is_preflight(request: &Request) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-fn preflight() -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type"),
-        (header::ACCESS_CONTROL_MAX_AGE, "600"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    doors.metrics.requests.answered(route, response.status(), started.elapsed());
     response
 }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -16,14 +16,14 @@ use serde::Serialize;
 use serde_json::Value;
 use switchboard_actors::delivery::Delivery;
 use switchboard_actors::subscriber::{self, Ended, Receiver};
-use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio::time::{Duration, Instant, sleep_until};
 
 use super::seat::{Places, Seat};
 use crate::auth::Identity;
 use crate::edge::doors::Doors;
 use crate::edge::limits::Bucket;
 use crate::edge::problem::{Close, Code, Problem};
-use crate::edge::writing::{close_of, pass};
+use crate::edge::writing::{close_of, pass, say_goodbye};
 
 /// Bytes of one frame: the longest text, escaped, in its envelope.
 const FRAME_BYTES_MAX: usize = 128 * 1024;
@@ -40,8 +40,6 @@ const BAD_FRAMES_MAX: u32 = 20;
 const BAD_FRAMES_WITHIN: Duration = Duration::from_secs(10);
 /// Deliveries told between two flushes.
 const BATCH_MAX: usize = 64;
-/// How long a goodbye may take.
-const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// One side of a connection: what a dialect makes of frames and of deliveries.
 pub trait Dialect: Sized + Send + 'static {
@@ -128,18 +126,8 @@ impl Link {
     }
 
     /// Says goodbye, if anybody listens.
-    async fn close(mut self, close: Close) {
-        let goodbye = async {
-            if close != Close::Gone {
-                let (code, reason) = close.row();
-                let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-                self.socket.send(Message::Close(Some(frame))).await?;
-            }
-            // The peer's own close is what ends the exchange without a reset.
-            while let Some(Ok(_)) = self.socket.recv().await {}
-            Ok::<_, axum::Error>(())
-        };
-        let _nobody_listens = timeout(CLOSE_WITHIN, goodbye).await;
+    async fn close(self, close: Close) {
+        say_goodbye(self.socket, close).await;
     }
 }
 

@@ -11,13 +11,13 @@ use switchboard_actors::{Done, Refusal};
 use switchboard_domain::card::Card as DomainCard;
 use switchboard_domain::conversation::{Rejection, Status};
 use switchboard_domain::ids::{ConversationId, DepartmentId, Seq, Timestamp, VisitorId};
-use switchboard_domain::permission;
+use switchboard_domain::permission::Subject;
 use switchboard_domain::person::{Principal, Role, Side};
 use switchboard_store::{ConversationKey, List, ListScope};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::caller;
+use super::caller::{self, sees};
 use super::commands;
 use super::extract::{Caller, Conversation, Json, Query};
 use super::wire::card::{Card, statuses_named};
@@ -142,11 +142,7 @@ pub async fn list(
         found.sort_by_key(|state| std::cmp::Reverse(state.last_public_at));
         found.truncate(limit);
     }
-    found.retain(|state| {
-        let subject = permission::Subject::of(state);
-        let departments = caller::departments(&identity);
-        permission::sees(&identity.caller, doors.agents_see, departments, subject)
-    });
+    found.retain(|state| sees(&doors, &identity, Subject::of(state)));
     let mut cards = Vec::with_capacity(found.len());
     for state in &found {
         let key = doors.key(&identity.tenant, state.id);

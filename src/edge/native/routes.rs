@@ -1,11 +1,10 @@
 //! The routes, and what every answer gets: CORS, headers, problems for what matches nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post, put};
@@ -17,16 +16,18 @@ use super::{
 };
 use crate::accounts::avatar::UPLOAD_BYTES_MAX;
 use crate::edge::assets;
+use crate::edge::cross_origin::{Page, REQUEST_WITHIN, is_preflight, preflight};
 use crate::edge::doors::Doors;
 use crate::edge::headers::secure;
 use crate::edge::problem::{Code, Problem};
 
 /// Bytes of a request's body: the longest text, escaped, and its envelope.
 const BODY_BYTES_MAX: usize = 128 * 1024;
-/// How long a request may take, with the longest long poll in it.
-const REQUEST_WITHIN: Duration = Duration::from_secs(40);
-/// How long browsers may remember a preflight, in seconds.
-const PREFLIGHT_SECONDS: &str = "600";
+/// Headers that pages may send.
+const SENT: &str =
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Switchboard-CSRF";
+/// Headers of answers that pages may read.
+const READ: &str = "ETag, Retry-After";
 
 /// All public routes.
 pub fn router(doors: Arc<Doors>) -> Router {
@@ -100,67 +101,27 @@ fn picture() -> DefaultBodyLimit {
 async fn around(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let origins = request.headers().get_all(header::ORIGIN);
-    let origin = origins.iter().next().cloned();
-    let is_one = origins.iter().count() == 1;
-    let allowed = origin
-        .as_ref()
-        .map(|origin| is_one && origin.to_str().is_ok_and(|origin| doors.knows_origin(origin)));
+    let page = Page::of(request.headers(), |origin| doors.knows_origin(origin));
     let is_api = request.uri().path().starts_with("/v1/");
     let is_for_all = route.as_ref().is_some_and(|route| route.as_str() == widgets::check::ROUTE);
-    let mut response = match allowed {
+    let mut response = match page {
         // Pages and scripts are for everybody; the API is for pages that are known.
-        Some(false) if is_api && !is_for_all => Problem::new(Code::OriginRefused).into_response(),
-        Some(true) if is_preflight(&request) => preflight(),
+        Page::Unknown if is_api && !is_for_all => Problem::new(Code::OriginRefused).into_response(),
+        Page::Known(_) if is_preflight(&request) => preflight(SENT),
         _ => match timeout(REQUEST_WITHIN, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::new(Code::RequestTimeout).into_response(),
         },
     };
-    let status = response.status();
-    let headers = response.headers_mut();
-    if is_api {
-        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        if !headers.contains_key(header::CACHE_CONTROL) {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
-        if is_for_all {
-            let anybody = HeaderValue::from_static("*");
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
-        } else if let (Some(origin), Some(true)) = (origin, allowed)
-            && status != StatusCode::SWITCHING_PROTOCOLS
-        {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            let credentials = HeaderValue::from_static("true");
-            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, credentials);
-            let exposed = HeaderValue::from_static("ETag, Retry-After");
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-        }
+    if is_for_all {
+        Page::No.show(&mut response, READ);
+        let anybody = HeaderValue::from_static("*");
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
+    } else if is_api {
+        page.show(&mut response, READ);
     }
-    secure(headers);
+    secure(response.headers_mut());
     let route = route.as_ref().map(MatchedPath::as_str);
-    doors.metrics.requests.answered(route, status, started.elapsed());
-    response
-}
-
-fn is_preflight(request: &Request) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-fn preflight() -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
-        (
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, \
-             X-Switchboard-CSRF",
-        ),
-        (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    doors.metrics.requests.answered(route, response.status(), started.elapsed());
     response
 }

@@ -9,14 +9,13 @@ use axum::http::HeaderMap;
 use switchboard_actors::answer::View;
 use switchboard_domain::conversation::{Command, Conversation, Priority, Resolution};
 use switchboard_domain::ids::{ConversationId, VisitorId};
-use switchboard_domain::permission;
 use switchboard_domain::person::{Principal, Side};
 use switchboard_store::ConversationKey;
 
 use super::Profile;
 use super::wire::{Kept, Message, Room, id_of};
 use crate::auth::Identity;
-use crate::edge::caller;
+use crate::edge::caller::{self, sees};
 use crate::edge::commands::{self, ask};
 use crate::edge::device::note_device;
 use crate::edge::dialect::history::{self, Line};
@@ -187,11 +186,7 @@ impl<'a> Desk<'a> {
     pub(super) async fn rooms(&self) -> Result<Vec<Room>, Problem> {
         self.require_support()?;
         let mut cards = self.doors.inbox.open_cards(&self.identity.tenant);
-        let departments = caller::departments(self.identity);
-        let agents_see = self.doors.agents_see;
-        cards.retain(|card| {
-            permission::sees(&self.identity.caller, agents_see, departments, card.sight())
-        });
+        cards.retain(|card| sees(self.doors, self.identity, card.sight()));
         cards.sort_by_key(|card| Reverse((card.last_at, card.id)));
         let mut rooms = Vec::new();
         for card in cards.iter().take(ROOMS_MAX) {

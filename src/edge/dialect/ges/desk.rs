@@ -12,7 +12,6 @@ use switchboard_domain::conversation::{
     Command, Contact, Conversation, Priority, Rating, Resolution, Status,
 };
 use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId};
-use switchboard_domain::permission::{self, Subject};
 use switchboard_domain::person::{Role, Side};
 use switchboard_domain::presence::Status as Presence;
 use switchboard_store::{ConversationKey, List, ListScope};
@@ -22,7 +21,7 @@ use super::wire::{Admin, Analytics, Chat, Message, is_online};
 use super::words::Wanted;
 use crate::auth::Identity;
 use crate::directory::Contact as Told;
-use crate::edge::caller::{self, require};
+use crate::edge::caller::{self, require, sees};
 use crate::edge::commands::{self, ask};
 use crate::edge::device::note_device;
 use crate::edge::dialect::caller::authenticate;
@@ -372,7 +371,9 @@ impl Desk<'_> {
             Some(name) => Some(commands::agent(self.doors, self.identity, name).await?.id),
             None => None,
         };
-        let holds = |card: &Card| filter.holds(card, agent) && self.sees(card.sight());
+        let holds = |card: &Card| {
+            filter.holds(card, agent) && sees(self.doors, self.identity, card.sight())
+        };
         let mut chats = Vec::new();
         let mut open = self.doors.inbox.open_cards(&self.identity.tenant);
         open.retain(|card| holds(card));
@@ -411,11 +412,6 @@ impl Desk<'_> {
             }
         }
         Ok(chats)
-    }
-
-    fn sees(&self, subject: Subject<'_>) -> bool {
-        let departments = caller::departments(self.identity);
-        permission::sees(&self.identity.caller, self.doors.agents_see, departments, subject)
     }
 
     /// The caller says to be there or not, and in which department.

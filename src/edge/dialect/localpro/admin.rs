@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use switchboard_domain::conversation::{Command, Conversation, Status, TransferTarget};
 use switchboard_domain::ids::ConversationId;
-use switchboard_domain::permission::{self, Subject};
+use switchboard_domain::permission::Subject;
 use switchboard_domain::person::{AgentRef, Principal, Role};
 use switchboard_store::{List, ListScope};
 
@@ -22,12 +22,13 @@ use super::label::no_session;
 use super::rest::{Refused, Write, done, files_later, has_files, listed};
 use super::wire::{AdminSession, Judgement, count, department, label_of};
 use super::{Localpro, words};
-use crate::edge::caller::{self, require};
+use crate::edge::caller::{self, require, sees};
 use crate::edge::commands;
 use crate::edge::dialect::people::id_of;
 use crate::edge::dialect::request::{
     self, Asked, BODY_BYTES_MAX, Doorway, Part, Said, not_served, not_spoken,
 };
+use crate::edge::dialect::vocabulary::asked;
 use crate::edge::doors::Doors;
 use crate::edge::opening::known_department;
 use crate::edge::problem::{Code, Problem};
@@ -114,11 +115,6 @@ impl Desk<'_> {
         }))
     }
 
-    fn sees(&self, subject: Subject<'_>) -> bool {
-        let departments = caller::departments(self.identity);
-        permission::sees(&self.identity.caller, self.doors.agents_see, departments, subject)
-    }
-
     /// Every session in sight, as far as lists go.
     async fn all(&self) -> Result<Vec<Arc<Conversation>>, Problem> {
         let tenant = &self.identity.tenant;
@@ -136,7 +132,9 @@ impl Desk<'_> {
             let page = self.doors.store.list(list).await?;
             let n_read = page.len();
             after = page.last().map(|last| (last.last_at, last.id));
-            let seen = page.into_iter().filter(|state| self.sees(Subject::of(state)));
+            let seen = page
+                .into_iter()
+                .filter(|state| sees(self.doors, self.identity, Subject::of(state)));
             found.extend(seen.map(Arc::new));
             if n_read < PER_PAGE || found.len() >= LOOKED_AT_MAX {
                 break;
@@ -148,7 +146,7 @@ impl Desk<'_> {
         for card in self.doors.inbox.open_cards(tenant) {
             let known = by_id.get(&card.id).copied();
             let is_newer = known.is_none_or(|idx| found[idx].last_at < card.last_at);
-            if is_newer && self.sees(card.sight()) {
+            if is_newer && sees(self.doors, self.identity, card.sight()) {
                 let state = self.look(card.id).await?;
                 match known {
                     Some(idx) => found[idx] = state,
@@ -183,15 +181,8 @@ async fn sessions(
 ) -> Answer<Value> {
     let desk = caller.at(&doors)?;
     let page = Page::new(filter.page, filter.limit, SESSIONS)?;
-    let unknown = |what: &str| Problem::with(Code::Invalid, format!("there is no such {what}"));
-    let status = match filter.status.as_deref() {
-        None => None,
-        Some(word) => Some(words::status_named(word).ok_or_else(|| unknown("status"))?),
-    };
-    let priority = match filter.priority.as_deref() {
-        None => None,
-        Some(word) => Some(words::priority_named(word).ok_or_else(|| unknown("priority"))?),
-    };
+    let status = asked("status", filter.status.as_deref(), words::status_named)?;
+    let priority = asked("priority", filter.priority.as_deref(), words::priority_named)?;
     if let Some(id) = filter.department.as_deref() {
         known_department(&doors, &caller.identity.tenant, id.to_owned()).await?;
     }
@@ -338,16 +329,10 @@ async fn change(
 ) -> Answer<Value> {
     let desk = caller.at(&doors)?;
     // All is understood before the first is done.
-    let unknown = |what: &str| Problem::with(Code::Invalid, format!("there is no such {what}"));
     let mut wanted = Vec::new();
-    let status = match change.status.as_deref() {
-        None => None,
-        Some(word) => Some(words::status_named(word).ok_or_else(|| unknown("status"))?),
-    };
-    if let Some(word) = change.priority.as_deref() {
-        let priority = words::priority_named(word).ok_or_else(|| unknown("priority"))?;
-        wanted.push(Command::Prioritise { priority });
-    }
+    let status = asked("status", change.status.as_deref(), words::status_named)?;
+    let priority = asked("priority", change.priority.as_deref(), words::priority_named)?;
+    wanted.extend(priority.map(|priority| Command::Prioritise { priority }));
     if let Some(id) = change.department.as_deref() {
         let tenant = &caller.identity.tenant;
         let department = known_department(&doors, tenant, id.to_owned()).await?;

@@ -3,38 +3,40 @@
 use switchboard_domain::conversation::{Priority, Status};
 use switchboard_domain::person::{Principal, Side};
 
-const STATUSES: [(Status, &str); 4] = [
+use crate::edge::dialect::vocabulary::Words;
+
+const STATUSES: Words<Status> = Words(&[
     (Status::Waiting, "pending"),
     (Status::Active, "active"),
     (Status::Closed, "closed"),
     (Status::Archived, "archived"),
-];
+]);
 
 /// The word for a status.
 pub(super) fn status(status: Status) -> &'static str {
-    STATUSES.iter().find(|(known, _)| *known == status).map_or("", |(_, word)| word)
+    STATUSES.word(status)
 }
 
 /// The status of a word.
 pub(super) fn status_named(word: &str) -> Option<Status> {
-    STATUSES.iter().find(|(_, known)| *known == word).map(|(status, _)| *status)
+    STATUSES.named(word)
 }
 
-const PRIORITIES: [(Priority, &str); 4] = [
+const PRIORITIES: Words<Priority> = Words(&[
     (Priority::Low, "low"),
     (Priority::Medium, "medium"),
     (Priority::High, "high"),
     (Priority::Urgent, "urgent"),
-];
+]);
 
 /// The word for a priority.
 pub(super) fn priority(priority: Priority) -> &'static str {
-    PRIORITIES.iter().find(|(known, _)| *known == priority).map_or("", |(_, word)| word)
+    PRIORITIES.word(priority)
 }
 
 /// The priority of a word.
 pub(super) fn priority_named(word: &str) -> Option<Priority> {
-    PRIORITIES.iter().find(|(_, known)| *known == word).map(|(priority, _)| *priority)
+    PRIORITIES.named(word)
 }
 
 /// The word for who wrote a message.
@@ -52,10 +54,10 @@ mod tests {
 
     #[test]
     fn every_word_is_read_as_it_is_written() {
-        for (known, word) in STATUSES {
+        for &(known, word) in STATUSES.0 {
             assert_eq!((status_named(word), status(known)), (Some(known), word));
         }
-        for (known, word) in PRIORITIES {
+        for &(known, word) in PRIORITIES.0 {
             assert_eq!((priority_named(word), priority(known)), (Some(known), word));
         }
         for word in ["", "waiting", "Closed"] {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use switchboard_domain::conversation::{Command, Conversation, Resolution, Status};
+use switchboard_domain::conversation::{Command, Conversation, Priority, Resolution, Status};
 use switchboard_domain::ids::{ConversationId, Number};
 use switchboard_domain::limit::{CAPACITY_MAX, CAPACITY_MIN};
-use switchboard_domain::permission::{self, Subject};
+use switchboard_domain::permission::Subject;
 use switchboard_domain::person::{AgentRef, Principal, Role, Side};
 use switchboard_store::{ConversationKey, List, ListScope};
 
@@ -20,10 +20,11 @@ use super::wire::{
 use super::words;
 use crate::auth::Identity;
 use crate::directory::{PAGE_MAX, Person};
-use crate::edge::caller::{self, require};
+use crate::edge::caller::{self, require, sees};
 use crate::edge::commands::{self, ask};
 use crate::edge::device::note_device;
 use crate::edge::dialect::history::{self, Line};
+use crate::edge::dialect::vocabulary::asked;
 use crate::edge::doors::Doors;
 use crate::edge::numbers::name_of;
 use crate::edge::opening::{self, Opening};
@@ -114,9 +115,8 @@ impl Desk<'_> {
         let Principal::Visitor(visitor) = self.identity.caller.author.principal else {
             return Err(Problem::with(Code::Forbidden, "chats are started by customers"));
         };
-        let priority = start.priority.as_deref().unwrap_or("medium");
-        let priority = words::priority_named(priority)
-            .ok_or_else(|| Problem::with(Code::Invalid, "there is no such priority"))?;
+        let priority = asked("priority", start.priority.as_deref(), words::priority_named)?;
+        let priority = priority.unwrap_or(Priority::Medium);
         let tenant = &self.identity.tenant;
         let contact = opening::contact(self.doors, tenant, visitor).await?;
         let mut context = BTreeMap::new();
@@ -231,18 +231,15 @@ impl Desk<'_> {
     /// The sessions of one status, or with `None` what waits and what the caller has.
     pub(super) async fn sessions(&self, status: Option<&str>) -> Result<Vec<Session>, Problem> {
         let me = caller::agent(self.identity)?.id;
-        let statuses = match status {
-            None => &[Status::Waiting, Status::Active],
-            Some(word) => words::statuses_named(word)
-                .ok_or_else(|| Problem::with(Code::Invalid, "there is no such status"))?,
-        };
+        let statuses = asked("status", status, words::statuses_named)?;
+        let statuses = statuses.unwrap_or(&[Status::Waiting, Status::Active]);
         let mut states = Vec::new();
         if statuses.iter().any(|status| status.is_open()) {
             let mut cards = self.doors.inbox.open_cards(&self.identity.tenant);
             cards.retain(|card| {
                 statuses.contains(&card.status)
                     && (card.status == Status::Waiting || card.agent == Some(me))
-                    && self.sees(card.sight())
+                    && sees(self.doors, self.identity, card.sight())
             });
             cards.sort_by_key(|card| (card.created_at, card.id));
             for card in cards.iter().take(SESSIONS_MAX) {
@@ -255,7 +252,9 @@ impl Desk<'_> {
         } else {
             let list = self.list(statuses, ListScope::All, SESSIONS_MAX);
             let found = self.doors.store.list(list).await?;
-            let seen = found.into_iter().filter(|state| self.sees(Subject::of(state)));
+            let seen = found
+                .into_iter()
+                .filter(|state| sees(self.doors, self.identity, Subject::of(state)));
             states.extend(seen.map(Arc::new));
         }
         let mut sessions = Vec::with_capacity(states.len());
@@ -263,11 +262,6 @@ impl Desk<'_> {
             sessions.push(self.shown(state).await?);
         }
         Ok(sessions)
-    }
-
-    fn sees(&self, subject: Subject<'_>) -> bool {
-        let departments = caller::departments(self.identity);
-        permission::sees(&self.identity.caller, self.doors.agents_see, departments, subject)
     }
 
     fn list(&self, statuses: &[Status], scope: ListScope, limit: usize) -> List {
@@ -308,7 +302,9 @@ impl Desk<'_> {
             .unwrap_or(state.created_at);
         let mut others =
             doors.store.list(self.list(&[], ListScope::Visitor(visitor), PER_PAGE)).await?;
-        others.retain(|other| other.id != state.id && self.sees(Subject::of(other)));
+        others.retain(|other| {
+            other.id != state.id && sees(self.doors, self.identity, Subject::of(other))
+        });
         let n_tickets = others.iter().filter(|other| other.ticket.is_some()).count();
         let contact = known.map(|known| known.contact).unwrap_or_default();
         let text = |text: Option<Arc<str>>| text.map(|text| (*text).to_owned());
@@ -338,7 +334,7 @@ impl Desk<'_> {
             ..self.list(statuses, ListScope::All, PER_PAGE)
         };
         for card in self.doors.inbox.open_cards(&self.identity.tenant) {
-            if !self.sees(card.sight()) {
+            if !sees(self.doors, self.identity, card.sight()) {
                 continue;
             }
             if card.status == Status::Waiting {
@@ -360,7 +356,7 @@ impl Desk<'_> {
                 let mut n_today = 0;
                 for state in today {
                     n_today += 1;
-                    if !self.sees(Subject::of(state)) {
+                    if !sees(self.doors, self.identity, Subject::of(state)) {
                         continue;
                     }
                     if state.closed_at.is_some_and(|at| at.0 >= midnight) {

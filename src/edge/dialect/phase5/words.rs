@@ -4,6 +4,8 @@ use switchboard_domain::conversation::{Priority, Resolution, Status};
 use switchboard_domain::person::{Principal, Side};
 use switchboard_domain::presence::Status as Presence;
 
+use crate::edge::dialect::vocabulary::Words;
+
 /// The word for a status. What is archived is closed here.
 pub(super) const fn status(status: Status) -> &'static str {
     match status {
@@ -23,38 +25,38 @@ pub(super) fn statuses_named(word: &str) -> Option<&'static [Status]> {
     })
 }
 
-const PRIORITIES: [(Priority, &str); 4] = [
+const PRIORITIES: Words<Priority> = Words(&[
     (Priority::Low, "low"),
     (Priority::Medium, "medium"),
     (Priority::High, "high"),
     (Priority::Urgent, "urgent"),
-];
+]);
 
 /// The word for a priority.
 pub(super) fn priority(priority: Priority) -> &'static str {
-    PRIORITIES.iter().find(|(known, _)| *known == priority).map_or("", |(_, word)| word)
+    PRIORITIES.word(priority)
 }
 
 /// The priority of a word.
 pub(super) fn priority_named(word: &str) -> Option<Priority> {
-    PRIORITIES.iter().find(|(_, known)| *known == word).map(|(priority, _)| *priority)
+    PRIORITIES.named(word)
 }
 
-const PRESENCES: [(Presence, &str); 4] = [
+const PRESENCES: Words<Presence> = Words(&[
     (Presence::Online, "online"),
     (Presence::Offline, "offline"),
     (Presence::Busy, "busy"),
     (Presence::Away, "away"),
-];
+]);
 
 /// The word for an availability.
 pub(super) fn presence(presence: Presence) -> &'static str {
-    PRESENCES.iter().find(|(known, _)| *known == presence).map_or("", |(_, word)| word)
+    PRESENCES.word(presence)
 }
 
 /// The availability of a word.
 pub(super) fn presence_named(word: &str) -> Option<Presence> {
-    PRESENCES.iter().find(|(_, known)| *known == word).map(|(presence, _)| *presence)
+    PRESENCES.named(word)
 }
 
 /// The word for who wrote a message.
@@ -83,10 +85,10 @@ mod tests {
         for known in [Status::Waiting, Status::Active, Status::Closed, Status::Archived] {
             assert!(statuses_named(status(known)).unwrap().contains(&known));
         }
-        for (known, word) in PRIORITIES {
+        for &(known, word) in PRIORITIES.0 {
             assert_eq!(priority_named(priority(known)), Some(known), "{word}");
         }
-        for (known, word) in PRESENCES {
+        for &(known, word) in PRESENCES.0 {
             assert_eq!(presence_named(presence(known)), Some(known), "{word}");
         }
         for word in ["", "waiting", "PENDING"] {

@@ -12,7 +12,7 @@ use switchboard_domain::conversation::{
     Body, Command, Conversation, Priority, Resolution, Status, Stream, TransferTarget,
 };
 use switchboard_domain::ids::{ConversationId, Seq};
-use switchboard_domain::permission::{self, Subject};
+use switchboard_domain::permission::Subject;
 use switchboard_domain::person::{Principal, Role, Side};
 use switchboard_store::{ConversationKey, List, ListScope, Range};
 
@@ -21,11 +21,12 @@ use super::words::Standing;
 use crate::auth::Identity;
 use crate::directory::Contact;
 use crate::directory::widget::Address;
-use crate::edge::caller::{self, require};
+use crate::edge::caller::{self, require, sees};
 use crate::edge::commands::{self, ask};
 use crate::edge::device::note_device;
 use crate::edge::dialect::history::{self, Line};
 use crate::edge::dialect::people::id_of;
+use crate::edge::dialect::vocabulary::asked;
 use crate::edge::doors::Doors;
 use crate::edge::opening::{self, Outbound, To, Wish, Written};
 use crate::edge::problem::{Code, Problem};
@@ -257,13 +258,7 @@ impl Desk<'_> {
 
     /// The sessions that a filter leaves, the newest activity first.
     pub(super) async fn sessions(&self, filter: Filter) -> Result<Vec<Session>, Problem> {
-        let standing = match filter.status.as_deref() {
-            None => None,
-            Some(word) => Some(
-                Standing::named(word)
-                    .ok_or_else(|| Problem::with(Code::Invalid, "there is no such status"))?,
-            ),
-        };
+        let standing = asked("status", filter.status.as_deref(), Standing::named)?;
         let limit = filter.limit.unwrap_or(SESSIONS);
         if !(1..=SESSIONS_MAX).contains(&limit) {
             let words = format!("limit must be 1 to {SESSIONS_MAX}");
@@ -364,7 +359,7 @@ impl Desk<'_> {
                     ListScope::Agent(agent) => card.agent == Some(agent),
                     ListScope::Visitor(visitor) => card.visitor == visitor,
                 };
-                status && scope && self.sees(card.sight())
+                status && scope && sees(self.doors, self.identity, card.sight())
             });
             cards.sort_by_key(|card| Reverse((card.last_at, card.id)));
             for card in cards.iter().take(limit) {
@@ -383,16 +378,11 @@ impl Desk<'_> {
             for state in self.doors.store.list(list).await? {
                 // What the list has as ended may be open again, and then was found already.
                 let is_new = found.iter().all(|known: &Arc<Conversation>| known.id != state.id);
-                if is_new && self.sees(Subject::of(&state)) {
+                if is_new && sees(self.doors, self.identity, Subject::of(&state)) {
                     found.push(Arc::new(state));
                 }
             }
         }
         Ok(found)
-    }
-
-    fn sees(&self, subject: Subject<'_>) -> bool {
-        let departments = caller::departments(self.identity);
-        permission::sees(&self.identity.caller, self.doors.agents_see, departments, subject)
     }
 }

@@ -3,6 +3,8 @@
 use switchboard_domain::conversation::{Conversation, Priority, Status};
 use switchboard_domain::person::{Principal, Side};
 
+use crate::edge::dialect::vocabulary::Words;
+
 /// How a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -16,12 +18,12 @@ pub(super) enum Standing {
     Ended,
 }
 
-const STANDINGS: [(Standing, &str); 4] = [
+const STANDINGS: Words<Standing> = Words(&[
     (Standing::Waiting, "waiting"),
     (Standing::Active, "active"),
     (Standing::Transferred, "transferred"),
     (Standing::Ended, "ended"),
-];
+]);
 
 impl Standing {
     /// Of a conversation.
@@ -36,12 +38,12 @@ impl Standing {
 
     /// The word for it.
     pub(super) fn word(self) -> &'static str {
-        STANDINGS.iter().find(|(known, _)| *known == self).map_or("", |(_, word)| word)
+        STANDINGS.word(self)
     }
 
     /// That of a word.
     pub(super) fn named(word: &str) -> Option<Self> {
-        STANDINGS.iter().find(|(_, known)| *known == word).map(|(standing, _)| *standing)
+        STANDINGS.named(word)
     }
 }
 
@@ -70,7 +72,7 @@ mod tests {
 
     #[test]
     fn every_word_is_read_as_it_is_written() {
-        for (standing, word) in STANDINGS {
+        for &(standing, word) in STANDINGS.0 {
             assert_eq!((Standing::named(word), standing.word()), (Some(standing), word));
         }
         for word in ["", "closed", "ACTIVE"] {

@@ -1,17 +1,13 @@
 //! Writing to a socket whose other end may have stopped reading.
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes};
+use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
 use futures_util::SinkExt;
-use tokio::time::{Duration, timeout};
 
 use super::super::wire::Codec;
 use super::{Connection, kind};
 use crate::edge::problem::Close;
-use crate::edge::writing::pass;
-
-/// How long a goodbye may take.
-const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+use crate::edge::writing::{pass, say_goodbye};
 
 impl Connection {
     /// Puts a frame before the socket; [`flush`](Self::flush) sends what was put.
@@ -42,20 +38,10 @@ impl Connection {
     }
 
     /// Says goodbye, if anybody listens.
-    pub(super) async fn close(mut self: Box<Self>, close: Close) {
+    pub(super) async fn close(self: Box<Self>, close: Close) {
         tracing::debug!(connection = %self.id, ?close, "a connection ends");
         let principal = self.identity.caller.author.principal;
         self.doors.metrics.streams.ended(kind(principal), close.row().0);
-        let goodbye = async {
-            if close != Close::Gone {
-                let (code, reason) = close.row();
-                let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-                self.socket.send(Message::Close(Some(frame))).await?;
-            }
-            // The peer's own close is what ends the exchange without a reset.
-            while let Some(Ok(_)) = self.socket.recv().await {}
-            Ok::<_, axum::Error>(())
-        };
-        let _nobody_listens = timeout(CLOSE_WITHIN, goodbye).await;
+        say_goodbye(self.socket, close).await;
     }
 }

@@ -10,13 +10,13 @@ use serde::Serialize;
 use switchboard_domain::card::Card as DomainCard;
 use switchboard_domain::conversation::Conversation as DomainConversation;
 use switchboard_domain::ids::{ConversationId, VisitorId};
-use switchboard_domain::permission;
+use switchboard_domain::permission::Subject;
 use switchboard_domain::person::{Role, Side};
 use switchboard_domain::trail::Page as TrailPage;
 use switchboard_store::{List, ListScope};
 use utoipa::ToSchema;
 
-use super::super::caller::{departments, require};
+use super::super::caller::{require, sees};
 use super::super::extract::{Caller, Conversation};
 use super::super::wire::card::Card;
 use super::super::wire::incoming::LIMIT_MAX;
@@ -185,10 +185,6 @@ async fn others(
         limit: LIMIT_MAX,
     };
     let mut found = doors.store.list(list).await?;
-    found.retain(|state| {
-        let subject = permission::Subject::of(state);
-        state.id != this
-            && permission::sees(&identity.caller, doors.agents_see, departments(identity), subject)
-    });
+    found.retain(|state| state.id != this && sees(doors, identity, Subject::of(state)));
     Ok(found)
 }
