@@ -5,8 +5,10 @@
  * lengthens it. And what it takes to open a conversation, and to see what a key does.
  */
 
-import type { CDPSession, Page, WebSocketRoute } from 'playwright-core';
-import { expect, test } from 'vitest';
+import type { CDPSession, Page } from 'playwright-core';
+import { expect, onTestFinished, test } from 'vitest';
+import type { WebSocket } from 'ws';
+import { Front } from './kit/front.ts';
 import { Guest } from './kit/guest.ts';
 import { Agent, picture } from './kit/people.ts';
 import { setStage } from './kit/stage.ts';
@@ -52,16 +54,22 @@ function cardAt(idx: number, at: number, unread: number): object {
   };
 }
 
-/** Plays the server of the stream; answers with a function that changes one conversation more. */
-async function play(page: Page): Promise<(n: number) => void> {
-  const sockets: { socket: WebSocketRoute; ref: string; version: number }[] = [];
+/** The server of the stream, and what changes some conversations more. */
+interface Played {
+  front: Front;
+  change(n: number): void;
+}
+
+/** Plays the server of the stream, on a socket like any other: nothing of it runs in the page. */
+async function play(server: string): Promise<Played> {
+  const sockets: { socket: WebSocket; ref: string; version: number }[] = [];
   const cards = Array.from({ length: CONVERSATIONS }, (_, idx) => ({
     at: START + idx * 1_000,
     unread: 1,
   }));
-  await page.routeWebSocket('**/v1/stream', (socket) => {
+  const front = await Front.start(server, (socket) => {
     const say = (frame: object) => socket.send(JSON.stringify(frame));
-    socket.onMessage((message) => {
+    socket.on('message', (message) => {
       const frame = JSON.parse(String(message));
       if (frame.type === 'hello') {
         say({
@@ -81,7 +89,7 @@ async function play(page: Page): Promise<(n: number) => void> {
     });
   });
   let now = START + CONVERSATIONS * 1_000;
-  return (n) => {
+  const change = (n: number) => {
     const changes = Array.from({ length: n }, () => {
       const idx = Math.floor(Math.random() * CONVERSATIONS);
       const card = cards[idx] ?? { at: 0, unread: 0 };
@@ -98,6 +106,7 @@ async function play(page: Page): Promise<(n: number) => void> {
       );
     }
   };
+  return { front, change };
 }
 
 /** Collects the length of frames, and how many rows are in the document. */
@@ -137,6 +146,27 @@ function record(name: string, figures: object): void {
   process.stdout.write(`${name}: ${JSON.stringify(figures)}\n`);
 }
 
+/** What the page's own thread has done, whoever else uses the machine. */
+async function workMs(session: CDPSession): Promise<Record<string, number>> {
+  const { metrics } = await session.send('Performance.getMetrics');
+  const of = (wanted: string) =>
+    1_000 * (metrics.find(({ name }) => name === `${wanted}Duration`)?.value ?? 0);
+  return { all: of('Task'), script: of('Script'), style: of('RecalcStyle'), layout: of('Layout') };
+}
+
+/** What was done since, for each of so many times. */
+function since(
+  before: Record<string, number>,
+  now: Record<string, number>,
+  times = 1,
+): Record<string, number> {
+  const each = ([name, ms]: [string, number]): [string, number] => [
+    name,
+    Math.round((10 * (ms - (before[name] ?? 0))) / times) / 10,
+  ];
+  return Object.fromEntries(Object.entries(now).map(each));
+}
+
 async function heapBytes(session: CDPSession): Promise<number> {
   await session.send('HeapProfiler.collectGarbage');
   const { usedSize } = await session.send('Runtime.getHeapUsage');
@@ -145,8 +175,9 @@ async function heapBytes(session: CDPSession): Promise<number> {
 
 test('ten thousand rows and fifty changes a second: few nodes, even frames, a flat heap', async () => {
   const page = await (await stage.profile()).context.newPage();
-  const change = await play(page);
-  await page.goto(`${stage.server.address}/console`);
+  const { front, change } = await play(stage.server.address);
+  onTestFinished(() => front.stop());
+  await page.goto(`${front.address}/console`);
   await page.getByRole('button', { name: /Continue as Ada/ }).click();
   const list = page.getByRole('region', { name: 'Conversations' });
   await list.getByRole('button', { name: /^All/ }).click();
@@ -161,12 +192,8 @@ test('ten thousand rows and fifty changes a second: few nodes, even frames, a fl
     await page.waitForTimeout(100);
   }
   const before = await heapBytes(session);
-  const busyS = async () => {
-    const { metrics } = await session.send('Performance.getMetrics');
-    return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0;
-  };
   await watchFrames(page);
-  const busyBefore = await busyS();
+  const workBefore = await workMs(session);
   const from = Date.now();
   for (let tick = 0; Date.now() - from < SECONDS * 1_000; tick += 1) {
     change(CHANGES_A_SECOND / 10);
@@ -179,7 +206,8 @@ test('ten thousand rows and fifty changes a second: few nodes, even frames, a fl
     await page.waitForTimeout(Math.max(0, from + (tick + 1) * 100 - Date.now()));
   }
   const seconds = (Date.now() - from) / 1_000;
-  const busy = ((await busyS()) - busyBefore) / seconds;
+  const work = since(workBefore, await workMs(session));
+  const busy = (work.all ?? 0) / 1_000 / seconds;
   const { frames, nodes } = await seenIn(page);
   const grown = (await heapBytes(session)) - before;
   await picture(page, 'list-10k');
@@ -201,6 +229,7 @@ test('ten thousand rows and fifty changes a second: few nodes, even frames, a fl
     fps_at_a_quarter: Math.round(slow.length / slowSeconds),
     frame_ms_at_a_quarter: spread(slow),
     main_thread_busy: `${Math.round(busy * 100)} %`,
+    main_thread_ms: work,
     list_nodes_max: nodes,
     heap_mb: Math.round(before / 1_048_576),
     heap_grown_kb: Math.round(grown / 1_024),
@@ -250,9 +279,13 @@ test('a conversation opens, and a key shows what it does: how long it takes is w
         }),
       [`/console/c/${id}`, last],
     );
+  const session = await ada.page.context().newCDPSession(ada.page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
   const [first, again]: [number[], number[]] = [[], []];
   for (const guest of guests) first.push(await open(guest));
+  const beforeAgain = await workMs(session);
   for (const guest of guests) again.push(await open(guest));
+  const openWork = since(beforeAgain, await workMs(session), guests.length);
   // From the key to the task after the next frame, with the list changing its open row.
   await ada.page.evaluate(() => {
     const keys: number[] = [];
@@ -262,14 +295,18 @@ test('a conversation opens, and a key shows what it does: how long it takes is w
     document.addEventListener('keydown', time, { capture: true });
   });
   await ada.heading.focus();
+  const beforeKeys = await workMs(session);
+  const keys = () => ada.page.evaluate(() => (window as unknown as { keys: number[] }).keys);
   for (let press = 0; press < PRESSES; press += 1) {
     await ada.page.keyboard.press(press % 2 === 0 ? 'k' : 'j');
+    // As somebody does who looks: not before the last one shows.
+    await expect.poll(async () => (await keys()).length, { interval: 30 }).toBe(press + 1);
   }
-  const keys = () => ada.page.evaluate(() => (window as unknown as { keys: number[] }).keys);
-  await expect.poll(async () => (await keys()).length).toBe(PRESSES);
   record('console', {
     open_first_ms: spread(first),
     open_again_ms: spread(again),
     key_to_paint_ms: spread(await keys()),
+    main_thread_ms_per_open: openWork,
+    main_thread_ms_per_key: since(beforeKeys, await workMs(session), PRESSES),
   });
 });

@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals-core';
 import { Client } from './client.ts';
-import type { Reading } from './conversation.ts';
+import type { Conversation, Reading } from './conversation.ts';
 import type {
   AgentPresence,
   AgentRef,
@@ -17,6 +17,8 @@ import { View } from './views.ts';
 
 /** As many as the server remembers. */
 const STEPS_MAX = 20;
+/** Conversations just left, which are shown at once when somebody comes back. */
+const RESTING_MAX = 12;
 
 export class AgentClient extends Client {
   /** Agents by id. */
@@ -28,7 +30,28 @@ export class AgentClient extends Client {
   readonly pages = signal<ReadonlyMap<string, readonly PageFrame[]>>(new Map());
 
   readonly #views = new Set<View>();
+  /** What was left on this connection, the oldest first, with all that is known of it. */
+  readonly #resting = new Map<string, Conversation>();
   #viewing: string | null = null;
+
+  /** One that was left a moment ago has its transcript; what was said since comes after it. */
+  override follow(id: string): Conversation {
+    const rested = this.#resting.get(id);
+    if (rested === undefined || this.conversations.has(id)) return super.follow(id);
+    this.#resting.delete(id);
+    this.conversations.set(id, rested);
+    if (this.link.peek().state === 'ready') rested.subscribe(false);
+    return rested;
+  }
+
+  override unfollow(id: string): void {
+    const left = this.conversations.get(id);
+    super.unfollow(id);
+    if (left === undefined || left.refused.peek() !== null) return;
+    this.#resting.set(id, left);
+    const [oldest] = this.#resting.keys();
+    if (oldest !== undefined && this.#resting.size > RESTING_MAX) this.#resting.delete(oldest);
+  }
 
   watch(query: ViewQuery, sort: ViewSort, limit: number): View {
     const view = new View({
@@ -67,6 +90,8 @@ export class AgentClient extends Client {
 
   protected override ready(): void {
     this.viewers.value = new Map();
+    // Another connection may be to a server that knows another history.
+    this.#resting.clear();
     if (this.#viewing !== null) this.transmit({ type: 'viewing', conversation: this.#viewing });
     for (const view of this.#views) view.watch();
   }

@@ -522,3 +522,45 @@ test('under any loss, doubling, reordering and cutting: everything once and in o
     expect(waiting(tab), where).toEqual([]);
   }
 }, 60_000);
+
+test('a conversation that was left is shown at once again, and what was said since comes after it', async () => {
+  const world = makeWorld();
+  world.server.write(CHAT, 'one');
+  const tab = await openTab(world);
+  shown(tab);
+  await world.clock.pass(100);
+  expect(shown(tab)).toEqual(['one']);
+  tab.client.unfollow(CHAT);
+  world.server.write(CHAT, 'two');
+  await world.clock.pass(100);
+  // Before the server has said anything.
+  expect(shown(tab)).toEqual(['one']);
+  await world.clock.pass(100);
+  expect(shown(tab)).toEqual(['one', 'two']);
+  const asked = world.server.received.flatMap((frame) =>
+    frame.type === 'subscribe' && frame.stream === undefined ? [frame.after] : [],
+  );
+  expect(asked).toEqual([null, 1]);
+});
+
+test('of conversations that were left a few are kept, and none over a new connection', async () => {
+  const world = makeWorld();
+  const tab = await openTab(world);
+  const chats = Array.from({ length: 14 }, (_, n) => `chat ${n}`);
+  for (const chat of chats) {
+    world.server.write(chat, 'hello');
+    tab.client.follow(chat);
+    await world.clock.pass(100);
+    tab.client.unfollow(chat);
+  }
+  const held = (chat: string) => {
+    const known = tab.client.follow(chat).timeline.peek().length;
+    tab.client.unfollow(chat);
+    return known;
+  };
+  expect([held('chat 0'), held('chat 13')]).toEqual([0, 1]);
+  world.server.cut();
+  await world.clock.pass(60_000);
+  expect(tab.client.link.peek().state).toBe('ready');
+  expect(held('chat 13')).toBe(0);
+});

@@ -44,7 +44,7 @@ export class Client {
   readonly #options: ClientOptions;
   readonly #connection: Connection;
   readonly #commands: Commands;
-  readonly #conversations = new Map<string, Conversation>();
+  protected readonly conversations = new Map<string, Conversation>();
   readonly #device: Device;
   #page: (ClientFrame & { type: 'page' }) | null = null;
 
@@ -62,7 +62,7 @@ export class Client {
         this.principal.value = frame.principal;
         this.textBytes.value = frame.limits.text_bytes;
         if (this.#page !== null) this.transmit(this.#page);
-        for (const conversation of this.#conversations.values()) conversation.subscribe(afresh);
+        for (const conversation of this.conversations.values()) conversation.subscribe(afresh);
         this.ready();
         this.#commands.connected();
         this.outbox.connected(frame.limits.unacked);
@@ -116,7 +116,7 @@ export class Client {
 
   /** Follows a conversation from now on. */
   follow(id: string): Conversation {
-    const known = this.#conversations.get(id);
+    const known = this.conversations.get(id);
     if (known !== undefined) return known;
     const conversation: Conversation = new Conversation(id, {
       clock: this.#options.ports.clock,
@@ -135,14 +135,14 @@ export class Client {
         this.#options.onApplied?.(conversation, stream, events);
       },
     });
-    this.#conversations.set(id, conversation);
+    this.conversations.set(id, conversation);
     if (this.link.peek().state === 'ready') conversation.subscribe(false);
     return conversation;
   }
 
   unfollow(id: string): void {
-    this.#conversations.get(id)?.unsubscribe();
-    this.#conversations.delete(id);
+    this.conversations.get(id)?.unsubscribe();
+    this.conversations.delete(id);
   }
 
   send(conversation: string, kind: SendKind, text: string, ifHead: number | null = null): void {
@@ -195,17 +195,17 @@ export class Client {
   #dispatch(frame: ServerFrame): void {
     switch (frame.type) {
       case 'event':
-        this.#conversations.get(frame.conversation)?.event(frame.stream ?? 'public', frame);
+        this.conversations.get(frame.conversation)?.event(frame.stream ?? 'public', frame);
         break;
       case 'events':
-        this.#conversations.get(frame.conversation)?.events(frame);
+        this.conversations.get(frame.conversation)?.events(frame);
         break;
       case 'subscribed':
-        this.#conversations.get(frame.conversation)?.subscribed(frame);
+        this.conversations.get(frame.conversation)?.subscribed(frame);
         break;
       case 'ack': {
         this.outbox.ack(frame);
-        const followed = this.#conversations.get(frame.conversation);
+        const followed = this.conversations.get(frame.conversation);
         for (const stream of STREAMS[this.#options.side]) {
           const last = followed?.log(stream)?.last;
           if (last !== undefined) this.outbox.shown(frame.conversation, stream, last);
@@ -216,13 +216,13 @@ export class Client {
         this.outbox.nack(frame);
         break;
       case 'receipt':
-        this.#conversations.get(frame.conversation)?.receipt(frame);
+        this.conversations.get(frame.conversation)?.receipt(frame);
         break;
       case 'typing':
-        this.#conversations.get(frame.conversation)?.typed(frame);
+        this.conversations.get(frame.conversation)?.typed(frame);
         break;
       case 'queue':
-        this.#conversations.get(frame.conversation)?.queued(frame);
+        this.conversations.get(frame.conversation)?.queued(frame);
         break;
       case 'conversation':
         this.#options.onBegun?.(frame.conversation);
@@ -243,7 +243,7 @@ export class Client {
   }
 
   #refused(frame: Extract<ServerFrame, { type: 'refused' }>): void {
-    const conversation = this.#conversations.get(frame.conversation ?? '');
+    const conversation = this.conversations.get(frame.conversation ?? '');
     if (frame.re === 'subscribe' && (frame.stream ?? 'public') === 'public') {
       conversation?.refuse(frame.code);
     } else if (frame.re === 'fetch') {

@@ -45,7 +45,7 @@ export class View {
     });
   }
 
-  /** The conversations in it, in no order. */
+  /** The conversations in it, in no order; another set as soon as others are in it. */
   get ids(): ReadonlySet<string> {
     return this.#ids.peek();
   }
@@ -85,16 +85,18 @@ export class View {
   }
 
   #change(changes: readonly ({ put: Card } | { drop: string })[]): void {
-    const ids = new Set(this.#ids.peek());
+    const before = this.#ids.peek();
+    let ids: Set<string> | null = null;
     for (const change of changes) {
-      if ('put' in change) {
-        this.#options.cards.put(change.put);
-        ids.add(change.put.id);
-      } else {
-        ids.delete(change.drop);
-      }
+      if ('put' in change) this.#options.cards.put(change.put);
+      const id = 'put' in change ? change.put.id : change.drop;
+      if ((ids ?? before).has(id) === 'put' in change) continue;
+      // Most changes are of what is in it already, and there may be thousands.
+      ids ??= new Set(before);
+      if ('put' in change) ids.add(id);
+      else ids.delete(id);
     }
-    this.#ids.value = ids;
+    if (ids !== null) this.#ids.value = ids;
   }
 }
 

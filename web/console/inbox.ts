@@ -16,6 +16,7 @@ import type { AgentClient } from '../client/agent.ts';
 import type { Card, ViewQuery, ViewSort } from '../client/frames.ts';
 import type { Cancel, Clock } from '../client/ports.ts';
 import { ORDERS, type View } from '../client/views.ts';
+import { Order } from './order.ts';
 
 export const FILTERS = ['all', 'unassigned', 'active', 'mine', 'closed'] as const;
 export type FilterName = (typeof FILTERS)[number];
@@ -82,12 +83,16 @@ export class Inbox {
   readonly #full = new Set<FilterName>();
   readonly #tails = new Map<FilterName, Tail>();
   readonly #ends: Cancel[];
+  readonly #sorter: Order;
+  /** What the list shows while its order stays. */
+  #frozen: { of: readonly string[]; ids: ReadonlySet<string> } = { of: [], ids: new Set() };
   #due: Cancel | null = null;
   #sortedAt = 0;
   #shownAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: InboxOptions) {
     this.#options = options;
+    this.#sorter = new Order((id) => options.client.cards.of(id));
     this.filter = this.#filter;
     this.order = this.#order;
     this.fresh = this.#fresh;
@@ -240,8 +245,9 @@ export class Inbox {
     const settled = this.#sortedAt - this.#shownAt >= SETTLE_MS;
     const held = this.#holders.has('pointer') || (this.#holders.has('focus') && settled);
     if (held && shown.length > 0) {
-      const before = new Set(shown);
-      this.#fresh.value = sorted.filter((id) => !before.has(id)).length;
+      if (this.#frozen.of !== shown) this.#frozen = { of: shown, ids: new Set(shown) };
+      const before = this.#frozen.ids;
+      this.#fresh.value = sorted.reduce((sum, id) => sum + (before.has(id) ? 0 : 1), 0);
     } else {
       batch(() => {
         this.#fresh.value = 0;
@@ -256,21 +262,18 @@ export class Inbox {
     if (!same) this.#order.value = sorted;
   }
 
-  #sorted(): string[] {
+  #sorted(): readonly string[] {
     const name = this.#filter.peek();
     const live = this.#views[name].peek().ids;
     const tail = this.#tails.get(name)?.ids;
-    // From the order of before: what is almost sorted is sorted in one pass.
-    const ids = new Set<string>();
-    for (const id of this.#order.peek()) if (live.has(id) || tail?.has(id)) ids.add(id);
-    for (const id of live) ids.add(id);
-    for (const id of tail ?? []) ids.add(id);
-    const cards: Card[] = [];
-    for (const id of ids) {
+    const compare = ORDERS[QUERIES[name].sort];
+    if (tail === undefined || tail.size === 0) return this.#sorter.sorted(live, compare);
+    const ids = new Set(live);
+    for (const id of tail) {
       const card = this.#options.client.cards.of(id).peek();
-      if (card !== null && (live.has(id) || this.#fits(name, card))) cards.push(card);
+      if (card !== null && this.#fits(name, card)) ids.add(id);
     }
-    return cards.sort(ORDERS[QUERIES[name].sort]).map((card) => card.id);
+    return this.#sorter.sorted(ids, compare);
   }
 
   /** Whether a card that is not kept live still belongs to a list, as far as we know. */

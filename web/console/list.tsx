@@ -148,7 +148,8 @@ function Rows({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
   const cursor = useSignal<string | null>(null);
   const fromPx = useRef<number | null>(null);
   fromPx.current ??= searching ? 0 : desk.where.takeListPx(inbox.filter.peek());
-  const at = Math.max(0, keys.indexOf(cursor.value ?? selected ?? ''));
+  const wanted = cursor.value ?? selected;
+  const at = wanted === null ? 0 : Math.max(0, keys.indexOf(wanted));
   useEffect(() => {
     cursor.value = null;
     const idx = selected === null ? -1 : inbox.order.peek().indexOf(selected);

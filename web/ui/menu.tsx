@@ -1,5 +1,6 @@
 /** A button with a menu, after the APG pattern, in the top layer by the Popover API. */
 
+import { useSignal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { useId, useRef } from 'preact/hooks';
 import { Glyph, type GlyphName } from './icons.tsx';
@@ -34,6 +35,11 @@ export function Menu(props: MenuProps): JSX.Element {
   const button = useRef<HTMLButtonElement>(null);
   const menu = useRef<HTMLDivElement>(null);
   const id = useId();
+  // A page may have hundreds of menus: what is in one is drawn when somebody comes near it.
+  const near = useSignal(false);
+  const come = () => {
+    near.value = true;
+  };
   const items = () => [...(menu.current?.querySelectorAll<HTMLElement>('[role^=menuitem]') ?? [])];
   const open = (at: number) => {
     menu.current?.showPopover();
@@ -64,6 +70,9 @@ export function Menu(props: MenuProps): JSX.Element {
         aria-label={label}
         title={label}
         popovertarget={id}
+        onPointerEnter={come}
+        onFocus={come}
+        onClick={come}
         onKeyDown={(event) => {
           if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;
           event.preventDefault();
@@ -91,7 +100,7 @@ export function Menu(props: MenuProps): JSX.Element {
         }}
         onKeyDown={move}
       >
-        {groups.map((group, idx) => (
+        {(near.value ? groups : []).map((group, idx) => (
           // biome-ignore lint/a11y/useSemanticElements: a fieldset is no part of a menu.
           <div key={idx} role="group" class="menu-group">
             {group.map((item) => (
