@@ -134,6 +134,10 @@ test('visitors and agents', async () => {
   await ada.filter('All').click();
   await ada.row('moon cactus').waitFor();
   await waiting(PHONE, 'console-list-phone', 'The list on a phone');
+  for (const text of ['moon cactus', 'monstera']) await ada.row(text).getByRole('checkbox').check();
+  await ada.leaveList();
+  await waiting({}, 'selected', 'Several conversations, to do the same with all of them');
+  await ada.page.keyboard.press('Escape');
   await ada.page.keyboard.press('Control+k');
   await ada.page.getByRole('dialog').waitFor();
   await waiting({}, 'palette', 'Every command and conversation, a few letters away');
@@ -141,6 +145,11 @@ test('visitors and agents', async () => {
   await ada.page.goto(`${server.address}/console/settings/preferences`);
   await ada.page.getByRole('heading', { name: 'Preferences' }).waitFor();
   await waiting({}, 'preferences', 'What each agent sets for themselves');
+  await ada.page.getByRole('checkbox', { name: /^No sounds/ }).check();
+  await ada.page.getByRole('heading', { name: 'Quiet hours' }).scrollIntoViewIfNeeded();
+  await ada.page.getByRole('checkbox', { name: 'Sunday' }).scrollIntoViewIfNeeded();
+  await waiting({}, 'quiet-hours', 'Sounds, notifications and the hours without them');
+  await ada.page.getByRole('checkbox', { name: /^No sounds/ }).uncheck();
   const own = ada.page.getByRole('button', { name: 'Change the keys of Reply', exact: true });
   await own.click();
   await ada.dialog.waitFor();

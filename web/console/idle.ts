@@ -78,6 +78,7 @@ export class Idle {
     const now = this.#ports.clock.now();
     const { before } = this.#known;
     this.#known = { touchedAt: now, before: null };
+    if (before === null && this.#ports.minutes.peek() === 0) return;
     const told = this.#warning.peek() === null && before === null;
     if (told && now - this.#toldAt < TOLD_EVERY_MS) return;
     this.#write();
