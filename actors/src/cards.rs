@@ -18,7 +18,7 @@ use switchboard_domain::ids::{AgentId, ConversationId, TenantId};
 use switchboard_domain::person::Principal;
 use switchboard_domain::receipt::Receipt;
 use switchboard_store::{ConversationKey, Fault, List, ListScope, Store};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 pub(crate) use self::set::CardSet;
 
@@ -117,6 +117,16 @@ impl Cards {
     /// Takes a card away of a conversation that is nowhere.
     pub(crate) fn take_away(&self, conversation: ConversationId) -> Concerns {
         self.board.lock().take_away(conversation)
+    }
+
+    /// How many wait for a department, or without one.
+    pub(crate) fn waiting(&self, department: Option<&str>) -> usize {
+        self.board.lock().open.waiting(department)
+    }
+
+    /// Hears from now on when as many may wait no more in some line.
+    pub(crate) fn lines(&self) -> watch::Receiver<()> {
+        self.board.lock().open.lines()
     }
 
     /// Whether something newer is known of a conversation than its card says.

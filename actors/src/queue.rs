@@ -21,6 +21,7 @@ use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId, T
 use switchboard_domain::person::{AgentRef, Caller};
 use switchboard_domain::queue::{Candidate, Offer, Policy, Queue, Waiting};
 use switchboard_store::ConversationKey;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::answer::Refusal;
@@ -65,6 +66,33 @@ impl Handle {
         let within = self.world.config.answer_within;
         let changed = |_permit, reply| Message::PoliciesChanged { asked: Some((_permit, reply)) };
         tenant.queue.ask(within, changed).await
+    }
+
+    /// How many wait for a department, or without one: as far as this node has heard.
+    #[must_use]
+    pub fn waiting(&self, tenant: &TenantId, department: Option<&DepartmentId>) -> usize {
+        let tenant = self.world.tenants.get(&self.world, tenant);
+        tenant.cards().waiting(department.map(|id| &*id.0))
+    }
+
+    /// Hears from now on when as many wait no more in some line of a tenant.
+    #[must_use]
+    pub fn lines(&self, tenant: &TenantId) -> Lines {
+        Lines(self.world.tenants.get(&self.world, tenant).cards().lines())
+    }
+}
+
+/// Hears when as many wait no more, see [`Handle::lines`].
+#[derive(Debug)]
+pub struct Lines(watch::Receiver<()>);
+
+impl Lines {
+    /// Waits until something changed since the last call, or since this was made. Cancel safe.
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The cards stay as long as their tenant.
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -240,6 +240,8 @@ pub struct Wish {
     pub fields: Pairs,
     /// The first message.
     pub message: Option<String>,
+    /// Whether it is left for later, and may be left where no more may wait.
+    pub leaves: bool,
 }
 
 /// What came of a wish.
@@ -284,6 +286,13 @@ pub async fn begin(
         fields: &wish.fields,
     };
     check_intake(doors, tenant, settings, &answers).await?;
+    // What an earlier try began stands in its line already.
+    if !wish.leaves
+        && is_full(doors, tenant, settings, wish.department.as_ref())
+        && !has_begun(doors, identity.filter(|_| resumed), id).await?
+    {
+        return Err(Code::QueueFull.into());
+    }
     let (caller, secret) = match identity {
         Some(identity) => (known_visitor(doors, identity, &contact).await?, None),
         None => {
@@ -329,6 +338,35 @@ async fn with_kept(doors: &Doors, identity: &Identity, said: Contact) -> Result<
     let known = doors.directory.known_visitor(&identity.tenant, id).await?;
     let kept = known.map(|known| known.contact).unwrap_or_default();
     Ok(if identity.person.is_some() { kept.or(said) } else { said.or(kept) })
+}
+
+/// Whether a widget lets no more wait in a line: somebody is there, and as many wait as it says.
+/// Conversations that begin at the same moment may be let in together.
+#[must_use]
+pub fn is_full(
+    doors: &Doors,
+    tenant: &TenantId,
+    settings: &Settings,
+    department: Option<&DepartmentId>,
+) -> bool {
+    settings.queue_max.and_then(|max| usize::try_from(max).ok()).is_some_and(|max| {
+        doors.presence.anybody_online(tenant) && doors.queue.waiting(tenant, department) >= max
+    })
+}
+
+/// Whether a conversation of the caller is there; nobody's is not.
+async fn has_begun(
+    doors: &Doors,
+    identity: Option<&Identity>,
+    id: ConversationId,
+) -> Result<bool, Problem> {
+    let Some(identity) = identity else { return Ok(false) };
+    let key = doors.key(&identity.tenant, id);
+    match doors.conversations.state(&key, &identity.caller).await {
+        Ok(_) => Ok(true),
+        Err(Refusal::Rejected(Rejection::NotFound)) => Ok(false),
+        Err(refusal) => Err(refusal.into()),
+    }
 }
 
 /// Whether what the widget asks was answered.

@@ -57,6 +57,7 @@ pub enum Code {
     SameAgent,
     NotTransferred,
     AtCapacity,
+    QueueFull,
     TooLate,
     InProgress,
     Changed,
@@ -76,7 +77,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the table.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::BadRequest,
         Self::BadFrame,
         Self::UnknownType,
@@ -109,6 +110,7 @@ impl Code {
         Self::SameAgent,
         Self::NotTransferred,
         Self::AtCapacity,
+        Self::QueueFull,
         Self::TooLate,
         Self::InProgress,
         Self::Changed,
@@ -190,6 +192,9 @@ impl Code {
                 ("not_transferred", S::CONFLICT, "There is no transfer to refuse")
             }
             Self::AtCapacity => ("at_capacity", S::CONFLICT, "The agent is at capacity"),
+            Self::QueueFull => {
+                ("queue_full", S::CONFLICT, "Everybody is busy, and no more may wait")
+            }
             Self::TooLate => ("too_late", S::CONFLICT, "The time to change this is over"),
             Self::InProgress => {
                 ("in_progress", S::CONFLICT, "A request with this key is being handled")

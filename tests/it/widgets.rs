@@ -41,6 +41,11 @@ impl Setup {
         assert_eq!(self.server.get("/v1/agents/me", Some(&token)).await.status, 200);
     }
 
+    /// The tag of what is shown now.
+    async fn tag(&self) -> String {
+        self.server.get("/v1/widgets/demo", None).await.header("etag").unwrap().to_owned()
+    }
+
     /// A long poll for what comes after that tag, on its way.
     fn poll(&self, tag: &str, wait: u64) -> tokio::task::JoinHandle<Answer> {
         let server = Arc::clone(&self.server);
@@ -389,5 +394,67 @@ async fn a_removed_widget_is_gone_and_its_conversations_go_on() {
     assert_eq!(server.post("/v1/widgets", Some(&setup.admin), again).await.status, 201);
     assert_eq!(server.get(path, None).await.json()["name"], "Demo again");
     assert_eq!(server.get("/v1/conversations", Some(&token)).await.status, 401);
+    setup.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_line_lets_no_more_wait_and_takes_messages() {
+    let setup = Setup::new().await;
+    let shown = async || setup.server.get("/v1/widgets/demo", None).await.json();
+    let choice = |shown: &Value, id: &str| {
+        let choices = shown["departments"].as_array().unwrap();
+        choices.iter().find(|choice| choice["id"] == id).unwrap().clone()
+    };
+    setup.change("demo", json!({ "queue_max": 1 })).await;
+    setup.set_status("online").await;
+    assert_eq!(shown().await.get("full"), None);
+    let poll = setup.poll(&setup.tag().await, 20);
+    setup.until_waiting(1).await;
+    let key = [("idempotency-key", "one-and-only".to_owned())];
+    let first = || {
+        let body = Some(json!({ "widget": "demo", "message": { "text": "Hello" } }));
+        setup.server.request("POST", "/v1/conversations", &key, body)
+    };
+    let waits = first().await;
+    assert_eq!(waits.status, 201, "{}", waits.text());
+    let full = poll.await.unwrap().json();
+    assert_eq!(full["full"], true, "whoever looks is told");
+    assert_eq!(choice(&full, "sales").get("full"), None, "that is another line");
+
+    let refused = setup.begin(json!({ "message": { "text": "Me too" } })).await;
+    assert_eq!((refused.status, refused.code().as_str()), (409, "queue_full"));
+    let again = first().await;
+    assert_eq!((again.status, &again.json()["id"]), (201, &waits.json()["id"]), "P3");
+    let left = setup.begin(json!({ "message": { "text": "Later" }, "leave": true })).await;
+    assert_eq!(left.status, 201, "{}", left.text());
+    let elsewhere = setup.begin(json!({ "department": "sales" })).await;
+    assert_eq!(elsewhere.status, 201, "{}", elsewhere.text());
+    let refused = setup.begin(json!({ "department": "sales" })).await;
+    assert_eq!((refused.status, refused.code().as_str()), (409, "queue_full"));
+
+    // Where one must be chosen, there is room as long as one has some.
+    setup.change("demo", json!({ "department_required": true })).await;
+    let now = shown().await;
+    assert_eq!((now.get("full"), &choice(&now, "sales")["full"]), (None, &json!(true)));
+    setup.change("demo", json!({ "department_required": false })).await;
+
+    let poll = setup.poll(&setup.tag().await, 20);
+    setup.until_waiting(1).await;
+    let ben = setup.server.sign_in("ben").await;
+    for begun in [&waits, &left] {
+        let path = format!("/v1/conversations/{}/accept", begun.json()["id"].as_str().unwrap());
+        assert_eq!(setup.server.post(&path, Some(&ben), json!({})).await.status, 200);
+    }
+    let mut now = poll.await.unwrap();
+    // Whoever looks between the two is told of the first alone.
+    while now.json().get("full").is_some() {
+        now = setup.poll(now.header("etag").unwrap(), 20).await.unwrap();
+    }
+    assert_eq!(setup.begin(json!({})).await.status, 201);
+
+    // Nobody is there: then nobody is busy, and messages are taken as ever.
+    setup.set_status("offline").await;
+    assert_eq!(shown().await.get("full"), None);
+    assert_eq!(setup.begin(json!({})).await.status, 201);
     setup.stop().await;
 }

@@ -153,3 +153,40 @@ async fn cards_are_rebuilt_over_many_pages_and_are_small() {
     next.system.presence().all(&tenant()).await.unwrap();
     assert_eq!(next.system.observe().await.tenants[0].inbox.cards, 1_203);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_counted_by_line_and_told_when_that_changes() {
+    let node = Node::start().await;
+    let states = |n| state(&node, n);
+    node.create_in(1, Some("sales")).await;
+    let key = node.create_in(2, Some("sales")).await;
+    node.create(3).await;
+    let cards = Cards::new(tenant(), false);
+    let mut lines = cards.lines();
+    let heard = |lines: &mut watch::Receiver<()>| {
+        let changed = lines.has_changed().unwrap();
+        lines.mark_unchanged();
+        changed
+    };
+    let counts = || [Some("sales"), None, Some("billing")].map(|line| cards.waiting(line));
+    for n in 1..=3 {
+        cards.put(&card(&*states(n).await));
+        assert!(heard(&mut lines), "{n}");
+    }
+    assert_eq!(counts(), [2, 1, 0]);
+
+    node.say(&key, 1).await.unwrap();
+    cards.put(&card(&*states(2).await));
+    assert!(!heard(&mut lines), "who writes waits where they waited");
+    node.ask(&key, agent(1), None, accept(1)).await.unwrap();
+    cards.put(&card(&*states(2).await));
+    assert!(heard(&mut lines));
+    assert_eq!(counts(), [1, 1, 0]);
+
+    cards.take_away(crate::testing::key(2).conversation);
+    assert!(!heard(&mut lines), "who has an agent waited no more");
+    cards.take_away(crate::testing::key(3).conversation);
+    cards.take_away(crate::testing::key(3).conversation);
+    assert!(heard(&mut lines));
+    assert_eq!(counts(), [1, 0, 0]);
+}

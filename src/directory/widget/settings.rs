@@ -18,6 +18,8 @@ const ORIGINS_MAX: usize = 64;
 const DEPARTMENTS_MAX: usize = 32;
 /// The longest delay before a widget opens by itself, in seconds: later nobody is surprised.
 const AUTO_OPEN_S_MAX: u16 = 600;
+/// The highest bound of a line: so many nobody waits out.
+const QUEUE_MAX_MAX: u32 = 10_000;
 
 /// What an administrator sets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -71,6 +73,12 @@ pub struct Settings {
     /// How its conversations find their agent; absent for their department's way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routing: Option<Routing>,
+    /// How many may wait in a line — for a department, or without one, through whatever widget —
+    /// before this widget lets no more wait in it; absent for any number. It holds while somebody
+    /// is there. A message can be left all the same, as `offline` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub queue_max: Option<u32>,
 }
 
 impl Default for Settings {
@@ -95,6 +103,7 @@ impl Default for Settings {
             identity_required: false,
             hours: None,
             routing: None,
+            queue_max: None,
         }
     }
 }
@@ -140,6 +149,9 @@ impl Settings {
         }
         if self.department_required && self.departments.is_empty() {
             return invalid("department_required", "needs departments to choose from");
+        }
+        if self.queue_max.is_some_and(|max| !(1..=QUEUE_MAX_MAX).contains(&max)) {
+            return invalid("queue_max", "must be 1 to 10000");
         }
         self.hours.as_ref().map_or(Ok(()), Hours::check)
     }

@@ -47,6 +47,8 @@ fn settings_out_of_bounds_are_refused_by_name() {
         ("theme.text", json!({"theme": {"text": "#fff"}})),
         ("theme.radius", json!({"theme": {"radius": 25}})),
         ("auto_open_s", json!({"auto_open_s": 601})),
+        ("queue_max", json!({"queue_max": 0})),
+        ("queue_max", json!({"queue_max": 10_001})),
         ("offline.redirect_url", json!({"offline": {"behavior": "redirect"}})),
         ("offline.redirect_url", json!({"offline": {"redirect_url": "javascript:alert(1)"}})),
         ("prechat.fields", prechat(&vec![question("a", "text"); 9])),

@@ -5,7 +5,7 @@ import { ROUTINGS } from './department.ts';
 import type { PartProps } from './designer.tsx';
 import { Checks, NumberField, Select, Toggle } from './fields.tsx';
 import { Panel } from './parts.tsx';
-import { AUTO_OPEN_S_MAX, type Routing } from './widget.ts';
+import { AUTO_OPEN_S_MAX, QUEUE_MAX_MAX, type Routing } from './widget.ts';
 
 export function Behavior({ settings, errors, departments, set }: PartProps): JSX.Element {
   return (
@@ -69,6 +69,15 @@ export function Behavior({ settings, errors, departments, set }: PartProps): JSX
           value={settings.routing ?? ''}
           choices={[['', 'As its department says'], ...ROUTINGS]}
           onValue={(value) => set('routing', value === '' ? undefined : value)}
+        />
+        <NumberField
+          label="How many may wait"
+          hint="For a department, or without one; empty for any number. Whoever comes later reads that everybody is busy, and is offered what you chose for when nobody is there."
+          min={1}
+          max={QUEUE_MAX_MAX}
+          value={settings.queue_max}
+          wrong={errors.queue_max}
+          onValue={(value) => set('queue_max', value)}
         />
       </Panel>
     </>

@@ -29,6 +29,7 @@ const NAMES: Record<keyof Settings, string> = {
   theme: 'Look',
   locale: 'Language',
   auto_open_s: 'Opens by itself',
+  queue_max: 'How many may wait',
   show_avatars: 'Pictures of agents',
   uploads: 'Files',
   preview_typing: 'Typing preview',

@@ -135,6 +135,7 @@ test.each<[string, Partial<Settings>, RegExp]>([
   ['theme', { theme: { ...DEFAULTS.theme, background: '#777777' } }, /contrast/],
   ['theme', { theme: { ...DEFAULTS.theme, text: 'red' } }, /#rrggbb/],
   ['auto_open_s', { auto_open_s: 601 }, /600/],
+  ['queue_max', { queue_max: 0 }, /10,000/],
   ['offline', { offline: { behavior: 'redirect' } }, /whole address/],
   ['offline', { offline: { behavior: 'redirect', redirect_url: 'javascript:x' } }, /./],
   ['department_required', { department_required: true }, /departments/],

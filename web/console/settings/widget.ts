@@ -54,6 +54,7 @@ export interface Settings {
   identity_required: boolean;
   hours?: Hours;
   routing?: Routing;
+  queue_max?: number;
 }
 
 export interface Widget {
@@ -65,6 +66,7 @@ export interface Widget {
 export const QUESTIONS_MAX = 8;
 export const CHOICES_MAX = 32;
 export const AUTO_OPEN_S_MAX = 600;
+export const QUEUE_MAX_MAX = 10_000;
 export const RADIUS_MAX = 24;
 export const ACCENT = '#4338ca';
 
@@ -104,7 +106,7 @@ export function whole(settings: Partial<Settings>): Settings {
 
 /** Without the empty texts that mean nothing. */
 export function trimmed(settings: Settings): Settings {
-  const { welcome, offline_message, hours, routing, auto_open_s, ...rest } = settings;
+  const { welcome, offline_message, hours, routing, auto_open_s, queue_max, ...rest } = settings;
   const { title, accent, background, text, radius, ...theme } = settings.theme;
   const { redirect_url, ...offline } = settings.offline;
   return {
@@ -123,6 +125,7 @@ export function trimmed(settings: Settings): Settings {
     ...(hours && { hours }),
     ...(routing && { routing }),
     ...(auto_open_s !== undefined && { auto_open_s }),
+    ...(queue_max !== undefined && { queue_max }),
   };
 }
 
@@ -182,6 +185,9 @@ export function widgetTroubles(settings: Settings): Record<string, string> {
   }
   if (settings.auto_open_s !== undefined && !isBetween(settings.auto_open_s, 0, AUTO_OPEN_S_MAX)) {
     troubles.auto_open_s = `Write 0 to ${AUTO_OPEN_S_MAX} seconds.`;
+  }
+  if (settings.queue_max !== undefined && !isBetween(settings.queue_max, 1, QUEUE_MAX_MAX)) {
+    troubles.queue_max = `Write 1 to ${QUEUE_MAX_MAX.toLocaleString('en')}, or nothing.`;
   }
   if (settings.offline.behavior === 'redirect') {
     const trouble = linkTrouble(settings.offline.redirect_url ?? '');

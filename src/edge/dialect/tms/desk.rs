@@ -146,6 +146,7 @@ impl Desk<'_> {
             context: context.into_iter().map(|(name, text)| (name.into(), text.into())).collect(),
             fields: Vec::new(),
             message: None,
+            leaves: false,
         };
         let id = (ConversationId::new(id), false);
         let begun = opening::begin(self.doors, Some(self.identity), &widget, wish, id).await?;

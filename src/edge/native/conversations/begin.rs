@@ -59,6 +59,9 @@ pub struct Begin {
     /// The first message.
     #[serde(default)]
     message: Option<BeginMessage>,
+    /// Whether it is left for later: then it begins also where no more may wait (`queue_full`).
+    #[serde(default)]
+    leave: bool,
 }
 
 /// How to reach the visitor.
@@ -152,6 +155,7 @@ async fn begin_once(
         context: pairs(begin.context),
         fields: pairs(begin.fields),
         message: begin.message.map(|message| message.text),
+        leaves: begin.leave,
     };
     let id = (ConversationId::new(id), this_try.resumed);
     let Begun { state, secret } = opening::begin(doors, identity, &address, wish, id).await?;

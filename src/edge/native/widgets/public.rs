@@ -20,9 +20,12 @@ use crate::directory::widget::{
     Address, Hours, Locale, Offline, Prechat, Settings, Theme, Weekday,
 };
 use crate::edge::doors::Doors;
+use crate::edge::opening::is_full;
 use crate::edge::problem::{Code, Problem};
 use crate::phase::Phase;
 
+/// How often a long poll looks at the lines at most, while people come and go there.
+const LINES_EVERY: Duration = Duration::from_millis(500);
 /// The longest wait of a long poll, in seconds: less than proxies usually allow.
 const WAIT_SECONDS_MAX: u64 = 25;
 
@@ -58,6 +61,10 @@ pub struct Public<'a> {
     open: bool,
     /// Whether anybody is there.
     online: bool,
+    /// Whether everybody is busy and no more may wait, in every line that can be chosen; a
+    /// message can be left. Absent for no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    full: bool,
     /// When it opens next; absent while open, and when that is not within a year.
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +77,9 @@ pub struct Public<'a> {
 pub struct Choice {
     id: String,
     name: String,
+    /// Whether no more may wait there. Absent for no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    full: bool,
 }
 
 /// How long to wait for news.
@@ -110,6 +120,7 @@ async fn next_change(doors: &Doors, address: &Address, tag: &str) -> Result<Show
     let (outlet, mut deliveries) = subscriber::queue();
     doors.presence.watch(&address.tenant, View::Anybody, &outlet).await;
     let _watching = Watching { doors, tenant: &address.tenant, outlet_id: outlet.id() };
+    let mut lines = doors.queue.lines(&address.tenant);
     let mut phase = doors.phase.clone();
     loop {
         let shown = Shown::read(doors, address).await?;
@@ -122,8 +133,17 @@ async fn next_change(doors: &Doors, address: &Address, tag: &str) -> Result<Show
                 None => std::future::pending().await,
             }
         };
+        let room = async {
+            if !shown.is_bounded {
+                std::future::pending::<()>().await;
+            }
+            // However fast a line moves, whoever waits for room looks this often.
+            sleep(LINES_EVERY).await;
+            lines.changed().await;
+        };
         tokio::select! {
             () = news.changed() => {}
+            () = room => {}
             told = deliveries.next() => if told.is_err() { return Ok(shown) },
             () = flips => {}
             () = phase.reached(Phase::Draining) => return Ok(shown),
@@ -156,6 +176,8 @@ struct Shown {
     tag: String,
     /// When its hours change what is shown.
     flips_at: Option<Timestamp>,
+    /// Whether who waits changes what is shown.
+    is_bounded: bool,
 }
 
 impl Shown {
@@ -168,6 +190,12 @@ impl Shown {
             return Err(Code::WidgetDisabled.into());
         }
         let departments = offered(doors, tenant, settings).await?;
+        let must_choose = settings.department_required && !departments.is_empty();
+        let full = if must_choose {
+            departments.iter().all(|choice| choice.full)
+        } else {
+            is_full(doors, tenant, settings, None)
+        };
         let now = doors.clock.now();
         let schedule = match &settings.hours {
             None => Schedule::always(),
@@ -193,16 +221,18 @@ impl Shown {
             preview_typing: settings.preview_typing,
             email_required: settings.email_required,
             prechat: &settings.prechat,
-            department_required: settings.department_required && !departments.is_empty(),
+            department_required: must_choose,
             departments,
             identity_required: settings.identity_required,
             open,
             online: doors.presence.anybody_online(tenant),
+            full,
             next_open_at: next_open_at.map(Rfc3339),
         };
         let body = serde_json::to_vec(&public).unwrap_or_default();
         let tag = format!("\"{:032x}\"", xxh3_128(&body));
-        Ok(Self { body, tag, flips_at: closes_at.or(next_open_at) })
+        let is_bounded = settings.queue_max.is_some();
+        Ok(Self { body, tag, flips_at: closes_at.or(next_open_at), is_bounded })
     }
 
     /// Whether the caller has exactly this.
@@ -241,7 +271,8 @@ async fn offered(
     for id in settings.department_ids() {
         if let Some(found) = doors.directory.department(tenant, &id).await? {
             let name = (*found.value.name).to_owned();
-            offered.push(Choice { id: id.to_string(), name });
+            let full = is_full(doors, tenant, settings, Some(&id));
+            offered.push(Choice { id: id.to_string(), name, full });
         }
     }
     Ok(offered)
@@ -292,7 +323,8 @@ mod tests {
 
     #[test]
     fn only_the_very_tag_is_known() {
-        let shown = Shown { body: Vec::new(), tag: "\"a\"".to_owned(), flips_at: None };
+        let shown =
+            Shown { body: Vec::new(), tag: "\"a\"".to_owned(), flips_at: None, is_bounded: false };
         for (said, known) in
             [("\"a\"", true), ("\"b\", \"a\"", true), ("\"b\"", false), ("*", false), ("", false)]
         {
