@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { defineConfig, minifySync, type Plugin } from 'vite';
 import { names } from './mangle.ts';
 
@@ -29,6 +30,37 @@ const shorten: Plugin = {
   },
 };
 
+/**
+ * Words that the first part does not say come with the later ones: what a file says stands in it in
+ * quotes, and not only in a type.
+ */
+function splitWords(): Plugin {
+  const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
+  const seen = new Map<string, string>();
+  const visit = (name: string) => {
+    if (seen.has(name)) return;
+    const text = read(`widget/${name}`);
+    seen.set(name, text);
+    for (const [, other = ''] of text.matchAll(/ from '\.\/([\w-]+\.tsx?)'/g)) visit(other);
+  };
+  visit(page === 'chat' ? 'chat.ts' : 'main.ts');
+  const first = [...seen.values()].join().replace(/^ {2}\| '\w+';?$/gm, '');
+  const words: [string, string][] = Object.entries(JSON.parse(read('locales/en.json')));
+  const later = new Set(words.flatMap(([key]) => (first.includes(`'${key}'`) ? [] : [key])));
+  const part = (isWanted: (key: string) => boolean) =>
+    JSON.stringify(Object.fromEntries(words.filter(([key]) => isWanted(key))));
+  return {
+    name: 'split-words',
+    enforce: 'pre',
+    load: (id) => {
+      if (id.endsWith('/locales/en.json')) return part((key) => !later.has(key));
+      if (id.endsWith('/later-words.ts'))
+        return `export const english = ${part((key) => later.has(key))}`;
+      return null;
+    },
+  };
+}
+
 /** Later parts have no styles of their own, so there is nothing to fetch ahead of one. */
 const fetchPlainly: Plugin = {
   name: 'fetch-plainly',
@@ -45,11 +77,13 @@ export default defineConfig({
   // The classic runtime is a part of Preact that is there anyway.
   oxc: small
     ? {
+        // What has no views needs no Preact: a later part of that kind would part it from the first.
+        include: /\.tsx$/,
         jsx: { runtime: 'classic', pragma: 'createElement', pragmaFrag: 'Fragment' },
         jsxInject: `import { createElement, Fragment } from 'preact'`,
       }
     : { jsx: { runtime: 'automatic', importSource: 'preact' } },
-  plugins: small ? [shorten, fetchPlainly] : [],
+  plugins: small ? [shorten, splitWords(), fetchPlainly] : [],
   resolve: {
     alias: small
       ? { '@preact/signals-core': new URL('widget/signals.ts', import.meta.url).pathname }

@@ -3,6 +3,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
+import { Guest } from './kit/guest.ts';
 import { Agent, picture, Visitor } from './kit/people.ts';
 import { Site } from './kit/site.ts';
 import { setStage } from './kit/stage.ts';
@@ -141,6 +142,38 @@ test.each(['ltr', 'rtl'])(
     await visitor.chat.getByText(words.end).waitFor();
     await visitor.chat.locator('.star').nth(3).click();
     await check(visitor, `${direction} rating`);
+  },
+  400_000,
+);
+
+test.each(['ltr', 'rtl'])(
+  'a full line, %s',
+  async (direction) => {
+    const form = { queue_max: 1, offline: { behavior: 'form' } };
+    await admin.widget({ ...form, queue_max: 2 });
+    const office = await stage.profile();
+    await Agent.open(office, stage.server.address, 'Ada');
+    await Guest.begin(stage.server.address, { text: 'I was first' });
+    const profile = await stage.profile();
+    profile.expect(/409|net::ERR/);
+    // News do not reach this one: what is written is refused.
+    await profile.context.route(/demo\?wait=/, () => {});
+    const path = direction === 'rtl' ? '/ar' : '/';
+    const visitor = await Visitor.open(profile, site.address + path);
+    await visitor.launcher.click();
+    await visitor.chat.locator('textarea').fill('Me too');
+    await admin.widget(form);
+    await visitor.chat.locator('textarea').press('Enter');
+    await visitor.chat.locator('.form button').nth(1).waitFor();
+    await check(visitor, `${direction} refused`);
+    const other = await Visitor.open(await stage.profile(), site.address + path);
+    await other.launcher.click();
+    await other.chat.locator('textarea[name=message]').waitFor();
+    await check(other, `${direction} full form`);
+    await admin.widget({ queue_max: 1 });
+    await other.chat.locator('.composer').waitFor();
+    await other.chat.locator('p.ended').waitFor();
+    await check(other, `${direction} full`);
   },
   400_000,
 );

@@ -8,6 +8,9 @@ import { Agent, picture, readBack, SERVER_GONE, Visitor } from './kit/people.ts'
 import { Site } from './kit/site.ts';
 import { setStage } from './kit/stage.ts';
 
+/** Served conversations before the wait is told: `ETA_SAMPLES_MIN` of the server. */
+const SERVED_MIN = 20;
+
 const stage = setStage();
 let admin: Admin;
 let site: Site;
@@ -131,6 +134,27 @@ test('whoever leaves while waiting has their place when they are back', async ()
   await ada.list.getByRole('button', { name: 'Accept next' }).click();
   await ada.sees('I am second');
   await visitor.log.getByText(/joined the chat/).waitFor();
+});
+
+test('how long it takes is told as soon as enough others were served, and not before', async () => {
+  await Agent.open(await profile(), stage.server.address, 'Ada');
+  const serve = async (guest: Guest) => {
+    const chat = `/v1/conversations/${guest.conversation}`;
+    for (const act of ['accept', 'close']) {
+      expect((await admin.call('POST', `${chat}/${act}`, {})).status).toBe(200);
+    }
+  };
+  for (let nth = 1; nth < SERVED_MIN; nth += 1) {
+    await serve(await Guest.begin(stage.server.address, { text: `Guest ${nth}` }));
+  }
+  const visitor = await Visitor.open(await profile(), site.address);
+  await visitor.openChat();
+  await visitor.say('How long?');
+  const head = visitor.chat.locator('.head');
+  await head.getByText('Number 1 in line', { exact: true }).waitFor();
+  await serve(await Guest.begin(stage.server.address, { text: 'One more' }));
+  await head.getByText('Number 1 in line · about 1 min', { exact: true }).waitFor();
+  await picture(visitor.page, 'widget-wait');
 });
 
 test('whoever cannot wait leaves an address, and the agent has it', async () => {

@@ -148,7 +148,7 @@ function count(): void {
 }
 
 /** Colors and the like; what the site says itself goes before what the settings say. */
-function dress(look: Look): void {
+function dress(look: Look | null): void {
   const { accent, side = '', autoOpenS } = { ...look, ...options };
   if (accent) host.style.setProperty('--a', accent);
   box.className = side;
@@ -159,14 +159,24 @@ function dress(look: Look): void {
   }, autoOpenS * 1_000);
 }
 
-/** The look as it was last, and then as it is. */
+/**
+ * The look as it was last, and then as it is. To ask is the dearest that a closed launcher does, so
+ * it is done once in a session; the chat tells what changes then.
+ */
 async function look(): Promise<void> {
-  dress(stored(() => JSON.parse(read('look') ?? '')) ?? {});
+  const known = read('look', true);
+  dress(stored(() => JSON.parse((known ?? read('look')) as string)));
   // A page whose scripts need a nonce has a policy, which may not let us ask.
-  if (script.nonce) return;
-  const { id, theme, auto_open_s } = await ask('');
-  if (!id) await diagnose();
-  else dress({ ...(theme as Look), autoOpenS: auto_open_s as Look['autoOpenS'] });
+  if (script.nonce || known) return;
+  const { theme, auto_open_s } = await ask('');
+  if (theme) wear({ ...theme, autoOpenS: auto_open_s as Look['autoOpenS'] });
+  else void diagnose();
+}
+
+/** From now on, on each page of the session. */
+function wear(look: Look): void {
+  write('look', JSON.stringify(look), true);
+  dress(look);
 }
 
 /** Where the visitor is, and what they did there. */
@@ -192,7 +202,6 @@ function load(): void {
     };
     const handshake: Handshake = {
       switchboard: 1,
-      widget,
       referrer: document.referrer,
       locale: document.documentElement.lang || navigator.language,
     };
@@ -261,8 +270,7 @@ function hear(said: Asked | Told): void {
       show(false, true);
       break;
     case 'look':
-      write('look', JSON.stringify(said[1]));
-      dress(said[1]);
+      wear(said[1]);
       break;
     case 'event':
       emit(said[1], said[2]);

@@ -2,7 +2,7 @@
 export const CSS = [
   ':host{all:initial;--a:#4338ca;--x:var(--switchboard-x,20px);--y:var(--switchboard-y,20px)}',
   'button{font:14px system-ui;border:1px solid #0000;cursor:pointer;background:none;color:inherit}',
-  '.l,.p,.n{position:fixed;z-index:var(--switchboard-z,2147483000);inset-inline-end:var(--x);inset-block-end:calc(var(--y) + 72px);border-radius:18px;box-shadow:0 8px 32px #0005}',
+  '.l,.p,.n{position:fixed;z-index:var(--switchboard-z,2147483000);inset-inline-end:var(--x);inset-block-end:calc(var(--y) + 72px);border-radius:18px;box-shadow:0 8px 20px #0005}',
   '.left *{inset-inline:var(--x) auto}',
   '.l{inset-block-end:var(--y);width:60px;height:60px;border-radius:50%;background:var(--switchboard-accent,var(--a));color:var(--switchboard-ink,lch(from var(--a) calc(4999 - 99*l) 0 0))}',
   ':focus-visible{outline:3px solid;outline-offset:-6px}',

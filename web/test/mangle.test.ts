@@ -71,3 +71,16 @@ test('no shortened name is a key of a record', () => {
   expect(keys).toEqual(expect.arrayContaining(['late', 'delivered', 'closed', 'waiting']));
   expect(names.filter((name) => keys.includes(name))).toEqual([]);
 });
+
+test('no shortened name is what a later part hands over', () => {
+  const files = readdirSync(join(WEB, 'widget')).filter((name) => /(?<!\.test)\.tsx?$/.test(name));
+  const texts = files.map((name) => readFileSync(join(WEB, 'widget', name), 'utf8'));
+  const later = texts.flatMap((text) => [...text.matchAll(/import\('\.\/([\w.-]+)'\)/g)]);
+  const handed = later.flatMap(([, file = '']) => {
+    const text = readFileSync(join(WEB, 'widget', file), 'utf8');
+    return [...text.matchAll(/^export (?:\{.* as|async function|function|const) (\w+)/gm)];
+  });
+  const taken = handed.map(([, name = '']) => name);
+  expect(taken).toEqual(expect.arrayContaining(['english', 'wear', 'chime', 'Full', 'download']));
+  expect(names.filter((name) => taken.includes(name))).toEqual([]);
+});

@@ -3,17 +3,18 @@
 import { signal } from '@preact/signals-core';
 import type { JSX } from 'preact';
 import type { Item } from '../ui/transcript.ts';
-import { Ended } from './ended.tsx';
 import { Head } from './head.tsx';
 import { later } from './later.tsx';
 import { Log } from './log.tsx';
 import { Messages } from './messages.tsx';
 import type { Widget } from './model.ts';
-import { language, say } from './words.ts';
+import { language, placeOf, say } from './words.ts';
 import { Write } from './write.tsx';
 
 const Before = later(() => import('./forms.tsx').then((part) => part.Before));
 const Topics = later(() => import('./forms.tsx').then((part) => part.Topics));
+const Ended = later(() => import('./ended.tsx').then((part) => part.Ended));
+const Full = later(() => import('./full.tsx').then((part) => part.Full));
 const Reach = later(() => import('./reach.tsx').then((part) => part.Reach));
 
 /** Counts the times that the visitor opened the panel, to move the focus then and only then. */
@@ -27,7 +28,7 @@ export function App({ widget, onClose }: { widget: Widget; onClose: (() => void)
       <Head widget={widget} onClose={onClose} />
       <div role="status">{trouble !== null && <p class="bar">{say(trouble)}</p>}</div>
       <div class="sr" role="status">
-        {place !== null && say('place', { n: place })}
+        {place !== null && placeOf(place)}
       </div>
       <Transcript widget={widget} />
       <Foot widget={widget} />
@@ -112,6 +113,7 @@ function Foot({ widget }: { widget: Widget }): JSX.Element | null {
           {widget.conversation.value === null && settings?.departments?.length ? (
             <Topics widget={widget} />
           ) : null}
+          {widget.full.value && <Full widget={widget} />}
           {widget.reach.value !== null && <Reach widget={widget} />}
           <Write
             widget={widget}

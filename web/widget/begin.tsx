@@ -3,20 +3,39 @@
 import './widget.css';
 import { effect, signal } from '@preact/signals-core';
 import { browserClock, onWake, openStream, randomId } from '../client/browser.ts';
-import { fetchApi, fetchTagged, type TaggedAnswer } from '../client/http.ts';
+import { fetchApi, fetchTagged, type Tagged, type TaggedAnswer } from '../client/http.ts';
 import { App, opened } from './app.tsx';
-import type { Bridge, FromLoader, Site } from './bridge.ts';
-import { chime } from './chime.ts';
+import { type Bridge, type FromLoader, type Look, namedWidget, type Site } from './bridge.ts';
 import { Widget } from './model.ts';
 import { paint } from './paint.ts';
-import type { Settings } from './settings.ts';
+import { pathOf, type Settings } from './settings.ts';
 import type { Trouble } from './stage.ts';
 import { dress } from './theme.ts';
 import { language, speak } from './words.ts';
 
+/**
+ * Asks for the settings before the loader has said anything: the address of the page names the
+ * widget. Where settings are tried out, the server is asked for nothing.
+ */
+export function askEarly(): Early {
+  if (location.search.endsWith('&preview')) return null;
+  const answer = fetchTagged<never>(pathOf(namedWidget()), null);
+  // Whoever takes it sees to that; maybe nobody does.
+  answer.catch(() => {});
+  return answer;
+}
+
+type Early = Promise<TaggedAnswer<never>> | null;
+
 /** `notice` is what to say first, if anything. */
-export async function begin(bridge: Bridge, notice: Trouble | null): Promise<void> {
+export async function begin(bridge: Bridge, notice: Trouble | null, early: Early): Promise<void> {
   const { preview } = bridge;
+  /** The first answer is on its way already. */
+  const tagged: Tagged = (path, etag) => {
+    const answer = early ?? fetchTagged<never>(path, etag);
+    early = null;
+    return answer;
+  };
   const widget = await Widget.open({
     ports: {
       clock: browserClock,
@@ -27,12 +46,16 @@ export async function begin(bridge: Bridge, notice: Trouble | null): Promise<voi
       newId: randomId,
     },
     api: preview === null ? fetchApi : () => new Promise(() => {}),
-    tagged: preview === null ? fetchTagged : async () => answerOf(preview),
+    tagged: preview === null ? tagged : async () => answerOf(preview),
     widget: bridge.widget,
     host: bridge.host,
     onUnread: (count, newest) => bridge.tell(['unread', count, newest]),
     onEvent: (name, detail) => bridge.tell(['event', name, detail]),
-    onChime: chime,
+    onChime: () =>
+      void import('./chime.ts').then(
+        ({ chime }) => chime(),
+        () => {},
+      ),
   });
   widget.notice.value = notice;
   let shown = false;
@@ -51,7 +74,10 @@ export async function begin(bridge: Bridge, notice: Trouble | null): Promise<voi
     if (settings === null) return;
     document.title = settings.name;
     const { accent, side } = settings.theme ?? {};
-    bridge.tell(['look', { accent, side, autoOpenS: settings.auto_open_s }]);
+    const look: Look = { accent, side, autoOpenS: settings.auto_open_s };
+    bridge.tell(['look', look]);
+    // For the next session of a page that may not ask.
+    void bridge.store.set('look', JSON.stringify(look));
   });
   /** The loader says everything again with each change. */
   const change = (now: Site) => {

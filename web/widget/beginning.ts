@@ -17,15 +17,16 @@ export interface BeginningOptions {
 /** Held by the one tab that begins a chat, so that two tabs do not begin two. */
 const LOCK = 'beginning';
 const PAUSE_MS = 400;
+const UNKNOWN = { passing: false, code: 'unknown' };
 
 export class Beginning {
-  /** Refused, so that only the visitor can try again. */
-  readonly refused: ReadonlySignal<boolean>;
+  /** Why it was refused, so that only the visitor can try again; `null` when it was not. */
+  readonly refused: ReadonlySignal<string | null>;
   /** Nobody answered yet. */
   readonly waiting: ReadonlySignal<boolean>;
 
   readonly #options: BeginningOptions;
-  readonly #refused = signal(false);
+  readonly #refused = signal<string | null>(null);
   readonly #waiting = signal(false);
   #running = false;
   #again: Cancel | null = null;
@@ -57,17 +58,17 @@ export class Beginning {
         this.#key = ports.newId();
       }
       this.#failures = 0;
-      this.#refused.value = false;
+      this.#refused.value = null;
       this.#waiting.value = false;
     } catch (error) {
-      const passing = error instanceof Problem && error.passing;
-      this.#refused.value = !passing;
+      const { passing, code } = error instanceof Problem ? error : UNKNOWN;
+      this.#refused.value = passing ? null : code;
       this.#waiting.value = passing;
       if (passing) {
         const wait = backoffMs(2 + this.#failures++, ports.random);
         this.#again = ports.clock.after(wait, () => void this.run());
       } else {
-        onRefused(error instanceof Problem ? error.code : 'unknown');
+        onRefused(code);
       }
     } finally {
       release?.();

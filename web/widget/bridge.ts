@@ -15,7 +15,7 @@ export type Asked =
   | ['keys', number, string]
   | ['claim', number, string];
 
-/** What the loader has to know of the settings; it keeps them for the next page. */
+/** What the loader has to know of the settings; it keeps them for the session. */
 export interface Look {
   accent?: string | undefined;
   side?: string | undefined;
@@ -71,7 +71,6 @@ export type FromLoader =
 /** The one message that is not on the port: it brings the port. */
 export interface Handshake {
   switchboard: 1;
-  widget: string;
   referrer: string;
   locale: string;
   /**
@@ -94,6 +93,11 @@ export interface Bridge {
   listen(heard: (said: FromLoader) => void): void;
 }
 
+/** The widget that the address of the page names. */
+export function namedWidget(): string {
+  return new URLSearchParams(location.search).get('widget') ?? 'default';
+}
+
 /** Waits for the loader and its port. */
 export function meetLoader(): Promise<Bridge> {
   return new Promise((resolve) => {
@@ -111,7 +115,7 @@ export function meetLoader(): Promise<Bridge> {
 
 function bridgeOver(
   port: MessagePort,
-  { widget, referrer, locale }: Handshake,
+  { referrer, locale }: Handshake,
   preview: Settings | null,
 ): Bridge {
   const answers = new Map<number, (value: unknown) => void>();
@@ -137,7 +141,7 @@ function bridgeOver(
     });
   const tell = (told: Told) => port.postMessage(told);
   return {
-    widget,
+    widget: namedWidget(),
     host: { page: '', title: '', referrer, locale },
     store: {
       get: (key) => ask((id) => ['get', id, key]),

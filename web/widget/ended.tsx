@@ -1,11 +1,9 @@
-/** After the chat: how it was, and another. */
+/** After the chat: how it was, and another. Fetched when one has ended. */
 
 import type { JSX } from 'preact';
-import { later } from './later.tsx';
 import type { Widget } from './model.ts';
+import { Rate } from './rate.tsx';
 import { say } from './words.ts';
-
-const Rate = later(() => import('./rate.tsx').then((part) => part.Rate));
 
 export function Ended({ widget }: { widget: Widget }): JSX.Element {
   const card = widget.card.value;

@@ -27,6 +27,8 @@ function makeWorld(settings: Partial<Settings> = {}) {
     chats: [] as object[],
     /** A token that the server does not believe. */
     refused: '',
+    /** Whether the server lets no more wait. */
+    full: false,
     settings: { id: 'demo', name: 'Shop', ...settings },
   };
   const api: Api = async <Answer>(
@@ -38,6 +40,7 @@ function makeWorld(settings: Partial<Settings> = {}) {
     if (token !== undefined && token === world.refused) throw new Problem(401, 'unauthenticated');
     if (method === 'GET') return { items: world.chats } as Answer;
     if (path !== '/v1/conversations') return {} as Answer;
+    if (world.full && !(body && 'leave' in body)) throw new Problem(409, 'queue_full');
     const secret = token === undefined ? 'sbv_secret' : null;
     return { id: 'chat-1', visitor: { id: 'v', secret } } as Answer;
   };
@@ -124,11 +127,108 @@ test.each([
   [{ online: true, email_required: true }, 'prechat'],
   [{ online: true, department_required: true }, 'prechat'],
   [{ online: true, departments: [{ id: 'a', name: 'A' }] }, 'write'],
+  [{ online: true, full: true }, 'write'],
+  [{ online: true, full: true, offline: { behavior: 'form' } }, 'leave'],
+  [
+    {
+      online: true,
+      full: true,
+      offline: { behavior: 'redirect', redirect_url: 'https://x.example/' },
+    },
+    'redirect',
+  ],
 ] as const)('with %j the visitor is at %s', async (settings, stage) => {
   const { open, clock } = makeWorld(settings as Partial<Settings>);
   const widget = await open();
   await clock.pass(100);
   expect(widget.stage.peek()).toBe(stage);
+});
+
+test('while no more may wait that is said, and what is sent is left for later', async () => {
+  const { open, clock, world, server, requests } = makeWorld({ online: true, full: true });
+  world.full = true;
+  const widget = await open();
+  await clock.pass(100);
+  expect([widget.full.peek(), widget.trouble.peek()]).toEqual([true, 'full']);
+  widget.send('for later');
+  await clock.pass(1_000);
+  expect(creations(requests).map(({ body }) => body?.leave)).toEqual([true]);
+  expect(server.texts('chat-1')).toEqual(['for later']);
+  expect([widget.full.peek(), widget.trouble.peek()]).toEqual([false, null]);
+});
+
+test.each([
+  [{ full: true }, null, true],
+  [{ full: true, online: false }, null, false],
+  [{ full: true, open: false }, null, false],
+  [{ full: true }, 'sales', false],
+  [{ full: true }, 'gone', true],
+  [{}, null, false],
+  [{}, 'billing', true],
+])('with %j and department %j more may not wait: %j', async (change, department, full) => {
+  const departments = [
+    { id: 'sales', name: 'Sales' },
+    { id: 'billing', name: 'Billing', full: true },
+  ];
+  const { open, clock } = makeWorld({ online: true, departments, ...change });
+  const widget = await open();
+  await clock.pass(100);
+  if (department !== null) widget.stored.answer({ department });
+  expect(widget.full.peek()).toBe(full);
+});
+
+test('who is refused because the line filled up loses nothing, and comes in once there is room', async () => {
+  const { open, clock, world, server, requests, events } = makeWorld({ online: true });
+  const widget = await open();
+  await clock.pass(100);
+  world.full = true;
+  for (const text of ['hello', 'anybody?']) widget.send(text);
+  await clock.pass(1_000);
+  expect([widget.full.peek(), widget.trouble.peek()]).toEqual([true, 'full']);
+  expect(events).toContainEqual(['error', { code: 'queue_full' }]);
+  widget.preview({ ...world.settings, full: true });
+  // Nobody asks again and again: news of room are waited for.
+  await clock.pass(600_000);
+  expect(creations(requests)).toHaveLength(1);
+  world.full = false;
+  widget.preview({ ...world.settings, full: false });
+  await clock.pass(10_000);
+  expect(creations(requests).map(({ body }) => body?.leave)).toEqual([undefined, undefined]);
+  expect(server.texts('chat-1')).toEqual(['hello', 'anybody?']);
+  expect(widget.trouble.peek()).toBe(null);
+});
+
+test('a refusal that nothing else tells of is tried again, and not in a hurry', async () => {
+  const { open, clock, world, server, requests } = makeWorld({ online: true });
+  const widget = await open();
+  await clock.pass(100);
+  world.full = true;
+  widget.send('hello');
+  await clock.pass(60_000);
+  const tries = creations(requests).length;
+  expect(tries).toBeGreaterThan(3);
+  expect(tries).toBeLessThanOrEqual(13);
+  world.full = false;
+  await clock.pass(15_000);
+  expect(server.texts('chat-1')).toEqual(['hello']);
+});
+
+test.each([
+  ['left', (widget: Widget) => widget.leave(), true],
+  ['tried again by hand', (widget: Widget) => widget.tryAgain(), undefined],
+] as const)('what was refused can be %s', async (_how, choose, leave) => {
+  const { open, clock, world, server, requests } = makeWorld({ online: true });
+  const widget = await open();
+  await clock.pass(100);
+  world.full = true;
+  widget.send('hello');
+  await clock.pass(1_000);
+  widget.preview({ ...world.settings, full: true });
+  world.full = leave === true;
+  choose(widget);
+  await clock.pass(1_000);
+  expect(creations(requests).map(({ body }) => body?.leave)).toEqual([undefined, leave]);
+  expect(server.texts('chat-1')).toEqual(['hello']);
 });
 
 test('a signed token is the visitor: used as it is, and kept nowhere', async () => {
@@ -191,9 +291,10 @@ test('a place in line is told to the site each time, and read aloud every half m
   const widget = await open();
   widget.send('hello');
   await clock.pass(1_000);
-  const aloud: (number | null)[] = [];
+  const aloud: (number | undefined)[] = [];
   const note = () => {
-    if (aloud.at(-1) !== widget.news.announced.peek()) aloud.push(widget.news.announced.peek());
+    const now = widget.news.announced.peek()?.position;
+    if (aloud.at(-1) !== now) aloud.push(now);
   };
   for (const position of [5, 4, 3, 2]) {
     server.say({ type: 'queue', conversation: 'chat-1', position });
@@ -208,13 +309,36 @@ test('a place in line is told to the site each time, and read aloud every half m
   expect(told).toEqual([5, 4, 3, 2].map((position) => ({ position })));
 });
 
+test('another estimate for the same place is shown, and neither told nor read aloud', async () => {
+  const { open, clock, server, events } = makeWorld({ online: true });
+  const widget = await open();
+  widget.send('hello');
+  await clock.pass(1_000);
+  const seen: (number[] | undefined)[][] = [];
+  for (const eta_s of [undefined, [40, 90], [200, 300]] as const) {
+    const eta = eta_s && { eta_s: [...eta_s] as [number, number] };
+    server.say({ type: 'queue', conversation: 'chat-1', position: 3, ...eta });
+    await clock.pass(60_000);
+    seen.push([widget.line.peek(), widget.news.announced.peek()].map((it) => it?.eta_s ?? []));
+  }
+  expect(seen).toEqual([
+    [[], []],
+    [[40, 90], []],
+    [[200, 300], []],
+  ]);
+  server.say({ type: 'queue', conversation: 'chat-1', position: 2, eta_s: [100, 200] });
+  await clock.pass(1_000);
+  expect(widget.news.announced.peek()?.eta_s).toEqual([100, 200]);
+  expect(events.filter(([name]) => name === 'queue')).toHaveLength(2);
+});
+
 test('there is no place in line while nobody is there who could call', async () => {
   const { open, clock, server, events } = makeWorld({ online: true });
   const widget = await open();
   widget.send('hello');
   await clock.pass(1_000);
   const seen = [];
-  const place = () => [widget.line.peek()?.position, widget.news.announced.peek()];
+  const place = () => [widget.line.peek()?.position, widget.news.announced.peek()?.position];
   for (const online of [true, false, true]) {
     server.say({ type: 'presence', online });
     server.say({ type: 'queue', conversation: 'chat-1', position: 1 });
@@ -223,7 +347,7 @@ test('there is no place in line while nobody is there who could call', async () 
   }
   expect(seen).toEqual([
     [1, 1],
-    [undefined, null],
+    [undefined, undefined],
     [1, 1],
   ]);
   expect(events.filter(([name]) => name === 'queue')).toHaveLength(2);

@@ -7,7 +7,7 @@ import { Face } from './face.tsx';
 import { Icon } from './icons.tsx';
 import { later } from './later.tsx';
 import type { Widget } from './model.ts';
-import { language, say } from './words.ts';
+import { language, placeOf, say } from './words.ts';
 
 const Items = later(() => import('./menu.tsx').then((part) => part.Items));
 
@@ -50,11 +50,7 @@ function lineOf(widget: Widget, online: boolean, agent: AgentRef | null): string
     return agent.title ? `${here} · ${agent.title}` : here;
   }
   const queue = widget.line.value;
-  if (queue !== null) {
-    const place = say('place', { n: queue.position });
-    const eta = queue.eta_s?.[1];
-    return eta === undefined ? place : `${place} · ${say('wait', { n: Math.ceil(eta / 60) })}`;
-  }
+  if (queue !== null) return placeOf(queue);
   if (settings === null) return say('moment');
   if (online) return say('online');
   const away = settings.offline_message || say('away');

@@ -3,12 +3,12 @@
 import { localStore, webLocks } from '../client/browser.ts';
 import { type Api, Problem } from '../client/http.ts';
 import type { KeyStore } from '../client/ports.ts';
-import type { Bridge, FromLoader } from './bridge.ts';
+import { type Bridge, type FromLoader, namedWidget } from './bridge.ts';
 import type { Trouble } from './stage.ts';
 import { VISITOR, type Visitor } from './visitor.ts';
 
 export function ownPage(): Bridge {
-  const widget = new URLSearchParams(location.search).get('widget') ?? 'default';
+  const widget = namedWidget();
   const prefix = `switchboard:${widget}:`;
   return {
     widget,

@@ -3,6 +3,23 @@
 import { type Signal, signal } from '@preact/signals-core';
 import type { ComponentType, JSX } from 'preact';
 import { backoffMs } from '../client/backoff.ts';
+import { learn } from './words.ts';
+
+let prepared: Promise<void> | null = null;
+
+/** The words and styles that only later parts have: fetched with the first of them. */
+function prepare(): Promise<void> {
+  prepared ??= Promise.all([import('./later-words.ts'), import('./later-styles.ts')]).then(
+    ([{ english }, { wear }]) => {
+      learn(english);
+      wear();
+    },
+  );
+  return prepared.catch((error) => {
+    prepared = null;
+    throw error;
+  });
+}
 
 /** A component whose code comes by `load`, which is tried until it does. Until then it is nothing. */
 export function later<Props extends object>(
@@ -11,8 +28,8 @@ export function later<Props extends object>(
   const part: Signal<ComponentType<Props> | null> = signal(null);
   let tries = 0;
   const fetchPart = () => {
-    load().then(
-      (Part) => {
+    Promise.all([load(), prepare()]).then(
+      ([Part]) => {
         part.value = Part;
       },
       () => setTimeout(fetchPart, backoffMs(2 + tries++, Math.random)),

@@ -1,4 +1,5 @@
-import { begin } from './begin.tsx';
+import { askEarly, begin } from './begin.tsx';
 import { meetLoader } from './bridge.ts';
 
-void meetLoader().then((bridge) => begin(bridge, null));
+const early = askEarly();
+void meetLoader().then((bridge) => begin(bridge, null, early));

@@ -42,6 +42,12 @@ const CONTACT = ['name', 'email', 'phone'];
 const QUIET_MS = 2_000;
 /** How long the server lets a visitor change a message. */
 const EDIT_MS = 60_000;
+/** What the server says to who begins a chat while no more may wait. */
+const QUEUE_FULL = 'queue_full';
+/** Between a refusal that nothing else told of and the next try, and as much again by chance. */
+const AGAIN_MS = 5_000;
+/** Everybody who waits for room hears of it at once: so they spread. */
+const SPREAD_MS = 2_000;
 /** Signs of what is being written that agents may see, where the visitor is told so. */
 const PREVIEW_MAX = 200;
 
@@ -66,6 +72,8 @@ export class Widget {
   /** Whether somebody can be expected to answer now. */
   readonly online: ReadonlySignal<boolean>;
   readonly typing: ReadonlySignal<string | null>;
+  /** Whether somebody is there, and no more may wait where this visitor would. */
+  readonly full: ReadonlySignal<boolean>;
   /** The place in line; `null` also while nobody is there who could call. */
   readonly line: ReadonlySignal<QueueFrame | null>;
   /** Where the visitor can be written to who waits now: empty for nowhere, `null` for who does not wait. */
@@ -77,25 +85,30 @@ export class Widget {
   readonly #typing: Typing;
   readonly #reconnecting = signal(false);
   readonly #contact = signal<Contact>({});
+  /** As the settings know: whether no more may wait where this visitor would. */
+  readonly #lineFull: ReadonlySignal<boolean>;
+  /** Whether what waits for its chat is left for later, should no more be let in. */
+  #leaves = false;
   /** The newest token of the site, believed or not. */
   #proof = '';
 
   static async open(options: WidgetOptions): Promise<Widget> {
-    const { store, locks, newId } = options.ports;
-    const widget: Widget = new Widget(options, await claimDevice(store, locks, newId));
+    const { store, locks, newId, clock } = options.ports;
+    const stored = new Stored(store, clock);
+    const [devices] = await Promise.all([claimDevice(store, locks, newId), stored.restore()]);
+    const widget: Widget = new Widget(options, devices, stored);
     await widget.client.restore();
-    await widget.stored.restore();
     await widget.chats.read();
     widget.#run();
     return widget;
   }
 
-  private constructor(options: WidgetOptions, devices: Claimed) {
+  private constructor(options: WidgetOptions, devices: Claimed, stored: Stored) {
     const { ports, api, tagged, widget, onEvent } = options;
     const { clock, store, random } = ports;
     this.#options = options;
     this.who = new Who(store);
-    this.stored = new Stored(store, clock);
+    this.stored = stored;
     this.news = new News(clock, options);
     this.client = new Client({
       ports,
@@ -127,13 +140,29 @@ export class Widget {
         return this.conversation.peek() !== null;
       },
       create: (key) => this.#create(key),
-      onRefused: (code) => onEvent('error', { code }),
+      onRefused: (code) => {
+        onEvent('error', { code });
+        if (code === QUEUE_FULL) {
+          // There may be room by now without anybody having told.
+          clock.after(AGAIN_MS * (1 + random()), () => this.#enter());
+        }
+      },
     });
     this.#typing = new Typing(clock, (on, text) => this.#tellTyping(on, text));
     this.online = computed(() => {
       const settings = this.settings.value;
       const there = this.client.anybodyOnline.value ?? settings?.online ?? false;
       return there && settings?.open !== false;
+    });
+    this.#lineFull = computed(() => {
+      const { departments, full } = this.settings.value ?? {};
+      const { department } = this.stored.answers.value;
+      const chosen = departments?.find(({ id }) => id === department);
+      return this.online.value && (chosen === undefined ? full : chosen.full) === true;
+    });
+    this.full = computed(() => {
+      const refused = this.#beginning.refused.value === QUEUE_FULL;
+      return this.conversation.value === null && (refused || this.#lineFull.value);
     });
     this.line = computed(() => {
       const queue = this.conversation.value?.queue.value ?? null;
@@ -147,9 +176,11 @@ export class Widget {
     this.stage = computed(() => this.#stage());
     this.trouble = computed(() => {
       if (this.chats.forgotten.value) return 'gone';
-      if (this.#beginning.refused.value) return 'cannot_begin';
+      const refused = this.#beginning.refused.value;
+      if (refused !== null && refused !== QUEUE_FULL) return 'cannot_begin';
       const waiting = this.#reconnecting.value || this.#beginning.waiting.value;
-      return waiting ? 'reconnecting' : this.notice.value;
+      if (waiting) return 'reconnecting';
+      return this.notice.value ?? (this.full.value ? 'full' : null);
     });
     this.typing = computed(() => {
       const names = [...(this.conversation.value?.typing.value.values() ?? [])];
@@ -167,6 +198,8 @@ export class Widget {
       void this.#edit(editing, text);
       return;
     }
+    // Whoever writes now was told that it is left.
+    this.#leaves = this.full.peek();
     this.client.send(this.chats.target, 'message', text);
     this.#options.onEvent('message:sent');
     this.#begin();
@@ -205,6 +238,18 @@ export class Widget {
 
   discard(entry: Entry): void {
     this.client.outbox.discard(this.chats.target, entry.id);
+  }
+
+  /** What no more may wait for is left as a message. */
+  leave(): void {
+    this.#leaves = true;
+    this.#begin();
+  }
+
+  /** Tries again to wait for somebody. */
+  tryAgain(): void {
+    this.#leaves = false;
+    this.#begin();
   }
 
   /** Asks the server for something, as the visitor. */
@@ -315,7 +360,7 @@ export class Widget {
     this.news.follow(
       chats,
       () => this.watching.value,
-      () => this.line.value?.position ?? null,
+      () => this.line.value,
     );
     effect(() => {
       const watching = this.watching.value;
@@ -326,7 +371,16 @@ export class Widget {
     // What an earlier page wrote but could not begin a chat for.
     effect(() => {
       const begun = this.conversation.value !== null;
-      if (chats.drafted && !begun && !this.#beginning.refused.peek()) void this.#beginning.run();
+      if (chats.drafted && !begun && this.#beginning.refused.peek() === null) this.#begin();
+    });
+    let wasFull = false;
+    effect(() => {
+      const full = this.#lineFull.value;
+      if (wasFull && !full) {
+        const { clock, random } = this.#options.ports;
+        clock.after(SPREAD_MS * random(), () => this.#enter());
+      }
+      wasFull = full;
     });
   }
 
@@ -338,7 +392,7 @@ export class Widget {
     const stage = stageOf(settings, {
       verified: this.who.verified.value,
       answered: this.stored.answers.value.fields !== undefined,
-      online: this.online.value,
+      awaited: this.online.value && !this.full.value,
     });
     // Who has written already need not answer anything.
     return this.chats.drafted && stage !== 'identity_required' ? 'write' : stage;
@@ -347,6 +401,11 @@ export class Widget {
   /** A message waits for its chat. */
   #begin(): void {
     if (this.conversation.peek() === null) void this.#beginning.run();
+  }
+
+  /** There is room for what was refused: it waits for somebody, not for later. */
+  #enter(): void {
+    if (this.chats.drafted && !this.#lineFull.peek()) this.tryAgain();
   }
 
   async #create(key: string): Promise<void> {
@@ -367,6 +426,7 @@ export class Widget {
         contact,
         fields,
         ...(department && { department }),
+        ...(this.#leaves && { leave: true }),
       },
     });
     const secret = created.visitor.secret ?? token;

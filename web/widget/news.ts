@@ -2,7 +2,7 @@
 
 import { effect, signal } from '@preact/signals-core';
 import type { Conversation } from '../client/conversation.ts';
-import type { Event } from '../client/frames.ts';
+import type { Event, QueueFrame } from '../client/frames.ts';
 import type { Cancel, Clock } from '../client/ports.ts';
 import type { Chats } from './chats.ts';
 import { say } from './words.ts';
@@ -21,8 +21,8 @@ export interface Ears {
 const ANNOUNCE_MS = 30_000;
 
 export class News {
-  /** The place in line as it is read aloud; `null` when there is nothing to say. */
-  readonly announced = signal<number | null>(null);
+  /** The place in line as it is read aloud, and the wait; `null` when there is nothing to say. */
+  readonly announced = signal<QueueFrame | null>(null);
 
   readonly #clock: Clock;
   readonly #ears: Ears;
@@ -36,7 +36,7 @@ export class News {
   }
 
   /** Tells of unread messages, and of the place in line while somebody is there, from now on. */
-  follow(chats: Chats, watching: () => boolean, place: () => number | null): void {
+  follow(chats: Chats, watching: () => boolean, place: () => QueueFrame | null): void {
     const { onUnread, onEvent } = this.#ears;
     effect(() => {
       const card = chats.card.value;
@@ -45,19 +45,23 @@ export class News {
       const foreign = unread > 0 && newest !== null && newest.from.kind !== 'visitor';
       onUnread(unread, foreign ? `${newest.from.name ?? say('support')}: ${newest.text}` : null);
     });
-    let last: number | null = null;
+    let last: QueueFrame | null = null;
     effect(() => {
       const now = place();
-      if (now !== null && now !== last) onEvent('queue', { position: now });
+      if (now !== null && now.position !== last?.position) {
+        onEvent('queue', { position: now.position });
+      }
       last = now;
       if (now === null) this.announced.value = null;
-      else if (this.#announcing === null) announce();
+      else announce();
     });
     const announce = () => {
+      // Another estimate for the same place is seen, and not worth a word.
+      if (this.#announcing !== null || last?.position === this.announced.peek()?.position) return;
       this.announced.value = last;
       this.#announcing = this.#clock.after(ANNOUNCE_MS, () => {
         this.#announcing = null;
-        if (last !== null && last !== this.announced.peek()) announce();
+        if (last !== null) announce();
       });
     };
   }

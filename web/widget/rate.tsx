@@ -1,4 +1,4 @@
-/** How it was: fetched when a chat has ended that can be rated. */
+/** How it was. */
 
 import { signal } from '@preact/signals-core';
 import type { JSX } from 'preact';

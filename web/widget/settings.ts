@@ -29,12 +29,14 @@ export interface Settings {
   welcome?: string;
   offline_message?: string;
   theme?: Theme;
-  departments?: { id: string; name: string }[];
+  departments?: { id: string; name: string; full?: boolean }[];
   department_required?: boolean;
   /** Within the opening hours. */
   open?: boolean;
   /** Somebody is there. */
   online?: boolean;
+  /** No more may wait, whatever is chosen. */
+  full?: boolean;
   next_open_at?: string | null;
   auto_open_s?: number | null;
   show_avatars?: boolean;
@@ -57,6 +59,11 @@ export interface SettingsOptions {
 const WAIT_S = 25;
 /** An answer that came sooner than this was not waited for: then the pause is ours. */
 const PROMPT_MS = 5_000;
+
+/** Where the settings of a widget are. */
+export function pathOf(widget: string): string {
+  return `/v1/widgets/${encodeURIComponent(widget)}`;
+}
 
 export class LiveSettings {
   readonly current: ReadonlySignal<Settings | null>;
@@ -90,8 +97,7 @@ export class LiveSettings {
     const { clock, tagged, widget, random } = this.#options;
     const began = clock.now();
     const wait = this.#etag === null ? '' : `?wait=${WAIT_S}`;
-    const path = `/v1/widgets/${encodeURIComponent(widget)}${wait}`;
-    const answer = await tagged<Settings>(path, this.#etag).catch(() => null);
+    const answer = await tagged<Settings>(pathOf(widget) + wait, this.#etag).catch(() => null);
     this.#asking = false;
     if (answer === null || answer.status === 429 || answer.status >= 500) {
       this.#again(backoffMs(2 + this.#failures++, random));

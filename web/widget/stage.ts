@@ -6,6 +6,7 @@ import type { Settings } from './settings.ts';
 export type Trouble =
   | 'reconnecting'
   | 'cannot_begin'
+  | 'full'
   | 'gone'
   | 'no_file'
   | 'too_late'
@@ -29,16 +30,16 @@ export interface Newcomer {
   verified: boolean;
   /** What is asked before the chat is answered. */
   answered: boolean;
-  /** Somebody can be expected to answer. */
-  online: boolean;
+  /** Somebody can be expected to answer, and more may wait for that. */
+  awaited: boolean;
 }
 
 export function stageOf(
   { identity_required, email_required, department_required, prechat, offline }: Settings,
-  { verified, answered, online }: Newcomer,
+  { verified, answered, awaited }: Newcomer,
 ): Stage {
   if (identity_required && !verified) return 'identity_required';
-  const behavior = online ? null : offline?.behavior;
+  const behavior = awaited ? null : offline?.behavior;
   if (behavior === 'redirect' && offline?.redirect_url) return 'redirect';
   if (behavior === 'form') return 'leave';
   const asks = prechat?.fields.length || department_required || (email_required && !verified);

@@ -42,11 +42,15 @@ export class Stored {
 
   /** Reads what an earlier page left. */
   async restore(): Promise<void> {
-    const store = this.#store;
-    this.answers.value = parse<Answers>(await store.get(ANSWERS)) ?? {};
-    this.draft.value = (await store.get(UNSENT)) ?? '';
-    this.sound.value = (await store.get(SOUND)) !== null;
-    this.place = parse<Place>(await store.get(PLACE));
+    // Each takes a way to the host's page and back: so they go together.
+    const kept = await Promise.all(
+      [ANSWERS, UNSENT, SOUND, PLACE].map((key) => this.#store.get(key)),
+    );
+    const [answers = null, draft, sound, place = null] = kept;
+    this.answers.value = parse<Answers>(answers) ?? {};
+    this.draft.value = draft ?? '';
+    this.sound.value = sound !== null;
+    this.place = parse<Place>(place);
   }
 
   /** The visitor changes what is not sent yet. */

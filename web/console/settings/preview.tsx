@@ -48,10 +48,10 @@ export function Preview({ id, settings, departments, there, onThere }: PreviewPr
       <div class={`preview-page ${settings.theme.side}`}>
         <iframe
           title="The widget as it would be"
-          src={`/widget?widget=${encodeURIComponent(id)}`}
+          src={`/widget?widget=${encodeURIComponent(id)}&preview`}
           onLoad={(event) => {
             port.current?.close();
-            port.current = meet(event.currentTarget, id, latest.current ?? shown);
+            port.current = meet(event.currentTarget, latest.current ?? shown);
           }}
         />
       </div>
@@ -61,7 +61,7 @@ export function Preview({ id, settings, departments, there, onThere }: PreviewPr
 }
 
 /** Hands the widget its port, and answers what it asks. It is not told that it is shown: it would take the focus. */
-function meet(frame: HTMLIFrameElement, widget: string, preview: Shown): MessagePort {
+function meet(frame: HTMLIFrameElement, preview: Shown): MessagePort {
   const { port1, port2 } = new MessageChannel();
   const kept = new Map<string, string>();
   port1.onmessage = (event: MessageEvent<unknown[]>) => {
@@ -78,7 +78,6 @@ function meet(frame: HTMLIFrameElement, widget: string, preview: Shown): Message
   };
   const handshake: Handshake = {
     switchboard: 1,
-    widget,
     referrer: '',
     locale: navigator.language,
     preview,
