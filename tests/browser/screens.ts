@@ -7,6 +7,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Admin } from './kit/admin.ts';
 import { Owner } from './kit/owner.ts';
 import { Agent, launch, Profile, Visitor } from './kit/people.ts';
 import { Server } from './kit/server.ts';
@@ -164,6 +165,15 @@ test('visitors and agents', async () => {
   await visitor.chat.getByLabel('Anything to add?').fill('Quick, and kind to ferns.');
   section('After a chat');
   await shoot(visitor.page, 'widget-rating', 'The visitor is asked once how it was');
+  section('While everybody is busy');
+  const admin = await Admin.signIn(server);
+  await admin.widget({ queue_max: 1 });
+  const late = await Profile.open(browser);
+  const later = await Visitor.open(late, `${server.address}/demo`);
+  await later.openChat();
+  await later.chat.getByText('Or leave a message').waitFor();
+  await shoot(later.page, 'widget-full', 'No more may wait: a message can be left');
+  await late.context.close();
   await ada.page.bringToFront();
   await shop.context.close();
   await desk.context.close();
@@ -231,6 +241,11 @@ test('administrators', async () => {
   await owner.tab('Hours');
   await owner.page.getByRole('radio', { name: 'At certain hours' }).check();
   await shoot(owner.page, 'designer-hours', 'Hours by day and time zone', wide);
+  await owner.tab('Behavior');
+  const most = owner.page.getByLabel('How many may wait');
+  await most.fill('5');
+  await most.scrollIntoViewIfNeeded();
+  await shoot(owner.page, 'designer-behavior', 'What it does, and how many may wait', wide);
   await owner.tab('Sites & embed');
   await owner.field('HTML').waitFor();
   await shoot(owner.page, 'designer-embed', 'Where it may stand, and the line that puts it there', {
