@@ -168,9 +168,11 @@ function Rows({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
     if (key === undefined) return;
     cursor.value = key;
     handle.current?.reveal(keys.indexOf(key));
-    requestAnimationFrame(() => {
-      document.querySelector<HTMLElement>(`.row a[href="${pathOf(key)}"]`)?.focus();
-    });
+    const link = () => document.querySelector<HTMLElement>(`.row a[href="${pathOf(key)}"]`);
+    const there = link();
+    // The next key may come before the next frame, and is meant for that row.
+    if (there !== null) there.focus();
+    else requestAnimationFrame(() => link()?.focus());
   };
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: it only watches who is in it, and moves the focus.
