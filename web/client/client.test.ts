@@ -427,6 +427,22 @@ test('a command is asked again after a reconnect under the same reference, and a
   expect(await outcome).toEqual({ ok: false, code: 'already_accepted', by });
 });
 
+test('a subscription that is lost with its node is asked for again, and nothing is missed', async () => {
+  const world = makeWorld();
+  const tab = await openTab(world);
+  tab.client.follow(CHAT);
+  world.server.write(CHAT, 'before');
+  await world.clock.pass(100);
+  world.server.move(CHAT, ['public', 'internal'], 3);
+  world.server.write(CHAT, 'meanwhile');
+  world.server.write(CHAT, 'a note', 'internal');
+  await world.clock.pass(5_000);
+  world.server.write(CHAT, 'after');
+  await world.clock.pass(100);
+  expect(shown(tab)).toEqual(['before', 'meanwhile', 'a note', 'after']);
+  expect(tab.client.follow(CHAT).refused.value).toBe(null);
+});
+
 test('a command without an answer ends as unknown', async () => {
   const world = makeWorld();
   const tab = await openTab(world);

@@ -244,8 +244,8 @@ export class Client {
 
   #refused(frame: Extract<ServerFrame, { type: 'refused' }>): void {
     const conversation = this.conversations.get(frame.conversation ?? '');
-    if (frame.re === 'subscribe' && (frame.stream ?? 'public') === 'public') {
-      conversation?.refuse(frame.code);
+    if (frame.re === 'subscribe') {
+      conversation?.refuse(frame.stream ?? 'public', frame.code);
     } else if (frame.re === 'fetch') {
       conversation?.fetchRefused();
     } else {

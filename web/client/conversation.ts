@@ -38,6 +38,8 @@ export interface ConversationOptions {
 
 /** Known to be behind and nothing came for this long: fetch (again). */
 const STALL_MS = 3_000;
+/** A subscription that was lost is asked for again after this. */
+const LOST_MS = 500;
 const PAGE = 50;
 const FETCH_MAX = 200;
 /** A `typing` that is not repeated ends by itself. */
@@ -50,6 +52,8 @@ interface Pull {
   /** A fetch before `first` is on its way: what has come of it, which may take several frames. */
   older: Event[] | null;
   stall: Cancel | null;
+  /** Until the subscription is asked for again. */
+  again: Cancel | null;
 }
 
 /** What somebody else has received and read. */
@@ -90,7 +94,7 @@ export class Conversation {
     this.#pulls = new Map(
       options.streams.map((stream) => [
         stream,
-        { log: new StreamLog(), newer: false, older: null, stall: null },
+        { log: new StreamLog(), newer: false, older: null, stall: null, again: null },
       ]),
     );
     this.card = options.card;
@@ -122,22 +126,28 @@ export class Conversation {
     this.#read = 0;
     for (const [stream, pull] of this.#pulls) {
       if (afresh) pull.log.forget();
-      pull.newer = false;
-      pull.older = null;
-      const known = pull.log.log !== null;
-      this.#options.transmit({
-        type: 'subscribe',
-        conversation: this.id,
-        ...named(stream),
-        log: pull.log.log,
-        after: known ? pull.log.last : null,
-      });
+      this.#pull(stream, pull);
     }
+  }
+
+  #pull(stream: Stream, pull: Pull): void {
+    pull.again?.();
+    pull.newer = false;
+    pull.older = null;
+    const known = pull.log.log !== null;
+    this.#options.transmit({
+      type: 'subscribe',
+      conversation: this.id,
+      ...named(stream),
+      log: pull.log.log,
+      after: known ? pull.log.last : null,
+    });
   }
 
   unsubscribe(): void {
     for (const [stream, pull] of this.#pulls) {
       pull.stall?.();
+      pull.again?.();
       this.#options.transmit({ type: 'unsubscribe', conversation: this.id, ...named(stream) });
     }
     for (const end of this.#typingEnds.values()) end();
@@ -154,8 +164,16 @@ export class Conversation {
     this.#watchProgress(stream, pull);
   }
 
-  refuse(code: string): void {
-    this.#refused.value = code;
+  /** The subscription of a stream was refused, or ended. */
+  refuse(stream: Stream, code: string): void {
+    const pull = this.#pulls.get(stream);
+    if (code === 'busy' && pull !== undefined) {
+      // The conversation is on its way to another node. What is said meanwhile is read from there.
+      pull.again?.();
+      pull.again = this.#options.clock.after(LOST_MS, () => this.#pull(stream, pull));
+    } else if (stream === 'public') {
+      this.#refused.value = code;
+    }
   }
 
   event(stream: Stream, event: Event): void {

@@ -68,6 +68,8 @@ export class FakeServer {
   /** Closes a hello with this code. */
   refuseHello: number | null = null;
   #wires = new Set<Wire>();
+  /** Subscriptions that are still refused. */
+  #moving = 0;
   readonly #clock: FakeClock;
 
   constructor(clock: FakeClock) {
@@ -108,6 +110,15 @@ export class FakeServer {
 
   say(frame: ServerFrame): void {
     for (const wire of this.#wires) this.#send(wire, frame);
+  }
+
+  /** The conversation goes to another node: its subscriptions are lost, and not to be had so often. */
+  move(conversation: string, streams: readonly Stream[], refusals: number): void {
+    this.#moving = refusals;
+    for (const stream of streams) {
+      for (const wire of this.#wires) wire.subscribed.delete(`${conversation}/${stream}`);
+      this.say({ type: 'refused', re: 'subscribe', conversation, stream, code: 'busy' });
+    }
   }
 
   /** Somebody writes. */
@@ -171,6 +182,12 @@ export class FakeServer {
     const after = frame.after ?? 0;
     const resume = frame.log === this.log && after <= head && head - after <= 1_000;
     const from = resume ? after + 1 : Math.max(1, head - 49);
+    if (this.#moving > 0) {
+      this.#moving -= 1;
+      const { conversation } = frame;
+      this.#sure(wire, { type: 'refused', re: 'subscribe', conversation, stream, code: 'busy' });
+      return;
+    }
     wire.subscribed.add(`${frame.conversation}/${stream}`);
     this.#sure(wire, {
       type: 'subscribed',
