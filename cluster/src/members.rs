@@ -63,6 +63,14 @@ impl Members {
             .map(|(node, seen)| (node, &seen.row))
     }
 
+    /// When the next lease becomes overdue, if none of them changes.
+    #[must_use]
+    pub fn next_overdue(&self, now: Moment) -> Option<Moment> {
+        let lives = self.seen.values().filter(|seen| !seen.row.state.is_over());
+        let ends = lives.map(|seen| seen.since.after(self.times.watch_for()));
+        ends.filter(|end| *end > now).min()
+    }
+
     /// Who takes shards: nodes that are up and not overdue.
     #[must_use]
     pub fn candidates(&self, now: Moment) -> Vec<Candidate> {
@@ -121,7 +129,9 @@ mod tests {
         see(&mut members, 1_000, 7, LeaseState::Up);
         see(&mut members, 5_999, 7, LeaseState::Up);
         assert_eq!(overdue(&members, 5_999), [0_u64; 0]);
+        assert_eq!(members.next_overdue(at(5_999)), Some(at(6_000)));
         assert_eq!(overdue(&members, 6_000), [7]);
+        assert_eq!(members.next_overdue(at(6_000)), None);
         assert!(members.candidates(at(6_000)).is_empty());
         // A renewal begins the watch anew; so does an older version, read from a slow replica.
         see(&mut members, 6_100, 8, LeaseState::Up);
@@ -133,6 +143,7 @@ mod tests {
         // What is over is not marked again, what drains takes nothing.
         see(&mut members, 14_000, 9, LeaseState::Dead);
         assert_eq!(overdue(&members, 60_000), [0_u64; 0]);
+        assert_eq!(members.next_overdue(at(14_000)), None);
         assert_eq!(members.addresses().count(), 0);
         see(&mut members, 60_000, 10, LeaseState::Draining);
         assert!(members.candidates(at(60_000)).is_empty());

@@ -51,6 +51,10 @@ pub trait Ownership: Send + Sync + fmt::Debug + 'static {
     /// Another node, asked in vain, says who serves a shard. A hint, until the rows are read.
     fn moved(&self, shard: Shard, to: NodeName);
 
+    /// Another node asks for a shard that is not served here: it may have been given to this node, and
+    /// wait for its claim.
+    fn asked_in_vain(&self) {}
+
     /// Whether this node still owns the shard under that epoch, at this moment. Asked after a
     /// write is durable and before it is acknowledged.
     fn holds(&self, shard: Shard, epoch: Epoch) -> bool;

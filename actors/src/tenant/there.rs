@@ -344,10 +344,14 @@ impl Tenant {
     pub(crate) fn asked(self: &Arc<Self>, world: &Arc<World>, asker: Asker, question: Question) {
         let Some(link) = &self.link else { return };
         self.settle(world);
-        match link.at() {
-            At::Here => {}
-            At::There(node) => return asker.answer_home(Answer::Moved { to: Some(node.0) }),
-            At::Nowhere => return asker.answer_home(Answer::Moved { to: None }),
+        let to = match link.at() {
+            At::Here => None,
+            At::There(node) => Some(Some(node.0)),
+            At::Nowhere => Some(None),
+        };
+        if let Some(to) = to {
+            link.ownership().asked_in_vain();
+            return asker.answer_home(Answer::Moved { to });
         }
         use presence::Message;
         let within = world.config.answer_within;

@@ -21,6 +21,9 @@ use crate::time::Moment;
 /// Claims and releases under way at once: enough to take a thousand shards in a second or two
 /// from a small database, few enough not to starve the lease.
 const DEEDS_AT_ONCE: usize = 32;
+/// Between two rounds that begin because others ask for what is not served here: a reading of all
+/// rows, so that a node which believes something old cannot keep the database busy.
+const ASKED_EVERY: Duration = Duration::from_millis(200);
 
 type Owners = BTreeMap<Shard, OwnerRow>;
 
@@ -62,6 +65,8 @@ pub(super) struct Run {
     /// Everything under way; ends with the life.
     tasks: JoinSet<News>,
     round: Round,
+    /// When the last round began.
+    began: Moment,
     /// Claims and releases that wait for their turn.
     deeds: VecDeque<Deed>,
     n_acting: usize,
@@ -102,6 +107,7 @@ impl Run {
             suggested: Placement::default(),
             tasks: JoinSet::new(),
             round: Round::Due(Moment::default()),
+            began: Moment::default(),
             deeds: VecDeque::new(),
             n_acting: 0,
             settled: Vec::new(),
@@ -115,6 +121,7 @@ impl Run {
     }
 
     pub(super) async fn go(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let many = Arc::clone(&self.many);
         loop {
             self.step();
             if let Some(end) = self.lease.end() {
@@ -136,8 +143,16 @@ impl Run {
                     }
                 },
                 Some(order) = orders.recv() => self.obey(order),
+                () = many.was_asked_in_vain() => self.look_soon(),
                 () = tokio::time::sleep(wait) => {}
             }
+        }
+    }
+
+    /// The next round may have something to claim that was just given away: its clients wait.
+    fn look_soon(&mut self) {
+        if let Round::Due(at) = &mut self.round {
+            *at = (*at).min(self.began.after(ASKED_EVERY));
         }
     }
 
@@ -190,6 +205,7 @@ impl Run {
             return;
         }
         self.round = Round::Reading;
+        self.began = now;
         self.has_progressed = false;
         let rows = Arc::clone(&self.rows);
         self.tasks.spawn(async move {
@@ -233,7 +249,10 @@ impl Run {
             return;
         }
         let pause = if self.has_progressed { Duration::ZERO } else { self.every() };
-        self.round = Round::Due(now.after(pause));
+        let at = now.after(pause);
+        // Whoever dies is followed as soon as it may be.
+        let watched = self.members.next_overdue(now).unwrap_or(at);
+        self.round = Round::Due(at.min(watched));
         if self.is_draining && self.claims.is_empty() {
             self.lease.release();
         }
@@ -269,6 +288,11 @@ impl Run {
             News::Marked(node, outcome) => {
                 if outcome == Outcome::Applied {
                     tracing::warn!(%node, "a node was watched in vain, its lease is over");
+                    // What it owned can be claimed at once.
+                    self.has_progressed = true;
+                    if let Round::Due(at) = &mut self.round {
+                        *at = now;
+                    }
                 }
             }
             News::Claimed(shard, outcome) => {

@@ -243,6 +243,49 @@ async fn shards_move_to_a_node_that_comes_and_from_one_that_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_dies_is_followed_as_soon_as_its_watch_is_over() {
+    let rows = exact();
+    let (one, two) = (Node::start("one", &rows), Node::start("two", &rows));
+    pass(20_000, || one_owner(&[&one, &two])).await;
+    // Whenever it dies between two renewals: a last renewal is seen within a second, five more are
+    // watched, and what it owned is claimed without another round's wait.
+    for late in [0, 250, 500, 750] {
+        pass(late, || {}).await;
+        two.cut(true);
+        pass(6_200, || one_owner(&[&one, &two])).await;
+        assert_eq!(one.n_owned(), ALL, "{late} ms later");
+        two.cut(false);
+        pass(20_000, || one_owner(&[&one, &two])).await;
+        assert!(two.n_owned() > 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_is_claimed_as_soon_as_it_was_given_away() {
+    let rows = exact();
+    let (one, two) = (Node::start("one", &rows), Node::start("two", &rows));
+    pass(20_000, || one_owner(&[&one, &two])).await;
+    one.driver.drain();
+    let mut waited = BTreeMap::new();
+    let mut longest = 0;
+    for _ in 0..200 {
+        // Somebody asks the node that each of them should go to, as clients do.
+        for shard in Shard::all().filter(|shard| two.epoch(*shard).is_none()) {
+            two.many.asked_in_vain();
+            if one.epoch(shard).is_none() {
+                let ms = waited.entry(shard).or_insert(0);
+                *ms += 20;
+                longest = longest.max(*ms);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    one.driver.ended().await;
+    assert_eq!(two.n_owned(), ALL);
+    assert!(!waited.is_empty() && longest <= 400, "a shard was nobody's for {longest} ms");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_else_is_there_is_told_with_their_addresses() {
     let rows = exact();
     let (one, two) = (Node::start("one", &rows), Node::start("two", &rows));

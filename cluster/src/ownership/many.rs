@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 
 use super::{Epoch, NodeName, Owner, Ownership};
 use crate::claims::Claims;
@@ -26,6 +27,8 @@ pub struct Many {
     /// Until when the lease is trusted, in nanoseconds of the clock; 0 for not at all.
     trusted_until: AtomicU64,
     table: RwLock<Table>,
+    /// Told when others ask for what is not served here.
+    in_vain: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +49,8 @@ impl Many {
     /// A node that owns nothing yet.
     #[must_use]
     pub fn new(node: NodeName, clock: Clock) -> Self {
-        Self { node, clock, trusted_until: AtomicU64::new(0), table: RwLock::default() }
+        let (table, in_vain) = (RwLock::default(), Notify::new());
+        Self { node, clock, trusted_until: AtomicU64::new(0), table, in_vain }
     }
 
     /// Takes over what lease and claims say now. Call it after everything that either was told.
@@ -75,6 +79,11 @@ impl Many {
         table.others = others.collect();
     }
 
+    /// Waits until another node has asked for what is not served here since this was last awaited.
+    pub async fn was_asked_in_vain(&self) {
+        self.in_vain.notified().await;
+    }
+
     fn is_trusted(&self) -> bool {
         nanoseconds((self.clock)()) < self.trusted_until.load(Ordering::Acquire)
     }
@@ -95,9 +104,15 @@ impl Ownership for Many {
     }
 
     fn moved(&self, shard: Shard, to: NodeName) {
-        if to != self.node {
+        if to == self.node {
+            self.asked_in_vain();
+        } else {
             self.table.write().others.insert(shard, to);
         }
+    }
+
+    fn asked_in_vain(&self) {
+        self.in_vain.notify_one();
     }
 
     fn holds(&self, shard: Shard, epoch: Epoch) -> bool {
