@@ -204,7 +204,8 @@ impl Handle {
                     Outcome::NotSent(NotSent::Full | NotSent::TooLong) => {
                         return Err(if is_in_doubt { Refusal::Unknown } else { BUSY });
                     }
-                    Outcome::Lost if is_safe => is_in_doubt = true,
+                    // What is only read leaves nothing in doubt.
+                    Outcome::Lost if is_safe => is_in_doubt = question.carries_out(),
                     Outcome::Lost => return Err(Refusal::Unknown),
                 }
             }
@@ -255,10 +256,14 @@ impl Handle {
     /// Another node asks.
     pub(crate) fn asked(&self, asker: Asker, key: ConversationKey, question: Question) {
         let Some(others) = &self.regions().others else { return };
-        match others.ownership.owner(shard(&key)) {
-            Owner::Here(_) => {}
-            Owner::There(node) => return asker.answer(Answer::Moved { to: Some(node.0) }),
-            Owner::Nobody => return asker.answer(Answer::Moved { to: None }),
+        let to = match others.ownership.owner(shard(&key)) {
+            Owner::Here(_) => None,
+            Owner::There(node) => Some(Some(node.0)),
+            Owner::Nobody => Some(None),
+        };
+        if let Some(to) = to {
+            others.ownership.asked_in_vain();
+            return asker.answer(Answer::Moved { to });
         }
         match question {
             Question::Carry { request } => {

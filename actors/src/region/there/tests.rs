@@ -61,6 +61,8 @@ impl Reader {
         }
         if !self.is_subscribed {
             let entered = at.subscribe(key, &self.caller, self.stream, 1, &self.outlet).await;
+            // Whoever listens has changed nothing: there is nothing to be in doubt of.
+            assert!(!matches!(entered, Err(Refusal::Unknown)), "{entered:?}");
             self.is_subscribed = entered.is_ok();
         }
     }
@@ -75,6 +77,7 @@ impl Reader {
         while self.last() < head.0 {
             let after = Range::After(Seq(self.last()));
             let read = at.history(key, &self.caller, self.stream, after, 7).await;
+            assert!(!matches!(read, Err(Refusal::Unknown)), "{read:?}");
             let Ok(history) = read else { return false };
             for published in history.events.iter().filter(|it| it.event.seq <= head) {
                 self.hear(published);
