@@ -5,6 +5,8 @@ use switchboard_domain::ids::TenantId;
 /// A look at the running actors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
+    /// Shards that this node owns and serves.
+    pub shards: usize,
     /// By region, in order.
     pub regions: Vec<Region>,
     /// By tenant that was touched since the start.

@@ -17,6 +17,7 @@ struct Planted {
     over_capacity: bool,
     leak_cards: bool,
     deaf: bool,
+    no_lease_check: bool,
 }
 
 #[cfg(feature = "sabotage")]
@@ -39,6 +40,7 @@ impl Sabotage {
             over_capacity: has("over_capacity"),
             leak_cards: has("leak_cards"),
             deaf: has("deaf"),
+            no_lease_check: has("no_lease_check"),
         };
         if planted != Planted::default() {
             tracing::error!(?planted, "sabotaged: this node breaks its promises on purpose");
@@ -76,6 +78,11 @@ impl Sabotage {
     pub const fn passes_over_bad_frames(self) -> bool {
         self.planted.deaf
     }
+
+    /// What was written is acknowledged, whoever owns the shard by then (breaks P1, P6).
+    pub(crate) const fn skips_lease_check(self) -> bool {
+        self.planted.no_lease_check
+    }
 }
 
 #[cfg(not(feature = "sabotage"))]
@@ -109,6 +116,10 @@ impl Sabotage {
     /// Never: the feature is off.
     #[must_use]
     pub const fn passes_over_bad_frames(self) -> bool {
+        false
+    }
+
+    pub(crate) const fn skips_lease_check(self) -> bool {
         false
     }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use ractor::concurrency::{JoinHandle, oneshot};
 use ractor::{Actor, ActorRef};
 use switchboard_cluster::ownership::{Owner, Ownership};
+use switchboard_cluster::shard::Shard;
 use switchboard_domain::permission::AgentsSee;
 use switchboard_store::{Fault, Store};
 
@@ -196,7 +197,13 @@ impl System {
         }
         tenants.sort_by(|one, other| one.tenant.cmp(&other.tenant));
         let regions = self.conversations.observe().await;
-        Observed { regions, tenants, restarts: self.restarts.load(Ordering::Relaxed) }
+        let is_here = |shard| matches!(self.world.ownership.owner(shard), Owner::Here(_));
+        Observed {
+            shards: Shard::all().filter(|shard| is_here(*shard)).count(),
+            regions,
+            tenants,
+            restarts: self.restarts.load(Ordering::Relaxed),
+        }
     }
 
     /// Tells when the actors have ended, apart from the system itself.

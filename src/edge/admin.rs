@@ -72,6 +72,7 @@ fn shown(admin: &Admin, observed: &Observed) -> Value {
         "phase": admin.phase.now().name(),
         "version": env!("CARGO_PKG_VERSION"),
         "connections": admin.metrics.connections.open.get(),
+        "shards": observed.shards,
         "restarts": observed.restarts,
         "conversations": {
             "live": total(observed, |region| region.live),
@@ -174,13 +175,14 @@ mod tests {
         assert!(get(&router, "/metrics").await.1.ends_with("# EOF\n"));
         let region = Region { live: 2, mailbox: 3, ..Region::default() };
         let regions = vec![region.clone(), region];
-        let observed = Observed { regions, tenants: Vec::new(), restarts: 7 };
+        let observed = Observed { shards: 341, regions, tenants: Vec::new(), restarts: 7 };
         let answering = async {
             asked.recv().await.unwrap().send(observed).unwrap();
         };
         let ((status, body), ()) = tokio::join!(get(&router, "/observe"), answering);
         assert_eq!(status, StatusCode::OK);
         let shown: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(shown["shards"], 341);
         assert_eq!(shown["restarts"], 7);
         assert_eq!(shown["conversations"]["live"], 4);
         assert_eq!(shown["regions"][1]["mailbox"], 3);
