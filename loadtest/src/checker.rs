@@ -46,6 +46,8 @@ pub enum Fault {
     NoteLeaked,
     /// A stream that nobody could read to its end.
     NoFinalRead,
+    /// Two servers that serve the same show a stream differently (P2).
+    Differs,
 }
 
 impl Fault {
@@ -68,6 +70,7 @@ impl Fault {
             Self::LiveRepeat => "live_repeat",
             Self::NoteLeaked => "note_leaked",
             Self::NoFinalRead => "no_final_read",
+            Self::Differs => "differs",
         }
     }
 }
@@ -206,6 +209,9 @@ fn final_reads<'a>(history: &'a [Op], verdict: &mut Verdict) -> Stored<'a> {
             }
             Op::FinalRead { conversation, stream, head } => {
                 heads.insert((*conversation, *stream), *head);
+            }
+            Op::Differs { conversation, stream, how } => {
+                verdict.add(Fault::Differs, || format!("{conversation} {stream:?}: {how}"));
             }
             Op::Attempt { key, .. } => {
                 conversations.insert(key.conversation);

@@ -135,6 +135,15 @@ pub enum Op {
     },
     /// An event of the final read, in the order the pages had.
     Final(Seen),
+    /// The final read of a stream at another server is not the one that is recorded.
+    Differs {
+        /// Which conversation.
+        conversation: Conversation,
+        /// Which stream.
+        stream: Stream,
+        /// Where, and what was read at each.
+        how: String,
+    },
     /// The final read of a stream is complete.
     FinalRead {
         /// Which conversation.

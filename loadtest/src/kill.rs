@@ -65,6 +65,8 @@ pub enum Sabotage {
     LeakCards,
     /// Frames that are none are passed over without a word.
     Deaf,
+    /// A node acks what it wrote without asking whether it still owns the shard.
+    NoLeaseCheck,
 }
 
 impl Sabotage {
@@ -80,6 +82,7 @@ impl Sabotage {
             Self::OverCapacity => "over_capacity",
             Self::LeakCards => "leak_cards",
             Self::Deaf => "deaf",
+            Self::NoLeaseCheck => "no_lease_check",
         }
     }
 
@@ -89,6 +92,9 @@ impl Sabotage {
     pub const fn proves(self) -> &'static [Fault] {
         match self {
             Self::AckBeforeCommit | Self::NoFsync => &[Fault::Lost],
+            Self::NoLeaseCheck => {
+                &[Fault::Lost, Fault::Split, Fault::AckChanged, Fault::Renumbered]
+            }
             Self::NoDedupe => &[Fault::Duplicate],
             Self::SeqFromMemory => &[
                 Fault::Split,

@@ -16,8 +16,8 @@ use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use crate::client::http::Http;
-use crate::client::{Connection, Encoding, Error, find};
+use crate::client::http::{Created, Http};
+use crate::client::{ANSWER_TIMEOUT, Connection, Encoding, Error, find};
 use crate::history::{Conversation, Op, Recorder, Seen, Stream};
 
 /// Senders in each conversation: the visitor on two devices, two agents.
@@ -27,10 +27,39 @@ pub const SENDERS: u32 = 4;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The same from a sabotaged one, which may never tell.
 pub const PATIENCE_RED: Duration = Duration::from_secs(5);
+/// How often a server may say that it is busy while conversations are opened.
+const OPENING_TRIES: u32 = 40;
+/// The pause before what was refused for the moment is asked again.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// How long a server that was just started may take to let somebody send.
 const FIRST_SEND_MAX: Duration = Duration::from_secs(30);
-/// How long readers get to hear the end once nothing is sent any more.
-const CATCH_UP: Duration = Duration::from_secs(15);
+
+/// How clients behave, and what they put up with.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How long a sender rests after each ack, about.
+    pub rest: Duration,
+    /// How long a client waits for an answer before it comes again.
+    pub answer_within: Duration,
+    /// Whether a server that lets it wait so long has failed.
+    pub must_answer: bool,
+    /// Refusals of one key in a row after which its outbox is stuck.
+    pub refusals: u32,
+    /// How long readers get to hear the end once nothing is sent any more, and a final read to be
+    /// answered.
+    pub catch_up: Duration,
+}
+
+impl Terms {
+    /// One server, which answers as long as it runs.
+    pub const ONE: Self = Self {
+        rest: Duration::ZERO,
+        answer_within: ANSWER_TIMEOUT,
+        must_answer: true,
+        refusals: 40,
+        catch_up: Duration::from_secs(15),
+    };
+}
 
 /// Who a task speaks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,7 +80,9 @@ struct Room {
 /// What all tasks of a run share.
 #[derive(Debug)]
 pub struct World {
-    address: SocketAddr,
+    /// Where clients connect: at any of these.
+    addresses: Vec<SocketAddr>,
+    terms: Terms,
     /// The history.
     pub recorder: Recorder,
     rooms: Vec<Room>,
@@ -65,6 +96,8 @@ pub struct World {
     next_connection: AtomicU32,
     /// Acks read so far.
     pub acked: AtomicU64,
+    /// By conversation, when the newest attempt that was acked was made.
+    pulse: Vec<AtomicU64>,
     complaints: Mutex<Vec<String>>,
     /// Why the last connection did not come about: what to say when nobody sends.
     last_refusal: Mutex<Option<String>>,
@@ -82,6 +115,9 @@ pub struct Load {
     readers: JoinSet<()>,
 }
 
+/// The events of a stream and its head.
+type FinalRead = (Vec<Seen>, u64);
+
 type Heads = Arc<std::collections::HashMap<(Conversation, Stream), u64>>;
 
 impl World {
@@ -90,6 +126,19 @@ impl World {
     /// # Errors
     /// When the server refuses what the demo must allow.
     pub async fn open(address: SocketAddr, conversations: u32) -> anyhow::Result<Arc<Self>> {
+        Self::open_at(vec![address], conversations, Terms::ONE).await
+    }
+
+    /// Opens `conversations` conversations at the first of these servers, which serve the same.
+    ///
+    /// # Errors
+    /// As [`World::open`].
+    pub async fn open_at(
+        addresses: Vec<SocketAddr>,
+        conversations: u32,
+        terms: Terms,
+    ) -> anyhow::Result<Arc<Self>> {
+        let address = *addresses.first().context("a server")?;
         let mut http = Http::new(address);
         let mut tokens = Vec::new();
         let mut ids = Vec::new();
@@ -103,9 +152,15 @@ impl World {
         let token = tokens.first().map(|(_, token)| token.as_str()).unwrap_or_default();
         let ada_id = ada.hello(token, &device()).await?;
         for number in 0..conversations {
-            let created = http.create(None).await.context("a new conversation")?;
+            let created = created(&mut http).await.context("a new conversation")?;
             // By hand, so that capacity does not bind.
-            let assigned = ada.act(&created.id, "assign", json!({"agent": ada_id})).await?;
+            let mut assigned = ada.act(&created.id, "assign", json!({"agent": ada_id})).await?;
+            for _ in 0..OPENING_TRIES {
+                let Err(refusal) = &assigned else { break };
+                anyhow::ensure!(refusal.code == "busy", "assign was refused: {refusal:?}");
+                tokio::time::sleep(AGAIN_AFTER).await;
+                assigned = ada.act(&created.id, "assign", json!({"agent": ada_id})).await?;
+            }
             anyhow::ensure!(assigned.is_ok(), "assign was refused: {assigned:?}");
             let secret = created.visitor.secret.context("a new visitor has a secret")?;
             rooms.push(Room { number, id: created.id, log: created.log, secret });
@@ -113,7 +168,8 @@ impl World {
         ada.close().await;
         let run = uuid::Uuid::new_v4().simple().to_string();
         Ok(Arc::new(Self {
-            address,
+            addresses,
+            terms,
             recorder: Recorder::default(),
             rooms,
             tokens: RwLock::new(tokens),
@@ -124,6 +180,7 @@ impl World {
             next_reader: AtomicU32::new(0),
             next_connection: AtomicU32::new(0),
             acked: AtomicU64::new(0),
+            pulse: (0..conversations).map(|_| AtomicU64::new(0)).collect(),
             complaints: Mutex::default(),
             last_refusal: Mutex::default(),
         }))
@@ -142,14 +199,48 @@ impl World {
         if tokio::time::timeout(FIRST_SEND_MAX, self.in_flight.notified()).await.is_ok() {
             return Ok(());
         }
-        let refusal = self.last_refusal.lock().clone();
-        let refusal = refusal.unwrap_or_else(|| "no connection was refused".to_owned());
-        anyhow::bail!("nobody sends: {refusal}; {:?}", self.complaints())
+        anyhow::bail!("nobody sends: {}; {:?}", self.last_refusal(), self.complaints())
     }
 
     /// What tasks met that the history cannot say; empty in a healthy run.
     pub fn complaints(&self) -> Vec<String> {
         self.complaints.lock().clone()
+    }
+
+    /// The ids of the conversations, by number.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.rooms.iter().map(|room| room.id.as_str())
+    }
+
+    /// The conversations of which nothing was acked yet that was sent after this moment of the
+    /// recorder's clock.
+    #[must_use]
+    pub fn silent_since(&self, at_us: u64) -> Vec<Conversation> {
+        let is_silent = |pulse: &AtomicU64| pulse.load(Ordering::Relaxed) < at_us;
+        let numbers = (0..).zip(&self.pulse).filter(|(_, pulse)| is_silent(pulse));
+        numbers.map(|(number, _)| number).collect()
+    }
+
+    /// Why the last connection did not come about.
+    #[must_use]
+    pub fn last_refusal(&self) -> String {
+        let refusal = self.last_refusal.lock().clone();
+        refusal.unwrap_or_else(|| "no connection was refused".to_owned())
+    }
+
+    fn has_acked(&self, conversation: Conversation, sent_us: u64) {
+        self.acked.fetch_add(1, Ordering::Relaxed);
+        let pulse = usize::try_from(conversation).ok().and_then(|at| self.pulse.get(at));
+        if let Some(pulse) = pulse {
+            pulse.fetch_max(sent_us, Ordering::Relaxed);
+        }
+    }
+
+    /// The server that the client of this number tries after that many others.
+    fn address(&self, client: u32, tried: u32) -> SocketAddr {
+        let at = usize::try_from(client.wrapping_add(tried)).unwrap_or_default();
+        let at = self.addresses.get(at % self.addresses.len().max(1)).copied();
+        at.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
     fn complain(&self, text: String) {
@@ -177,8 +268,16 @@ impl World {
     }
 
     /// Connects and says hello; an agent whose token is refused signs in once more.
-    async fn connect(&self, room: &Room, role: Role, device: &str) -> Result<Connection, Error> {
-        let connected = self.try_connect(room, role, device).await;
+    async fn connect(
+        &self,
+        at: SocketAddr,
+        room: &Room,
+        role: Role,
+        device: &str,
+    ) -> Result<Connection, Error> {
+        let connecting = self.try_connect(at, room, role, device);
+        let connected = tokio::time::timeout(self.terms.answer_within, connecting).await;
+        let connected = connected.unwrap_or(Err(Error::Timeout("a connection")));
         if let Err(error) = &connected {
             *self.last_refusal.lock() = Some(format!("{role:?}: {error}"));
         }
@@ -187,19 +286,20 @@ impl World {
 
     async fn try_connect(
         &self,
+        at: SocketAddr,
         room: &Room,
         role: Role,
         device: &str,
     ) -> Result<Connection, Error> {
         for renewed in [false, true] {
-            let mut connection = Connection::open(self.address, Encoding::Json).await?;
+            let mut connection = Connection::open(at, Encoding::Json).await?;
             if role == Role::Visitor {
                 connection.forbid(self.marker.clone());
             }
             match (connection.hello(&self.token(room, role), device).await, role) {
                 (Ok(_), _) => return Ok(connection),
                 (Err(error), Role::Agent(name)) if error.is_auth() && !renewed => {
-                    let token = Http::new(self.address).sign_in(name).await?.token;
+                    let token = Http::new(at).sign_in(name).await?.token;
                     self.tokens.write().retain(|(of, _)| *of != name);
                     self.tokens.write().push((name, token));
                 }
@@ -209,24 +309,52 @@ impl World {
         Err(Error::Timeout("a new token"))
     }
 
-    /// Reads every stream to its end over HTTP, as an agent and as the visitor, into the history.
+    /// Reads every stream to its end over HTTP, as an agent and as the visitor, into the history; at
+    /// every server, and all must show the same.
     ///
     /// # Errors
     /// When no agent can sign in.
     pub async fn final_reads(&self) -> anyhow::Result<Heads> {
-        let mut http = Http::new(self.address);
-        let agent = http.sign_in("ada").await?.token;
         let mut heads = std::collections::HashMap::new();
-        for room in &self.rooms {
-            for stream in [Stream::Public, Stream::Internal] {
-                // A stream that cannot be read stays without a final read: the checker says so.
-                match self.final_read(&mut http, &agent, room, stream).await {
-                    Ok(head) => drop(heads.insert((room.number, stream), head)),
-                    Err(error) => self.complain(format!("{} {stream:?}: {error:#}", room.id)),
+        let mut first = std::collections::HashMap::new();
+        for address in &self.addresses {
+            let mut http = Http::new(*address);
+            let agent = http.sign_in("ada").await?.token;
+            for room in &self.rooms {
+                for stream in [Stream::Public, Stream::Internal] {
+                    // A stream that cannot be read stays without a final read: the checker says so.
+                    let read = match self.final_read(&mut http, &agent, room, stream).await {
+                        Ok(read) => read,
+                        Err(error) => {
+                            self.complain(format!(
+                                "{} {stream:?} at {address}: {error:#}",
+                                room.id
+                            ));
+                            continue;
+                        }
+                    };
+                    let conversation = room.number;
+                    match first.get(&(conversation, stream)) {
+                        None => {
+                            let (events, head) = read.clone();
+                            for seen in events {
+                                self.recorder.push(Op::Final(seen));
+                            }
+                            self.recorder.push(Op::FinalRead { conversation, stream, head });
+                            heads.insert((conversation, stream), head);
+                            first.insert((conversation, stream), read);
+                        }
+                        Some(same) if *same == read => {}
+                        Some(other) => self.recorder.push(Op::Differs {
+                            conversation,
+                            stream,
+                            how: difference(other, &read),
+                        }),
+                    }
                 }
-            }
-            if let Err(error) = self.visitor_reads(&mut http, room).await {
-                self.complain(format!("{} as the visitor: {error:#}", room.id));
+                if let Err(error) = self.visitor_reads(&mut http, room).await {
+                    self.complain(format!("{} as the visitor: {error:#}", room.id));
+                }
             }
         }
         Ok(Arc::new(heads))
@@ -238,18 +366,28 @@ impl World {
         token: &str,
         room: &Room,
         stream: Stream,
-    ) -> anyhow::Result<u64> {
+    ) -> anyhow::Result<FinalRead> {
+        let deadline = tokio::time::Instant::now() + self.terms.catch_up;
+        let mut events = Vec::new();
         let mut after = 0;
         loop {
-            let page = http.page(token, &room.id, stream, after).await?;
+            let page = match http.page(token, &room.id, stream, after).await {
+                Ok(page) => page,
+                // Whose owner is just changing is to be asked again.
+                Err(Error::Status { status: 503, .. })
+                    if tokio::time::Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             for event in &page.items {
-                self.recorder.push(Op::Final(seen(room, stream, event)));
+                events.push(seen(room, stream, event));
                 after = event.seq.max(after);
             }
             if !page.more || page.items.is_empty() {
-                let (conversation, head) = (room.number, page.head);
-                self.recorder.push(Op::FinalRead { conversation, stream, head });
-                return Ok(head);
+                return Ok((events, page.head));
             }
         }
     }
@@ -263,7 +401,12 @@ impl World {
             format!("/v1/conversations/{}/messages?stream=internal&after=0", room.id),
         ];
         for (path, status) in paths.iter().zip([200, 200, 404]) {
-            let answer = http.request(Method::GET, path, Some(&room.secret), None).await?;
+            let deadline = tokio::time::Instant::now() + self.terms.catch_up;
+            let mut answer = http.request(Method::GET, path, Some(&room.secret), None).await?;
+            while answer.status == 503 && tokio::time::Instant::now() < deadline {
+                tokio::time::sleep(AGAIN_AFTER).await;
+                answer = http.request(Method::GET, path, Some(&room.secret), None).await?;
+            }
             if find(&answer.body, self.marker.as_bytes()) {
                 let bytes = String::from_utf8_lossy(&answer.body).chars().take(300).collect();
                 self.recorder.push(Op::Leaked { conversation: room.number, bytes });
@@ -295,8 +438,8 @@ impl Load {
         Self { world, stop_sending, heads, senders, readers }
     }
 
-    /// Lets every sender learn the outcome of its last send, for `patience` at most, reads everything, lets the readers catch
-    /// up, and returns when all tasks ended.
+    /// Lets every sender learn the outcome of its last send, for `patience` at most, reads
+    /// everything, lets the readers catch up, and returns when all tasks ended.
     ///
     /// # Errors
     /// When no final read can be made.
@@ -312,6 +455,26 @@ impl Load {
         while self.readers.join_next().await.is_some() {}
         Ok(self.world)
     }
+}
+
+/// A new conversation, from a server that may have too much to do for a moment.
+async fn created(http: &mut Http) -> Result<Created, Error> {
+    for _ in 0..OPENING_TRIES {
+        match http.create(None).await {
+            Err(Error::Status { status: 503, .. }) => tokio::time::sleep(AGAIN_AFTER).await,
+            outcome => return outcome,
+        }
+    }
+    http.create(None).await
+}
+
+/// The first place where two reads of one stream differ.
+fn difference(one: &FinalRead, other: &FinalRead) -> String {
+    let (events, others) = (&one.0, &other.0);
+    let at = events.iter().zip(others).position(|(one, other)| one != other);
+    let at = at.unwrap_or(events.len().min(others.len()));
+    let (found, other_found) = (events.get(at), others.get(at));
+    format!("heads {} and {}; {found:?} and {other_found:?}", one.1, other.1)
 }
 
 fn device() -> String {

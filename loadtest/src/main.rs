@@ -3,7 +3,7 @@
 
 use clap::{Parser, Subcommand};
 use switchboard_loadtest::{
-    bench, blackout, capacity, fsync, hostile, kill, links, memory, notes, race, writer,
+    bench, blackout, capacity, faults, fsync, hostile, kill, links, memory, notes, race, writer,
 };
 
 #[derive(Parser)]
@@ -38,6 +38,8 @@ enum Command {
     LinksSender(links::SenderArgs),
     /// Resident memory per open and per closed conversation.
     Memory(memory::Args),
+    /// Three nodes and their database killed, paused, parted and restarted under load.
+    Faults(faults::Args),
     /// The store engine alone, to be killed by tests.
     #[command(hide = true)]
     Writer(writer::Args),
@@ -68,6 +70,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Links(args) => links::run(&args).await,
         Command::LinksSender(args) => links::send(&args).await,
         Command::Memory(args) => memory::run(&args).await,
+        Command::Faults(args) => faults::run(args).await,
         Command::Writer(args) => writer::run(&args).await,
     }
 }

@@ -19,6 +19,8 @@ pub struct Report {
     started: Instant,
     n_passed: usize,
     failed: Vec<String>,
+    /// Why nothing could be checked.
+    skipped: Option<String>,
 }
 
 impl Report {
@@ -30,7 +32,14 @@ impl Report {
 
     fn to(line: fn(String), title: String) -> Self {
         line(format!("== {title}"));
-        Self { title, line, started: Instant::now(), n_passed: 0, failed: Vec::new() }
+        Self {
+            title,
+            line,
+            started: Instant::now(),
+            n_passed: 0,
+            failed: Vec::new(),
+            skipped: None,
+        }
     }
 
     /// Records one check. `facts` says what was seen, whether it passed or failed.
@@ -42,6 +51,11 @@ impl Report {
         } else {
             self.failed.push(format!("{name}: {facts}"));
         }
+    }
+
+    /// Says why this machine cannot run it: that is neither a pass nor a failure.
+    pub fn skip(&mut self, why: &str) {
+        self.skipped = Some(why.to_owned());
     }
 
     /// A line of progress; it counts for nothing.
@@ -68,9 +82,12 @@ impl Report {
         }
         let n_failed = self.failed.len();
         (self.line)(format!("{} took {:.1} s", self.title, self.started.elapsed().as_secs_f64()));
-        (self.line)(format!("{}: {} passed, {n_failed} failed", self.name(), self.n_passed));
+        let skipped = self.skipped.as_ref().map(|why| format!(", 1 skipped: {why}"));
+        let (name, n_passed) = (self.name(), self.n_passed);
+        let skipped_told = skipped.clone().unwrap_or_default();
+        (self.line)(format!("{name}: {n_passed} passed, {n_failed} failed{skipped_told}"));
         anyhow::ensure!(n_failed == 0, "{n_failed} checks failed");
-        anyhow::ensure!(self.n_passed > 0, "nothing was checked");
+        anyhow::ensure!(self.n_passed > 0 || skipped.is_some(), "nothing was checked");
         Ok(())
     }
 }
@@ -94,5 +111,8 @@ mod tests {
         red.check("b", false, "");
         assert!(red.finish().is_err());
         assert!(report("empty").finish().is_err());
+        let mut skipped = report("skipped");
+        skipped.skip("needs root");
+        assert!(skipped.finish().is_ok());
     }
 }

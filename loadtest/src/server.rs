@@ -2,23 +2,26 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use hyper::Method;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::client::http::Http;
 use crate::machine;
 
-/// A start takes milliseconds; this bounds a hang.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// A start takes milliseconds, and of a node among others as long as leases last; this bounds a hang.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// One server with its data directory, its ports and its log.
 #[derive(Debug)]
 pub struct Server {
     binary: PathBuf,
+    /// What runs the binary, with its arguments; nothing but the system when empty.
+    launcher: Vec<String>,
     root: PathBuf,
     environment: Vec<(String, String)>,
     /// Where clients connect.
@@ -34,11 +37,24 @@ impl Server {
     /// # Errors
     /// When there is no such binary or no free port.
     pub fn new(binary: &Path, root: &Path) -> anyhow::Result<Self> {
+        Self::at(binary, root, [free_port()?, free_port()?], Vec::new())
+    }
+
+    /// Prepares one that is reached at these addresses, for clients and for operators, once
+    /// `launcher` has run the binary.
+    ///
+    /// # Errors
+    /// When there is no such binary.
+    pub fn at(
+        binary: &Path,
+        root: &Path,
+        [public, ops]: [SocketAddr; 2],
+        launcher: Vec<String>,
+    ) -> anyhow::Result<Self> {
         let binary = binary.canonicalize().with_context(|| format!("no server at {binary:?}"))?;
         let root = root.canonicalize()?;
         std::fs::create_dir_all(root.join("data"))?;
-        let (public, ops) = (free_port()?, free_port()?);
-        Ok(Self { binary, root, environment: Vec::new(), public, ops, child: None })
+        Ok(Self { binary, launcher, root, environment: Vec::new(), public, ops, child: None })
     }
 
     /// Sets environment variables for the next starts, instead of those set before.
@@ -83,7 +99,15 @@ impl Server {
             .create(true)
             .append(true)
             .open(self.root.join("server.log"))?;
-        let child = Command::new(&self.binary)
+        let mut command = match self.launcher.split_first() {
+            None => Command::new(&self.binary),
+            Some((launcher, arguments)) => {
+                let mut command = Command::new(launcher);
+                command.args(arguments).arg(&self.binary);
+                command
+            }
+        };
+        let child = command
             .args(["serve", "--demo", "--listen", &self.public.to_string()])
             .args(["--ops-listen", &self.ops.to_string(), "--data-dir"])
             .arg(self.data_dir())
@@ -121,8 +145,34 @@ impl Server {
         }
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.pid()?).ok().and_then(Pid::from_raw).context("no process")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// Stops it in good order; how it ended, or nothing when that took too long.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn stop(&mut self, within: Duration) -> anyhow::Result<Option<ExitStatus>> {
+        self.signal(Signal::TERM)?;
+        let child = self.child.as_mut().context("the server does not run")?;
+        match tokio::time::timeout(within, child.wait()).await {
+            Ok(ended) => {
+                let status = ended?;
+                self.child = None;
+                Ok(Some(status))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
     /// The exit status, once the process ended by itself.
-    pub fn exited(&mut self) -> Option<std::process::ExitStatus> {
+    pub fn exited(&mut self) -> Option<ExitStatus> {
         self.child.as_mut().and_then(|child| child.try_wait().ok().flatten())
     }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::report::{Counts, counts_in};
 use crate::run::{cargo, command, must, root, run};
+use crate::{cql, credentials};
 
 /// The campaigns of the test command, in their short form.
 const SHORT: &[&[&str]] = &[
@@ -33,12 +34,34 @@ const PLANTED: &[&[&str]] = &[
     &["hostile", "--expect-red", "deaf"],
 ];
 
+/// The same in `faults`, the campaign of a cluster.
+const PLANTED_IN_CLUSTER: &[&str] = &["no_dedupe"];
+
+/// What is built for a cluster's tests in the dev profile: as for the tests on CQL, which bring
+/// features of their own, so that what those were built from is used again.
+const CQL_BUILD: [&str; 7] = [
+    "build",
+    "--workspace",
+    "--bins",
+    "--test",
+    "cql",
+    "--features",
+    "switchboard/cql,switchboard-store/testkit",
+];
+/// Which slices of the long form are done.
+const SLICES: &str = "target/faults.jsonl";
+
 /// Runs one campaign in the form that `args` ask for; whether it passed.
 pub(crate) fn campaign(args: &[String]) -> Result<bool> {
     if let Some((first, rest)) = args.split_first()
         && first == "model"
     {
         return model(rest);
+    }
+    if let Some((first, rest)) = args.split_first()
+        && first == "faults"
+    {
+        return long_faults(rest);
     }
     let planted = args.iter().any(|arg| arg.starts_with("--expect-red"));
     let server = if planted { sabotaged_server()? } else { server()? };
@@ -73,6 +96,59 @@ pub(crate) fn bench(args: &[String]) -> Result<bool> {
     Ok(run(load_tool().arg("bench").args(args).env("SWITCHBOARD_BIN", server))?.succeeded)
 }
 
+/// Faults of a cluster in their long form, on a server in release that can use CQL.
+fn long_faults(args: &[String]) -> Result<bool> {
+    let has = |name: &str| args.iter().any(|arg| arg.starts_with(name));
+    let server = if has("--expect-red") {
+        sabotaged_cluster()?
+    } else {
+        let server = ["--package", "switchboard", "--features", "switchboard/cql"];
+        let tool = ["--package", "switchboard-loadtest", "--bins"];
+        must(&mut cargo(&[&["build", "--release"], &server[..], &tool].concat()))?;
+        root().join("target/release/switchboard")
+    };
+    let mut campaign = faults(load_tool(), &server)?;
+    if !has("--results") && !has("--short") && !has("--expect-red") {
+        campaign.command.args(["--results", SLICES]);
+    }
+    Ok(run(campaign.command.args(args))?.succeeded)
+}
+
+/// A few faults of each kind, on the server that the tests on CQL were made with.
+pub(crate) fn short_faults() -> Result<Counts> {
+    must(&mut cargo(&CQL_BUILD))?;
+    let debug = root().join("target/debug");
+    let tool = command(debug.join("switchboard-loadtest"));
+    let mut short = faults(tool, &debug.join("switchboard"))?;
+    counted(short.command.arg("--short"))
+}
+
+/// A campaign of faults, and what it needs beside the server.
+struct Faults {
+    command: Command,
+    /// Goes with it.
+    credentials: PathBuf,
+}
+
+impl Drop for Faults {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.credentials);
+    }
+}
+
+fn faults(mut command: Command, server: &Path) -> Result<Faults> {
+    cql::fetch()?;
+    let credentials = root().join("target/cql").join(format!("nodes-{}", std::process::id()));
+    credentials::make(&credentials, &cql::NODES)?;
+    command
+        .arg("faults")
+        .env("SWITCHBOARD_BIN", server)
+        .env("CQL_CREDENTIALS", &credentials)
+        // Not as whom we run: a build may have put another in our place.
+        .env("CQL_PROGRAM", root().join("target/debug/xtask"));
+    Ok(Faults { command, credentials })
+}
+
 /// All short campaigns on the server as users run it.
 pub(crate) fn short() -> Result<Counts> {
     let server = server()?;
@@ -82,13 +158,19 @@ pub(crate) fn short() -> Result<Counts> {
 /// All campaigns that must turn red, on the server that has the faults planted.
 pub(crate) fn planted() -> Result<Counts> {
     let server = sabotaged_server()?;
-    all(PLANTED, &server)
+    let alone = all(PLANTED, &server)?;
+    let server = sabotaged_cluster()?;
+    PLANTED_IN_CLUSTER.iter().try_fold(alone, |sum, red| {
+        let mut campaign = faults(load_tool(), &server)?;
+        Ok(sum.plus(counted(campaign.command.args(["--short", "--expect-red", red]))?))
+    })
 }
 
 /// The bench in its short form, for what a message costs in costs of the relay beside it.
 pub(crate) fn short_bench() -> Result<Counts> {
     let server = server()?;
-    counted(&["bench", "--short", "--only", "switchboard,relay"], &server)
+    let args = ["bench", "--short", "--only", "switchboard,relay"];
+    counted(load_tool().args(args).env("SWITCHBOARD_BIN", server))
 }
 
 /// The server as users run it, built in release, and beside it the load tool: one build for both,
@@ -106,12 +188,25 @@ pub(crate) fn server() -> Result<PathBuf> {
     Ok(root().join("target/release/switchboard"))
 }
 
-/// The server with the feature that can plant faults. It is kept apart, because the next ordinary
-/// build takes its place.
+/// The server with the feature that can plant faults.
 fn sabotaged_server() -> Result<PathBuf> {
     server()?;
     must(&mut cargo(&["build", "--package", "switchboard", "--features", "sabotage"]))?;
-    let kept = root().join("target/sabotage");
+    kept("target/sabotage")
+}
+
+/// The same with CQL.
+fn sabotaged_cluster() -> Result<PathBuf> {
+    server()?;
+    let [rest @ .., features] = &CQL_BUILD;
+    let features = format!("{features},switchboard/sabotage");
+    must(cargo(rest).arg(features))?;
+    kept("target/sabotage/cluster")
+}
+
+/// The server in the dev profile, kept apart, because the next ordinary build takes its place.
+fn kept(place: &str) -> Result<PathBuf> {
+    let kept = root().join(place);
     std::fs::create_dir_all(&kept).context("making a place for the sabotaged server")?;
     let server = kept.join("switchboard");
     std::fs::copy(root().join("target/debug/switchboard"), &server)
@@ -125,11 +220,13 @@ fn load_tool() -> Command {
 }
 
 fn all(campaigns: &[&[&str]], server: &Path) -> Result<Counts> {
-    campaigns.iter().try_fold(Counts::default(), |sum, args| Ok(sum.plus(counted(args, server)?)))
+    campaigns.iter().try_fold(Counts::default(), |sum, args| {
+        Ok(sum.plus(counted(load_tool().args(*args).env("SWITCHBOARD_BIN", server))?))
+    })
 }
 
-fn counted(args: &[&str], server: &Path) -> Result<Counts> {
-    let ran = run(load_tool().args(args).env("SWITCHBOARD_BIN", server))?;
+fn counted(command: &mut Command) -> Result<Counts> {
+    let ran = run(command)?;
     let counts = counts_in(&ran.output).unwrap_or_else(|| Counts::single(ran.succeeded));
     // A tool that fails without counting a failure failed all the same.
     Ok(Counts { failed: counts.failed.max(u64::from(!ran.succeeded)), ..counts })

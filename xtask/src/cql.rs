@@ -1,7 +1,8 @@
-//! One CQL server for tests: Apache Cassandra, as a plain process on loopback, on free ports, with
-//! a small heap. Its jars come from Maven Central once and stay below `target/tools`.
+//! The CQL server for tests: Apache Cassandra, as a plain process on loopback with a small heap.
+//! Its jars come from Maven Central once and stay below `target/tools`.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,6 +19,8 @@ use crate::{credentials, tools};
 pub(crate) const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 
 const VERSION: &str = "5.0.6";
+/// Enough for the tests.
+const HEAP_MIB: u32 = 320;
 /// A download of 66 MB, on a slow line.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(180);
 /// It answers after about 12 s on two idle cores.
@@ -124,42 +127,16 @@ impl Server {
     }
 
     fn spawned(change: impl FnOnce(&mut Command)) -> Result<Self> {
-        tools::java()?;
-        let jars = jars()?;
+        fetch()?;
         let folder = root().join("target/cql").join(std::process::id().to_string());
-        std::fs::create_dir_all(&folder).context("making a folder for its data")?;
         let [client, storage] = free_ports()?;
-        let yaml = folder.join("cassandra.yaml");
-        std::fs::write(&yaml, settings(&folder, client.port(), storage.port()))?;
-        let logging = folder.join("logback.xml");
-        std::fs::write(&logging, LOGGING)?;
+        let place = Place { client, storage, seed: storage, heap_mib: HEAP_MIB };
+        let mut java = place.command(&folder)?;
         let log = std::fs::File::create(folder.join("log")).context("making its log")?;
-        let mut java = Command::new("java");
-        for (module, packages) in OPENED {
-            for package in *packages {
-                for way in ["--add-exports", "--add-opens"] {
-                    java.arg(format!("{way}={module}/{package}=ALL-UNNAMED"));
-                }
-            }
-        }
-        java.args(["-Xms320m", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-            .args(["-XX:MaxDirectMemorySize=256m", "-XX:+ExitOnOutOfMemoryError"])
-            .arg("-Djdk.attach.allowAttachSelf=true")
-            .arg(format!("-Dcassandra.config=file://{}", yaml.display()))
-            .arg(format!("-Dlogback.configurationFile={}", logging.display()))
-            .arg(format!("-Dcassandra.storagedir={}", folder.display()))
-            .arg("-Dcassandra.skip_wait_for_gossip_to_settle=0")
-            .arg("-Dcassandra.ring_delay_ms=2000")
-            .arg("-cp")
-            .arg(jars.join("*"))
-            .arg("org.apache.cassandra.service.CassandraDaemon")
-            .current_dir(&folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().context("sharing its log")?)
-            .stderr(log);
+        java.stdin(Stdio::null()).stdout(log.try_clone().context("sharing its log")?).stderr(log);
         change(&mut java);
         let process = java.spawn().context("running java")?;
-        let mut server = Self { process, address: client, folder };
+        let mut server = Self { process, address: client.into(), folder };
         server.wait()?;
         Ok(server)
     }
@@ -187,12 +164,135 @@ impl Server {
     }
 }
 
-/// Where the jars are, fetched if need be.
-fn jars() -> Result<PathBuf> {
-    let home = root().join("target/tools").join(format!("cassandra-{VERSION}"));
-    let (jars, complete) = (home.join("lib"), home.join("complete"));
+/// One node of a database, for `cql-node`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NodeArgs {
+    /// Where it listens: for clients at port 9042, for the other nodes at 7000.
+    #[arg(long)]
+    address: Ipv4Addr,
+    /// The node that the others ask first; they start after it.
+    #[arg(long)]
+    seed: Ipv4Addr,
+    /// Where its data is kept.
+    #[arg(long)]
+    folder: PathBuf,
+    /// Its heap.
+    #[arg(long, default_value_t = HEAP_MIB)]
+    heap_mib: u32,
+}
+
+/// Becomes that node: this process is its process from then on.
+pub(crate) fn become_node(args: &NodeArgs) -> Result<Infallible> {
+    let storage = |address| SocketAddrV4::new(address, 7000);
+    let place = Place {
+        client: SocketAddrV4::new(args.address, 9042),
+        storage: storage(args.address),
+        seed: storage(args.seed),
+        heap_mib: args.heap_mib,
+    };
+    Err(place.command(&args.folder)?.exec()).context("running java")
+}
+
+/// Where one server is.
+struct Place {
+    /// Where it listens for clients.
+    client: SocketAddrV4,
+    /// Where it listens for the others of its cluster.
+    storage: SocketAddrV4,
+    seed: SocketAddrV4,
+    heap_mib: u32,
+}
+
+impl Place {
+    /// The server with its data below `folder`, which keeps what an earlier run left there.
+    fn command(&self, folder: &Path) -> Result<Command> {
+        std::fs::create_dir_all(folder).context("making a folder for its data")?;
+        let yaml = folder.join("cassandra.yaml");
+        std::fs::write(&yaml, self.settings(folder))?;
+        let logging = folder.join("logback.xml");
+        std::fs::write(&logging, LOGGING)?;
+        let mut java = Command::new("java");
+        for (module, packages) in OPENED {
+            for package in *packages {
+                for way in ["--add-exports", "--add-opens"] {
+                    java.arg(format!("{way}={module}/{package}=ALL-UNNAMED"));
+                }
+            }
+        }
+        java.arg(format!("-Xms{}m", self.heap_mib))
+            .arg(format!("-Xmx{}m", self.heap_mib))
+            .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .args(["-XX:MaxDirectMemorySize=256m", "-XX:+ExitOnOutOfMemoryError"])
+            // Its file of figures is named by process id, of which a namespace has its own.
+            .arg("-XX:-UsePerfData")
+            .arg("-Djdk.attach.allowAttachSelf=true")
+            .arg(format!("-Dcassandra.config=file://{}", yaml.display()))
+            .arg(format!("-Dlogback.configurationFile={}", logging.display()))
+            .arg(format!("-Dcassandra.storagedir={}", folder.display()))
+            .arg("-Dcassandra.skip_wait_for_gossip_to_settle=0")
+            .arg("-Dcassandra.ring_delay_ms=2000")
+            .arg("-cp")
+            .arg(jars().join("*"))
+            .arg("org.apache.cassandra.service.CassandraDaemon")
+            .current_dir(folder);
+        Ok(java)
+    }
+
+    fn settings(&self, folder: &Path) -> String {
+        let folder = folder.display();
+        let Self { client, storage, seed, .. } = self;
+        format!(
+            "cluster_name: switchboard-test\n\
+             num_tokens: 4\n\
+             partitioner: org.apache.cassandra.dht.Murmur3Partitioner\n\
+             commitlog_sync: periodic\n\
+             commitlog_sync_period: 1000ms\n\
+             data_file_directories: ['{folder}/data']\n\
+             commitlog_directory: '{folder}/commitlog'\n\
+             hints_directory: '{folder}/hints'\n\
+             saved_caches_directory: '{folder}/saved_caches'\n\
+             cdc_raw_directory: '{folder}/cdc_raw'\n\
+             seed_provider:\n\
+             - class_name: org.apache.cassandra.locator.SimpleSeedProvider\n\
+             \x20 parameters: [{{seeds: '{seed}'}}]\n\
+             listen_address: {}\n\
+             rpc_address: {}\n\
+             storage_port: {}\n\
+             native_transport_port: {}\n\
+             endpoint_snitch: SimpleSnitch\n\
+             auto_bootstrap: false\n\
+             auto_snapshot: false\n\
+             memtable_heap_space: 64MiB\n\
+             memtable_offheap_space: 32MiB\n\
+             file_cache_enabled: false\n\
+             commitlog_segment_size: 8MiB\n\
+             commitlog_total_space: 64MiB\n\
+             concurrent_compactors: 1\n",
+            storage.ip(),
+            client.ip(),
+            storage.port(),
+            client.port(),
+        )
+    }
+}
+
+/// Below which the server is kept.
+fn home() -> PathBuf {
+    root().join("target/tools").join(format!("cassandra-{VERSION}"))
+}
+
+/// Where its jars are.
+fn jars() -> PathBuf {
+    home().join("lib")
+}
+
+/// Fetches what the server needs and this machine has not.
+pub(crate) fn fetch() -> Result<()> {
+    tools::java()?;
+    let (home, jars) = (home(), jars());
+    let complete = home.join("complete");
     if complete.exists() {
-        return Ok(jars);
+        return Ok(());
     }
     tools::maven()?;
     say(&format!("fetching Apache Cassandra {VERSION} from Maven Central, once"));
@@ -223,47 +323,18 @@ fn jars() -> Result<PathBuf> {
         bail!("Cassandra's jars cannot be had from Maven Central: mvn ended with {status}");
     }
     std::fs::write(complete, VERSION)?;
-    Ok(jars)
+    Ok(())
 }
 
-/// Two ports that nobody listens at.
-fn free_ports() -> Result<[SocketAddr; 2]> {
+/// Two addresses that nobody listens at.
+fn free_ports() -> Result<[SocketAddrV4; 2]> {
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port");
     // Both are held until both are known, so that they differ.
     let (one, other) = (bind()?, bind()?);
-    Ok([one.local_addr()?, other.local_addr()?])
-}
-
-fn settings(folder: &Path, client: u16, storage: u16) -> String {
-    let folder = folder.display();
-    format!(
-        "cluster_name: switchboard-test\n\
-         num_tokens: 4\n\
-         partitioner: org.apache.cassandra.dht.Murmur3Partitioner\n\
-         commitlog_sync: periodic\n\
-         commitlog_sync_period: 1000ms\n\
-         data_file_directories: ['{folder}/data']\n\
-         commitlog_directory: '{folder}/commitlog'\n\
-         hints_directory: '{folder}/hints'\n\
-         saved_caches_directory: '{folder}/saved_caches'\n\
-         cdc_raw_directory: '{folder}/cdc_raw'\n\
-         seed_provider:\n\
-         - class_name: org.apache.cassandra.locator.SimpleSeedProvider\n\
-         \x20 parameters: [{{seeds: '127.0.0.1:{storage}'}}]\n\
-         listen_address: 127.0.0.1\n\
-         rpc_address: 127.0.0.1\n\
-         storage_port: {storage}\n\
-         native_transport_port: {client}\n\
-         endpoint_snitch: SimpleSnitch\n\
-         auto_bootstrap: false\n\
-         auto_snapshot: false\n\
-         memtable_heap_space: 64MiB\n\
-         memtable_offheap_space: 32MiB\n\
-         file_cache_enabled: false\n\
-         commitlog_segment_size: 8MiB\n\
-         commitlog_total_space: 64MiB\n\
-         concurrent_compactors: 1\n"
-    )
+    let place = |bound: &TcpListener| -> Result<SocketAddrV4> {
+        Ok(SocketAddrV4::new(Ipv4Addr::LOCALHOST, bound.local_addr()?.port()))
+    };
+    Ok([place(&one)?, place(&other)?])
 }
 
 const LOGGING: &str = "<configuration>\
@@ -290,11 +361,18 @@ mod tests {
     }
 
     #[test]
-    fn settings_name_the_folder_and_both_ports() {
-        let settings = settings(Path::new("/somewhere"), 1, 2);
-        for expected in
-            ["native_transport_port: 1\n", "storage_port: 2\n", "'/somewhere/data'", "127.0.0.1:2'"]
-        {
+    fn settings_name_the_folder_and_every_address() {
+        let at = |last, port| SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, last), port);
+        let place = Place { client: at(2, 1), storage: at(3, 2), seed: at(4, 5), heap_mib: 1 };
+        let settings = place.settings(Path::new("/somewhere"));
+        for expected in [
+            "rpc_address: 127.0.0.2\n",
+            "native_transport_port: 1\n",
+            "listen_address: 127.0.0.3\n",
+            "storage_port: 2\n",
+            "'/somewhere/data'",
+            "'127.0.0.4:5'",
+        ] {
             assert!(settings.contains(expected), "{expected} is not in\n{settings}");
         }
         assert!(settings.lines().any(|line| line.starts_with("  parameters")), "{settings}");

@@ -14,9 +14,9 @@ use anyhow::{Context, Result, bail};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cql::{NODES, Server};
+use crate::cql::{self, NODES, Server};
+use crate::credentials;
 use crate::run::{cargo, must, root, say};
-use crate::{credentials, tools};
 
 const KEYSPACE: &str = "switchboard_dev";
 /// Where clients come in at the first node; the others follow.
@@ -30,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// Runs until Ctrl-C, and stops whatever it started.
 pub(crate) fn run() -> Result<()> {
-    tools::java()?;
+    cql::fetch()?;
     must(&mut cargo(&["build", "--package", "switchboard", "--features", "cql"]))?;
     let stopped = interrupted()?;
     // Apart from the terminal: Ctrl-C is for us, and the nodes stop before their database does.

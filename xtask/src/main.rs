@@ -34,7 +34,8 @@ enum Task {
     /// The house rules that no other tool checks.
     Tidy,
     /// A fault campaign or load test in its long form; arguments go to the load tool. `model` goes
-    /// through the larger bounds of the cluster's model.
+    /// through the larger bounds of the cluster's model; `faults` kills, pauses and parts three nodes
+    /// and their database, and needs root.
     Campaign {
         /// Which one, and its options; `--help` lists them.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -43,6 +44,9 @@ enum Task {
     /// Three nodes with demo data over one CQL server, on this machine, until Ctrl-C: to try what a
     /// cluster does when one of them is killed.
     DevCluster,
+    /// Becomes one node of the CQL server, for the campaign `faults`.
+    #[command(hide = true)]
+    CqlNode(cql::NodeArgs),
     /// Makes docs/SCREENS.md and its pictures anew, from the real binary.
     Screens,
     /// Switchboard beside a bare relay and Socket.IO, in one run; `links` measures the envelopes
@@ -60,6 +64,7 @@ fn main() -> Result<ExitCode> {
         Task::Tidy => report::alone("tidy", tidy::check()?),
         Task::Campaign { args } => campaign::campaign(&args)?,
         Task::DevCluster => dev_cluster::run().map(|()| true)?,
+        Task::CqlNode(args) => match cql::become_node(&args)? {},
         Task::Screens => suite::screens()?,
         Task::Bench { args } => campaign::bench(&args)?,
     };

@@ -9,16 +9,23 @@ use crate::run::{failures, say};
 pub(crate) struct Counts {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+    /// What this machine could not do, and said so.
+    pub(crate) skipped: u64,
 }
 
 impl Counts {
     /// A step that is a single check.
     pub(crate) const fn single(passed: bool) -> Self {
-        if passed { Self { passed: 1, failed: 0 } } else { Self { passed: 0, failed: 1 } }
+        let (passed, failed) = if passed { (1, 0) } else { (0, 1) };
+        Self { passed, failed, skipped: 0 }
     }
 
     pub(crate) const fn plus(self, other: Self) -> Self {
-        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            skipped: self.skipped + other.skipped,
+        }
     }
 }
 
@@ -53,7 +60,11 @@ impl Report {
         }
         let total = self.steps.iter().fold(Counts::default(), |sum, step| sum.plus(step.1));
         say(&format!("all steps took {} s", self.started.elapsed().as_secs()));
-        say(&format!("{} passed, {} failed", total.passed, total.failed));
+        let skipped = match total.skipped {
+            0 => String::new(),
+            skipped => format!(", {skipped} skipped"),
+        };
+        say(&format!("{} passed, {} failed{skipped}", total.passed, total.failed));
         total.failed == 0 && total.passed > 0
     }
 }
@@ -102,9 +113,11 @@ fn counts_of_line(line: &str) -> Option<Counts> {
     };
     match (number_before("passed"), number_before("failed")) {
         (None, None) => None,
-        (passed, failed) => {
-            Some(Counts { passed: passed.unwrap_or(0), failed: failed.unwrap_or(0) })
-        }
+        (passed, failed) => Some(Counts {
+            passed: passed.unwrap_or(0),
+            failed: failed.unwrap_or(0),
+            skipped: number_before("skipped").unwrap_or(0),
+        }),
     }
 }
 
@@ -136,8 +149,14 @@ mod tests {
 
     #[track_caller]
     fn check(output: &str, expected: Option<(u64, u64)>) {
-        let expected = expected.map(|(passed, failed)| Counts { passed, failed });
-        assert_eq!(counts_in(output), expected);
+        let counts = counts_in(output).map(|counts| (counts.passed, counts.failed));
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn what_was_skipped_is_counted_and_is_no_failure() {
+        let counts = counts_in("faults: 0 passed, 0 failed, 1 skipped: needs root");
+        assert_eq!(counts, Some(Counts { passed: 0, failed: 0, skipped: 1 }));
     }
 
     #[test]

@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     ("pages in a browser", browser),
     ("clients in the field", clients),
     ("campaigns", campaign::short),
+    ("faults of a cluster", campaign::short_faults),
     ("planted faults", campaign::planted),
     ("bench ratios", campaign::short_bench),
     ("spelling", || single(&mut command(tools::typos()?))),

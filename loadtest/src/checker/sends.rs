@@ -79,6 +79,7 @@ fn collect<'a>(history: &'a [Op], verdict: &mut Verdict) -> Vec<(Key, Send<'a>)>
             | Op::Leaked { .. }
             | Op::Stopped { .. }
             | Op::Final(_)
+            | Op::Differs { .. }
             | Op::FinalRead { .. } => {}
         }
     }

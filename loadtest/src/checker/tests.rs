@@ -335,6 +335,14 @@ fn a_stream_without_a_final_read_is_found() {
 }
 
 #[test]
+fn servers_that_show_a_stream_differently_are_found() {
+    check_planted(Fault::Differs, |ops| {
+        let (conversation, stream) = (0, Stream::Public);
+        ops.push(Op::Differs { conversation, stream, how: "heads 5 and 6".to_owned() });
+    });
+}
+
+#[test]
 fn three_hundred_thousand_events_take_seconds() {
     let ops = clean(50, 1_600);
     assert!(ops.len() > 300_000, "{}", ops.len());

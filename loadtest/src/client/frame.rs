@@ -103,6 +103,24 @@ pub struct Refusal {
     /// Who was there first, for `already_accepted`.
     #[serde(default)]
     pub by: Option<Person>,
+    /// What was refused, when it was no command: `subscribe`, `fetch` or `watch`.
+    #[serde(default)]
+    pub re: Option<String>,
+    /// The stream that it was refused of.
+    #[serde(default = "public", deserialize_with = "stream")]
+    pub stream: Stream,
+    /// When to try again.
+    #[serde(default)]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Refusal {
+    /// Whether a subscription was not to be had, or ended, because its conversation is on its way to
+    /// another node: it is to be asked for again.
+    #[must_use]
+    pub fn is_lost_subscription(&self) -> bool {
+        self.re.as_deref() == Some("subscribe") && self.code == "busy"
+    }
 }
 
 /// Somebody.

@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::{CATCH_UP, Heads, Role, Room, World, device, pause, seen};
-use crate::client::Error;
+use super::{Heads, Role, Room, World, device, pause, seen};
 use crate::client::frame::{Event, Frame};
+use crate::client::{Connection, Error};
 use crate::history::{Op, Stream};
+
+/// The pause before a lost subscription is asked for again.
+const LOST_AGAIN: Duration = Duration::from_millis(100);
 
 struct Reader<'a> {
     world: &'a World,
@@ -18,6 +22,8 @@ struct Reader<'a> {
     role: Role,
     number: u32,
     last: HashMap<Stream, u64>,
+    /// Servers that it has left.
+    left: u32,
 }
 
 /// Reads until the heads are named, then until it heard them or its time is up.
@@ -33,7 +39,7 @@ pub(super) async fn run(
     if role != Role::Visitor {
         last.insert(Stream::Internal, 0);
     }
-    let mut reader = Reader { world: &world, room, role, number, last };
+    let mut reader = Reader { world: &world, room, role, number, last, left: 0 };
     let device = device();
     loop {
         if let Some(target) = heads.borrow().clone()
@@ -44,6 +50,7 @@ pub(super) async fn run(
         if let Err(Stop::Done) = reader.follow(&device, &mut heads).await {
             break;
         }
+        reader.left += 1;
         pause().await;
     }
     for (stream, last) in &reader.last {
@@ -72,27 +79,27 @@ impl Reader<'_> {
         device: &str,
         heads: &mut watch::Receiver<Option<Heads>>,
     ) -> Result<(), Stop> {
-        let opened = self.world.connect(self.room, self.role, device).await;
+        let at = self.world.address(self.number, self.left);
+        let opened = self.world.connect(at, self.room, self.role, device).await;
         let mut connection = opened.or(Err(Stop::Again))?;
         let number = self.world.next_connection.fetch_add(1, Ordering::SeqCst);
         let mut asked = HashMap::new();
-        for (stream, last) in &self.last {
-            asked.insert(*stream, *last);
-            let log = Some(self.room.log.as_str());
-            let sent = connection.subscribe(&self.room.id, *stream, log, Some(*last)).await;
-            sent.or(Err(Stop::Again))?;
+        let streams: Vec<Stream> = self.last.keys().copied().collect();
+        for stream in streams {
+            self.subscribe(&mut connection, stream, &mut asked).await?;
         }
+        let catch_up = self.world.terms.catch_up;
         let mut deadline = None;
         loop {
             let target = heads.borrow_and_update().clone();
             if let Some(target) = target {
-                deadline = deadline.or(Some(Instant::now() + CATCH_UP));
+                deadline = deadline.or(Some(Instant::now() + catch_up));
                 if self.reached(&target) {
                     connection.close().await;
                     return Err(Stop::Done);
                 }
             }
-            let end = deadline.unwrap_or_else(|| Instant::now() + CATCH_UP * 100);
+            let end = deadline.unwrap_or_else(|| Instant::now() + catch_up * 100);
             let next = tokio::select! {
                 next = timeout_at(end, connection.next()) => next.or(Err(Stop::Done))?,
                 _ = heads.changed() => continue,
@@ -101,15 +108,42 @@ impl Reader<'_> {
                 self.world.recorder.push(Op::Leaked { conversation: self.room.number, bytes });
             }
             match next {
+                // Its owner is just changing: the subscription is lost, the connection stays.
+                Ok(Frame::Refused(refusal)) if refusal.is_lost_subscription() => {
+                    let after = refusal.retry_after_ms.map_or(LOST_AGAIN, Duration::from_millis);
+                    tokio::time::sleep(after).await;
+                    self.subscribe(&mut connection, refusal.stream, &mut asked).await?;
+                }
                 Ok(frame) => self.hear(number, &asked, frame)?,
                 Err(error) => {
-                    if let Error::Protocol(_) | Error::Closed { code: 4008.., .. } = &error {
+                    // Among many, who was cut off for being slow or in doubt has only to come again.
+                    let odd = if self.world.terms.must_answer { 4008 } else { 4500 };
+                    let is_odd = match &error {
+                        Error::Protocol(_) => true,
+                        Error::Closed { code, .. } => *code >= odd,
+                        _ => false,
+                    };
+                    if is_odd {
                         self.world.complain(format!("reader {}: {error}", self.number));
                     }
                     return Err(Stop::Again);
                 }
             }
         }
+    }
+
+    /// Subscribes after the last position that was heard.
+    async fn subscribe(
+        &self,
+        connection: &mut Connection,
+        stream: Stream,
+        asked: &mut HashMap<Stream, u64>,
+    ) -> Result<(), Stop> {
+        let last = self.last.get(&stream).copied().unwrap_or(0);
+        asked.insert(stream, last);
+        let log = Some(self.room.log.as_str());
+        let sent = connection.subscribe(&self.room.id, stream, log, Some(last)).await;
+        sent.or(Err(Stop::Again))
     }
 
     fn hear(

@@ -8,13 +8,11 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{Role, World, device, pause};
+use super::{Role, Terms, World, device, pause};
 use crate::client::frame::Frame;
-use crate::client::{ANSWER_TIMEOUT, Connection, Error};
+use crate::client::{Connection, Error};
 use crate::history::{Key, Op, Stream};
-
-/// Refusals of one key in a row that a healthy server never gives.
-const REFUSALS_MAX: u32 = 40;
+use crate::rng::Rng;
 
 struct Sender {
     world: Arc<World>,
@@ -23,6 +21,8 @@ struct Sender {
     number: u32,
     device: String,
     connection: Option<Connection>,
+    /// Servers that it has left.
+    left: u32,
 }
 
 enum Outcome {
@@ -42,7 +42,8 @@ pub(super) async fn run(
     stopped: watch::Receiver<bool>,
 ) {
     let number = world.next_sender.fetch_add(1, Ordering::SeqCst);
-    let mut sender = Sender { world, room, role, number, device: device(), connection: None };
+    let mut sender =
+        Sender { world, room, role, number, device: device(), connection: None, left: 0 };
     let mut n = 0;
     while !*stopped.borrow() {
         n += 1;
@@ -53,6 +54,7 @@ pub(super) async fn run(
             sender.connection = None;
             n = 0;
         }
+        sender.rest(&stopped).await;
     }
     if let Some(connection) = sender.connection {
         connection.close().await;
@@ -60,6 +62,19 @@ pub(super) async fn run(
 }
 
 impl Sender {
+    /// Between a half and one and a half of the time, so that senders do not march in step.
+    async fn rest(&self, stopped: &watch::Receiver<bool>) {
+        let rest = self.world.terms.rest;
+        if rest.is_zero() || *stopped.borrow() {
+            return;
+        }
+        let mut rng = Rng::new(Rng::fresh_seed());
+        let mut stopped = stopped.clone();
+        let rested = rng.between(rest / 2, rest + rest / 2);
+        // Told to stop or not, the rest is over.
+        drop(timeout(rested, stopped.changed()).await);
+    }
+
     /// Sends one text under one key until it is acked; false when the outbox is stuck.
     async fn settle(&mut self, n: u64) -> bool {
         let world = self.world.clone();
@@ -81,24 +96,28 @@ impl Sender {
         loop {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
-                None => match self.world.connect(room, self.role, &self.device).await {
-                    Ok(connection) => connection,
-                    Err(_) => {
-                        pause().await;
-                        continue;
+                None => {
+                    let at = world.address(self.number, self.left);
+                    match world.connect(at, room, self.role, &self.device).await {
+                        Ok(connection) => connection,
+                        Err(_) => {
+                            self.left += 1;
+                            pause().await;
+                            continue;
+                        }
                     }
-                },
+                }
             };
             let at_us = self.world.recorder.now_us();
             let attempt = Op::Attempt { at_us, key, stream, text: text.clone() };
             self.world.recorder.push(attempt);
             self.world.sending();
-            match self.attempt(&mut connection, key, &frame).await {
+            match self.attempt(&mut connection, (key, at_us), &frame).await {
                 Outcome::Acked => {
                     self.connection = Some(connection);
                     return true;
                 }
-                Outcome::Again(after) if n_refused < REFUSALS_MAX => {
+                Outcome::Again(after) if n_refused < world.terms.refusals => {
                     n_refused += 1;
                     self.connection = Some(connection);
                     tokio::time::sleep(after).await;
@@ -109,6 +128,7 @@ impl Sender {
                 }
                 Outcome::Unknown => {
                     self.world.recorder.push(Op::Unknown { key });
+                    self.left += 1;
                     pause().await;
                 }
             }
@@ -118,7 +138,7 @@ impl Sender {
     async fn attempt(
         &self,
         connection: &mut Connection,
-        key: Key,
+        (key, sent_us): (Key, u64),
         frame: &serde_json::Value,
     ) -> Outcome {
         let exchange = async {
@@ -135,7 +155,7 @@ impl Sender {
                             id: id.into(),
                         });
                         if n == key.n {
-                            self.world.acked.fetch_add(1, Ordering::Relaxed);
+                            self.world.has_acked(key.conversation, sent_us);
                             return Ok::<_, Error>(Outcome::Acked);
                         }
                     }
@@ -159,7 +179,7 @@ impl Sender {
                 }
             }
         };
-        match timeout(ANSWER_TIMEOUT, exchange).await {
+        match timeout(self.world.terms.answer_within, exchange).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => {
                 if let Some(leak) = connection.leaked() {
@@ -172,7 +192,10 @@ impl Sender {
                 Outcome::Unknown
             }
             Err(_) => {
-                self.world.complain(format!("{key:?}: no answer in {ANSWER_TIMEOUT:?}"));
+                let Terms { answer_within, must_answer, .. } = self.world.terms;
+                if must_answer {
+                    self.world.complain(format!("{key:?}: no answer in {answer_within:?}"));
+                }
                 Outcome::Unknown
             }
         }

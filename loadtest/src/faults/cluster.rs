@@ -1,0 +1,255 @@
+//! The cluster under test: nodes of the database and of Switchboard, each on a machine of its own.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use hyper::Method;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+use super::net::{Machine, Network};
+use crate::client::http::Http;
+use crate::kill::Sabotage;
+use crate::report::Report;
+use crate::server::Server;
+
+/// How many nodes there are.
+pub(super) const NODES: u8 = 3;
+const KEYSPACE: &str = "switchboard_faults";
+/// A node of the database starts in about 12 s on two idle cores.
+const DATABASE_WITHIN: Duration = Duration::from_secs(180);
+/// Making the tables.
+const MIGRATE_WITHIN: Duration = Duration::from_secs(120);
+/// What is told of a log.
+const LOG_LINES: usize = 15;
+/// What a node says when its lease ran out.
+const LEASE_LOST: &str = "the lease could not be renewed";
+
+/// What a cluster is made of.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    /// The server.
+    pub(super) binary: &'a Path,
+    /// The program that becomes a node of the database.
+    pub(super) database: &'a Path,
+    /// Certificates and cookie.
+    pub(super) credentials: &'a Path,
+    /// Where data and logs are kept.
+    pub(super) root: &'a Path,
+    /// How many nodes the database has.
+    pub(super) databases: u8,
+    /// Their heap, in MiB.
+    pub(super) heap_mib: u32,
+    pub(super) lease_factor: u8,
+    pub(super) sabotage: Option<Sabotage>,
+}
+
+/// One node of the database.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) machine: Machine,
+    program: PathBuf,
+    root: PathBuf,
+    heap_mib: u32,
+    child: Option<Child>,
+}
+
+impl Database {
+    /// Starts it and waits until it answers clients.
+    pub(super) async fn start(&mut self) -> Result<()> {
+        let log = File::options().create(true).append(true).open(self.log())?;
+        let [ref launcher, ref arguments @ ..] = self.machine.launcher()[..] else {
+            bail!("nothing runs it")
+        };
+        let child = Command::new(launcher)
+            .args(arguments)
+            .arg(&self.program)
+            .args(["cql-node", "--address", &self.machine.address.to_string()])
+            .args(["--seed", &Machine::database(1).address.to_string(), "--folder"])
+            .arg(&self.root)
+            .args(["--heap-mib", &self.heap_mib.to_string()])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting the database")?;
+        self.child = Some(child);
+        let began = Instant::now();
+        let address = (self.machine.address, 9042);
+        loop {
+            let connecting = timeout(Duration::from_secs(1), TcpStream::connect(address));
+            if matches!(connecting.await, Ok(Ok(_))) {
+                return Ok(());
+            }
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            if ended.is_some() || began.elapsed() > DATABASE_WITHIN {
+                bail!("the database does not answer ({ended:?}): {}", tail(&self.log()));
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.child.as_ref().and_then(Child::id).context("the database does not run")?;
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no process")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    pub(super) async fn kill(&mut self) -> Result<()> {
+        match self.child.take() {
+            Some(mut child) => Ok(child.kill().await?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One node of Switchboard.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) machine: Machine,
+    pub(super) server: Server,
+}
+
+impl Node {
+    /// How often its lease ran out so far.
+    pub(super) fn leases_lost(&self) -> usize {
+        self.server.log().matches(LEASE_LOST).count()
+    }
+}
+
+/// All of them. What runs ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    // Before the databases, which nodes that stop may still need.
+    pub(super) nodes: Vec<Node>,
+    pub(super) databases: Vec<Database>,
+    pub(super) network: Network,
+}
+
+impl Cluster {
+    /// Starts everything, and answers when every node serves.
+    pub(super) async fn start(parts: &Parts<'_>, report: &Report) -> Result<Self> {
+        let began = Instant::now();
+        let databases: Vec<Machine> = (1..=parts.databases).map(Machine::database).collect();
+        let machines: Vec<Machine> = (1..=NODES).map(Machine::node).collect();
+        let network = Network::new(&[&databases[..], &machines[..]].concat())?;
+        let root = parts.root.canonicalize()?;
+        let mut cluster = Self { nodes: Vec::new(), databases: Vec::new(), network };
+        for machine in databases {
+            let root = root.join(format!("database-{}", machine.address));
+            std::fs::create_dir_all(&root)?;
+            let program = parts.database.to_owned();
+            let heap_mib = parts.heap_mib;
+            let mut database = Database { machine, program, root, heap_mib, child: None };
+            // One after the other: those that come must find those that are there.
+            database.start().await?;
+            cluster.databases.push(database);
+        }
+        report.note(format!("{} database nodes after {:.0?}", parts.databases, began.elapsed()));
+        cluster.migrate(parts, &root).await?;
+        for (n, machine) in (1..=NODES).zip(machines) {
+            let name = format!("node-{n}");
+            let root = root.join(&name);
+            std::fs::create_dir_all(&root)?;
+            let address = |port: u16| (machine.address, port).into();
+            let at = [address(8080), address(9464)];
+            let mut server = Server::at(parts.binary, &root, at, machine.launcher())?;
+            server.set_environment(environment(parts, &name, machine));
+            server.start().await?;
+            cluster.nodes.push(Node { name, machine, server });
+        }
+        report.note(format!("three nodes serve after {:.0?}", began.elapsed()));
+        Ok(cluster)
+    }
+
+    async fn migrate(&self, parts: &Parts<'_>, root: &Path) -> Result<()> {
+        let first = self.databases.first().context("a database")?.machine;
+        let log = File::create(root.join("migrate.log"))?;
+        let mut migrate = Command::new(parts.binary.canonicalize()?)
+            .arg("migrate")
+            .current_dir(root)
+            .env_remove("SWITCHBOARD_BIN")
+            .envs(environment(parts, "node-1", first))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()?;
+        let status = timeout(MIGRATE_WITHIN, migrate.wait()).await.context("the tables")??;
+        ensure!(status.success(), "no tables: {}", tail(&root.join("migrate.log")));
+        Ok(())
+    }
+
+    /// Waits until every node answers a client.
+    pub(super) async fn answers(&self, within: Duration) -> Result<()> {
+        let deadline = Instant::now() + within;
+        for node in &self.nodes {
+            let mut http = Http::new(node.server.public);
+            loop {
+                let asked = http.request(Method::GET, "/v1/widgets/demo", None, None).await;
+                if asked.is_ok_and(|answer| answer.status == 200) {
+                    break;
+                }
+                ensure!(Instant::now() < deadline, "{} does not answer", node.name);
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The machines of all nodes but one.
+    pub(super) fn other_nodes(&self, than: usize) -> Vec<Machine> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(|(at, _)| *at != than).map(|(_, node)| node.machine).collect()
+    }
+
+    /// The machines of the database.
+    pub(super) fn database_machines(&self) -> Vec<Machine> {
+        self.databases.iter().map(|database| database.machine).collect()
+    }
+
+    /// By node, how often its lease ran out so far.
+    pub(super) fn leases_lost(&self) -> Vec<usize> {
+        self.nodes.iter().map(Node::leases_lost).collect()
+    }
+}
+
+fn environment(parts: &Parts<'_>, name: &str, machine: Machine) -> Vec<(String, String)> {
+    let address = |n| format!("{}:9042", Machine::database(n).address);
+    let databases: Vec<String> = (1..=parts.databases).map(address).collect();
+    let file = |file: &str| parts.credentials.join(file).display().to_string();
+    let settings = [
+        ("STORE_ENGINE", "cql".to_owned()),
+        ("CQL_NODES", databases.join(",")),
+        ("CQL_KEYSPACE", KEYSPACE.to_owned()),
+        ("CQL_REPLICATION", parts.databases.to_string()),
+        ("SERVER_NODE", name.to_owned()),
+        ("CLUSTER_LISTEN", format!("{}:7100", machine.address)),
+        ("CLUSTER_COOKIE_FILE", file("cookie")),
+        ("CLUSTER_CERT", file(&format!("{name}.pem"))),
+        ("CLUSTER_KEY", file(&format!("{name}.key"))),
+        ("CLUSTER_AUTHORITY", file("authority.pem")),
+        ("CLUSTER_LEASE_FACTOR", parts.lease_factor.to_string()),
+    ];
+    let settings = settings.map(|(key, value)| (format!("SWITCHBOARD_{key}"), value));
+    settings.into_iter().chain(parts.sabotage.map(Sabotage::environment)).collect()
+}
+
+/// The last lines of a log.
+fn tail(path: &Path) -> String {
+    let log = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let log = log.unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n")
+}
