@@ -149,7 +149,9 @@ impl Handle {
             return Box::pin(self.look_there(others, key, caller)).await;
         }
         let caller = Box::new(caller.clone());
-        self.call(key, |reply| conversation::Message::Look { caller, reply }).await
+        self.call(key, |reply| conversation::Message::Look { caller, reply })
+            .await
+            .map_err(there::of_reading)
     }
 
     /// Reads a stretch of a stream, at most `limit` events (and at most 1,000), bounded by the
@@ -172,7 +174,7 @@ impl Handle {
                 let caller = Box::new(caller.clone());
                 let read =
                     |reply| conversation::Message::Read { caller, stream, range, limit, reply };
-                self.call(key, read).await?
+                self.call(key, read).await.map_err(there::of_reading)?
             }
             Some(others) => {
                 Box::pin(self.read_there(others, key, caller, stream, range, limit)).await?
@@ -252,6 +254,7 @@ impl Handle {
         let hears = Hears::Here { ref_id, outlet: outlet.clone() };
         self.call(key, |reply| conversation::Message::Subscribe { caller, stream, hears, reply })
             .await
+            .map_err(there::of_reading)
     }
 
     /// Ends a subscription, if there is one.

@@ -117,7 +117,7 @@ impl Handle {
             Found::Answer { answer: Answer::Seen { state, own, side, other }, .. } => {
                 Ok(View { state, own, side, other })
             }
-            Found::Answer { answer, .. } => Err(refusal_of(answer, false)),
+            Found::Answer { answer, .. } => Err(of_reading(refusal_of(answer, false))),
             // It has just come here: the client asks again.
             Found::Here { .. } => Err(BUSY),
         }
@@ -139,7 +139,7 @@ impl Handle {
                 let events = events.map(|it| Arc::new(Published::new(key.conversation, it)));
                 Ok(Stretch::Here(History { events: events.collect(), head, more }))
             }
-            Found::Answer { answer, .. } => Err(refusal_of(answer, false)),
+            Found::Answer { answer, .. } => Err(of_reading(refusal_of(answer, false))),
             Found::Here { .. } => Err(BUSY),
         }
     }
@@ -158,7 +158,7 @@ impl Handle {
             || Some(Enters { caller: caller.clone(), stream, ref_id, outlet: outlet.clone() });
         match self.find(others, key, &question, true, enters).await? {
             Found::Answer { answer: Answer::Listening { .. }, .. } => Ok(()),
-            Found::Answer { answer, .. } => Err(refusal_of(answer, false)),
+            Found::Answer { answer, .. } => Err(of_reading(refusal_of(answer, false))),
             Found::Here { .. } => Err(BUSY),
         }
     }
@@ -248,6 +248,14 @@ fn refusal_of(answer: Answer, is_in_doubt: bool) -> Refusal {
         Answer::Refused { refusal } if !is_in_doubt => refusal,
         // P4: an earlier attempt may have been stored.
         _ => Refusal::Unknown,
+    }
+}
+
+/// Why nothing could be read. That leaves nothing behind to be in doubt of: it is asked again.
+pub(super) fn of_reading(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Unknown => BUSY,
+        refusal => refusal,
     }
 }
 
