@@ -395,6 +395,7 @@ async fn system(
     let actors = ActorsConfig {
         idle: config.actors.idle(),
         agents_see: config.actors.agents_see.into(),
+        bare_policy: config.dialects.routing.policy(),
         ..ActorsConfig::standard()
     };
     let ownership = place.ownership();

@@ -9,7 +9,7 @@
 //!
 //! Among nodes it acts on the tenant's home alone, and elsewhere lies idle.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,9 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use switchboard_cluster::ownership::Epoch;
 use switchboard_domain::card::Card;
 use switchboard_domain::conversation::{Command, Request, Status};
-use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId, Timestamp};
+use switchboard_domain::ids::{
+    AgentId, ConversationId, DepartmentId, TenantId, Timestamp, WidgetId,
+};
 use switchboard_domain::person::{AgentRef, Caller};
 use switchboard_domain::queue::{Candidate, Offer, Policy, Queue, Waiting};
 use switchboard_store::ConversationKey;
@@ -63,6 +65,26 @@ impl Handle {
         tenant.policies.lock().insert(department.clone(), policy);
         // The home hears of it soon, and keeps to it.
         tenant.told_policies(&HashMap::from([(department, policy)]));
+        let within = self.world.config.answer_within;
+        let changed = |_permit, reply| Message::PoliciesChanged { asked: Some((_permit, reply)) };
+        tenant.queue.ask(within, changed).await
+    }
+
+    /// Sets which widgets route in a way of their own, whatever the department says.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when the queue does not answer.
+    pub async fn set_widget_policies(
+        &self,
+        tenant: &TenantId,
+        policies: BTreeMap<WidgetId, Policy>,
+    ) -> Result<(), Refusal> {
+        let tenant = self.world.tenants.get(&self.world, tenant);
+        if *tenant.widget_policies.lock() == policies {
+            return Ok(());
+        }
+        *tenant.widget_policies.lock() = policies;
         let within = self.world.config.answer_within;
         let changed = |_permit, reply| Message::PoliciesChanged { asked: Some((_permit, reply)) };
         tenant.queue.ask(within, changed).await
@@ -301,6 +323,8 @@ impl State {
         for (department, policy) in &*self.tenant.policies.lock() {
             self.queue.set_policy(department.clone(), Some(*policy));
         }
+        self.queue.set_widget_policies(self.tenant.widget_policies.lock().clone());
+        self.queue.set_bare_policy(self.world.config.bare_policy);
     }
 
     fn take_changes(&mut self) {
@@ -324,6 +348,7 @@ impl State {
             Some(card) if card.status == Status::Waiting => self.queue.enter(Waiting {
                 conversation,
                 department: card.department().map(|name| DepartmentId(name.into())),
+                widget: card.widget().map(|name| WidgetId(name.into())),
                 priority: card.priority,
                 skills: card.skills().map(Arc::from).collect(),
                 since: card.waiting_since.unwrap_or(card.created_at),
@@ -388,7 +413,7 @@ impl State {
             self.looks_again = true;
             return;
         }
-        if self.queue.is_empty() || !self.routes() {
+        if !self.queue.routes() {
             return;
         }
         self.is_busy = true;
@@ -402,11 +427,6 @@ impl State {
             let agents = tenant.presence.ask(within, ask).await.unwrap_or_default();
             drop(myself.cast(Message::Agents(agents)));
         });
-    }
-
-    /// Whether any line routes by itself.
-    fn routes(&self) -> bool {
-        self.queue.lines().any(|line| self.queue.policy(line) != Policy::Manual)
     }
 
     fn offer(&mut self, agents: &[Candidate]) {

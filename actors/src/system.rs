@@ -17,6 +17,7 @@ use ractor::{Actor, ActorRef};
 use switchboard_cluster::ownership::{Owner, Ownership};
 use switchboard_cluster::shard::Shard;
 use switchboard_domain::permission::AgentsSee;
+use switchboard_domain::queue::Policy;
 use switchboard_store::{Fault, Store};
 
 use crate::clock::Clock;
@@ -46,6 +47,8 @@ pub struct Config {
     pub answer_within: Duration,
     /// Which conversations plain agents see.
     pub agents_see: AgentsSee,
+    /// How conversations are routed that came through no widget; `None` for their department's way.
+    pub bare_policy: Option<Policy>,
     /// Planted faults; none outside of fault campaigns.
     pub sabotage: Sabotage,
 }
@@ -60,6 +63,7 @@ impl Config {
             mailbox_max: 256,
             answer_within: Duration::from_secs(5),
             agents_see: AgentsSee::All,
+            bare_policy: None,
             sabotage: Sabotage::from_environment(),
         }
     }

@@ -7,7 +7,7 @@ mod link;
 mod there;
 mod unsaid;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,7 @@ use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 use switchboard_cluster::ownership::Epoch;
 use switchboard_domain::card::Card;
 use switchboard_domain::conversation::{Conversation, Status};
-use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId};
+use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId, WidgetId};
 use switchboard_domain::person::Principal;
 use switchboard_domain::queue::Policy;
 use switchboard_domain::receipt::Receipt;
@@ -54,6 +54,8 @@ pub(crate) struct Tenant {
     anybody_online: AtomicBool,
     /// How its departments route, as told; `None` for conversations without one.
     pub(crate) policies: Mutex<Policies>,
+    /// Which widgets route in a way of their own. Each node reads that for itself.
+    pub(crate) widget_policies: Mutex<BTreeMap<WidgetId, Policy>>,
     /// Who watches which list.
     pub(crate) watches: inbox::Watches,
     /// The open connections of agents; they outlive presence's actor, which begins again from them.
@@ -113,6 +115,7 @@ impl Tenant {
             departments: RwLock::default(),
             anybody_online: AtomicBool::new(false),
             policies: Mutex::default(),
+            widget_policies: Mutex::default(),
             watches: inbox::Watches::default(),
             desks: Desks::default(),
             watchers: Mutex::default(),

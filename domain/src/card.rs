@@ -134,6 +134,7 @@ impl Card {
         texts.push(rating.and_then(|rating| rating.comment.as_deref()));
         texts.push(Some(&state.skills.join(SEPARATOR)));
         texts.push(Some(&state.tags.join(SEPARATOR)));
+        texts.push(state.widget.as_ref().map(|widget| &*widget.0));
         Self {
             id: state.id,
             log: state.log,
@@ -234,6 +235,12 @@ impl Card {
         self.texts.list(Part::Tags)
     }
 
+    /// The widget it came through.
+    #[must_use]
+    pub fn widget(&self) -> Option<&str> {
+        self.texts.get(Part::Widget)
+    }
+
     /// How many messages of the other side somebody on `side` with `receipt` has not read (P12).
     #[must_use]
     pub fn unread(&self, side: Side, receipt: &Receipt) -> u32 {
@@ -291,9 +298,10 @@ enum Part {
     Comment,
     Skills,
     Tags,
+    Widget,
 }
 
-const N_PARTS: usize = Part::Tags as usize + 1;
+const N_PARTS: usize = Part::Widget as usize + 1;
 
 /// Texts end to end in one allocation, and where each ends.
 #[derive(Clone, Debug, PartialEq, Eq)]

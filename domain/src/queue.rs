@@ -19,7 +19,7 @@ pub use policy::{Candidate, Policy};
 use self::eta::Samples;
 use self::policy::Turns;
 use crate::conversation::Priority;
-use crate::ids::{AgentId, ConversationId, DepartmentId, Timestamp};
+use crate::ids::{AgentId, ConversationId, DepartmentId, Timestamp, WidgetId};
 use crate::limit::{AGEING_MS, POSITION_EXACT_MAX, RESERVATION_MS};
 
 /// A conversation that waits.
@@ -29,6 +29,8 @@ pub struct Waiting {
     pub conversation: ConversationId,
     /// In which line.
     pub department: Option<DepartmentId>,
+    /// The widget it came through.
+    pub widget: Option<WidgetId>,
     /// How urgent.
     pub priority: Priority,
     /// Skills its agent must have, where the line's policy asks for skills.
@@ -96,6 +98,10 @@ pub const fn rank(priority: Priority, since: Timestamp) -> Timestamp {
 pub struct Queue {
     policy_default: Policy,
     policies: BTreeMap<Option<DepartmentId>, Policy>,
+    /// Of what came through them, whatever its line says.
+    widget_policies: BTreeMap<WidgetId, Policy>,
+    /// Of what came through no widget, whatever its line says.
+    bare_policy: Option<Policy>,
     entries: BTreeMap<ConversationId, Entry>,
     /// The skills asked for, by those that ask for any.
     skills: BTreeMap<ConversationId, Vec<Arc<str>>>,
@@ -110,6 +116,7 @@ pub struct Queue {
 #[derive(Clone, Debug)]
 struct Entry {
     department: Option<DepartmentId>,
+    widget: Option<WidgetId>,
     since: Timestamp,
     /// The position at which it came, for the estimate.
     came_at: u32,
@@ -129,6 +136,8 @@ impl Queue {
         Self {
             policy_default,
             policies: BTreeMap::new(),
+            widget_policies: BTreeMap::new(),
+            bare_policy: None,
             entries: BTreeMap::new(),
             skills: BTreeMap::new(),
             offered_until: BTreeMap::new(),
@@ -146,6 +155,16 @@ impl Queue {
         };
     }
 
+    /// Sets which widgets route in a way of their own; what came through another goes its line's.
+    pub fn set_widget_policies(&mut self, policies: BTreeMap<WidgetId, Policy>) {
+        self.widget_policies = policies;
+    }
+
+    /// Sets how conversations are routed that came through no widget; `None` for their line's way.
+    pub const fn set_bare_policy(&mut self, policy: Option<Policy>) {
+        self.bare_policy = policy;
+    }
+
     /// How a line routes.
     #[must_use]
     pub fn policy(&self, line: Option<&DepartmentId>) -> Policy {
@@ -158,7 +177,7 @@ impl Queue {
         if self.has(&waiting) {
             return;
         }
-        let Waiting { conversation, department, priority, skills, since } = waiting;
+        let Waiting { conversation, department, widget, priority, skills, since } = waiting;
         let offered_until = self.offered_until.get(&conversation).copied();
         let before = self.remove(conversation);
         let line = self.lines.entry(department.clone()).or_default();
@@ -167,7 +186,8 @@ impl Queue {
             Some(before) if before.department == department => before.came_at,
             _ => u32::try_from(line.len()).unwrap_or(u32::MAX),
         };
-        self.entries.insert(conversation, Entry { department, since, came_at, priority });
+        let entry = Entry { department, widget, since, came_at, priority };
+        self.entries.insert(conversation, entry);
         if !skills.is_empty() {
             self.skills.insert(conversation, skills);
         }
@@ -235,6 +255,12 @@ impl Queue {
             .map(move |(idx, (_, conversation))| (*conversation, self.place_at(&line, idx + 1)))
     }
 
+    /// Whether anything that waits is routed by itself.
+    #[must_use]
+    pub fn routes(&self) -> bool {
+        self.may_route() && self.entries.values().any(|it| self.policy_of(it) != Policy::Manual)
+    }
+
     /// The lines in which somebody waits.
     pub fn lines(&self) -> impl Iterator<Item = Option<&DepartmentId>> {
         self.lines.keys().map(Option::as_ref)
@@ -263,12 +289,15 @@ impl Queue {
         agents: &[Candidate],
         now: Timestamp,
     ) -> Option<((Timestamp, ConversationId), Offer)> {
-        let policy = self.policy(line);
-        if policy == Policy::Manual {
+        if !self.may_route() {
             return None;
         }
         order.iter().find_map(|place| {
             let conversation = place.1;
+            let policy = self.entries.get(&conversation).map(|it| self.policy_of(it))?;
+            if policy == Policy::Manual {
+                return None;
+            }
             if self.offered_until.get(&conversation).is_some_and(|until| now < *until) {
                 return None;
             }
@@ -278,10 +307,28 @@ impl Queue {
         })
     }
 
+    /// Whether anything could be routed by itself: most tenants accept by hand, and then nobody
+    /// looks through what waits.
+    fn may_route(&self) -> bool {
+        let policies = self.policies.values().chain(self.widget_policies.values());
+        let policies = policies.chain(&self.bare_policy).chain([&self.policy_default]);
+        policies.copied().any(|policy| policy != Policy::Manual)
+    }
+
+    /// How something is routed: its widget's way, that of what came through none, its line's.
+    fn policy_of(&self, entry: &Entry) -> Policy {
+        let own = match &entry.widget {
+            Some(widget) => self.widget_policies.get(widget).copied(),
+            None => self.bare_policy,
+        };
+        own.unwrap_or_else(|| self.policy(entry.department.as_ref()))
+    }
+
     fn has(&self, waiting: &Waiting) -> bool {
-        let Waiting { conversation, department, priority, skills, since } = waiting;
+        let Waiting { conversation, department, widget, priority, skills, since } = waiting;
         self.entries.get(conversation).is_some_and(|entry| {
             entry.department == *department
+                && entry.widget == *widget
                 && entry.priority == *priority
                 && entry.since == *since
                 && self.skills.get(conversation).map_or(&[][..], Vec::as_slice) == skills

@@ -30,6 +30,7 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use switchboard_domain::ids::TenantId;
 use switchboard_domain::person::Role;
+use switchboard_domain::queue::Policy;
 
 use self::cors::{Manner, Origins};
 use self::seat::Places;
@@ -75,6 +76,10 @@ pub struct Config {
     /// Networks (`10.1.0.0/16`, `::1`) from which whoever says the id of an agent opens that
     /// agent's LocalPro socket without a token. Only for networks in which nobody pretends.
     pub localpro_trusted_networks: Vec<String>,
+    /// How chats find their agent that came through no widget, as those of phase5, FullMag, GES and
+    /// LocalPro do: `manual`, `least_busy`, `round_robin` or `skills`, or `department` for their
+    /// department's way.
+    pub routing: ChatRouting,
     /// Sockets of all dialects together; more are refused.
     pub connections_max: usize,
     /// Milliseconds between two pings of a Socket.IO client, from 100 to 30,000. Proxies must keep
@@ -82,6 +87,37 @@ pub struct Config {
     pub socket_io_ping_ms: u64,
     /// Milliseconds within which a ping must be answered, from 100 to 120,000.
     pub socket_io_pong_ms: u64,
+}
+
+/// How chats find their agent that came through no widget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChatRouting {
+    /// Everybody sees what waits; one takes it.
+    #[default]
+    Manual,
+    /// To the agent with the most room.
+    LeastBusy,
+    /// In turn.
+    RoundRobin,
+    /// To who has the skills asked for.
+    Skills,
+    /// As their department routes.
+    Department,
+}
+
+impl ChatRouting {
+    /// The queue's policy; `None` for the department's.
+    #[must_use]
+    pub const fn policy(self) -> Option<Policy> {
+        Some(match self {
+            Self::Manual => Policy::Manual,
+            Self::LeastBusy => Policy::LeastBusy,
+            Self::RoundRobin => Policy::RoundRobin,
+            Self::Skills => Policy::Skills,
+            Self::Department => return None,
+        })
+    }
 }
 
 impl Default for Config {
@@ -100,6 +136,7 @@ impl Default for Config {
             localpro: true,
             localpro_origins: Vec::new(),
             localpro_trusted_networks: Vec::new(),
+            routing: ChatRouting::default(),
             connections_max: 20_000,
             socket_io_ping_ms: 25_000,
             socket_io_pong_ms: 20_000,

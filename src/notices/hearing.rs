@@ -249,7 +249,10 @@ async fn changed(doors: &Doors, tenant: &TenantId, kind: &str, id: &str) -> Resu
             doors.auth.recheck(tenant, whoever).await?;
             doors.accounts.look_for_owner().await?;
         }
-        Touched::Site => doors.auth.recheck_site(tenant, id).await?,
+        Touched::Site => {
+            doors.auth.recheck_site(tenant, id).await?;
+            apply_policies(doors, tenant).await;
+        }
         Touched::Routing => apply_policies(doors, tenant).await,
     }
     Ok(())

@@ -13,6 +13,7 @@ mod ges;
 mod tms;
 mod localpro;
 mod pairs;
+mod routing;
 mod protocol;
 mod hostile;
 

@@ -22,6 +22,7 @@ fn waiting(n: u128, priority: Priority, since_ms: i64) -> Waiting {
     Waiting {
         conversation: id(n),
         department: None,
+        widget: None,
         priority,
         skills: Vec::new(),
         since: Timestamp(since_ms),
@@ -101,6 +102,40 @@ fn route_all(queue: &mut Queue, agents: &mut [Candidate], now: Timestamp) -> Vec
         queue.served(offer.conversation, now);
     }
     offers
+}
+
+#[test]
+fn a_widget_says_how_its_own_are_routed_and_others_go_their_lines_way() {
+    let sales = department("sales");
+    let through = |n, widget: Option<&str>| Waiting {
+        department: Some(sales.clone()),
+        widget: widget.map(|name| WidgetId(name.into())),
+        ..waiting(n, Priority::Medium, 0)
+    };
+    let (by_hand, by_itself) = (WidgetId("shop".into()), WidgetId("help".into()));
+    for (name, line, bare, expect) in [
+        ("the line's way", Policy::LeastBusy, None, vec![2, 3, 4]),
+        ("none's way", Policy::LeastBusy, Some(Policy::Manual), vec![2, 3]),
+        ("none's way by itself", Policy::Manual, Some(Policy::RoundRobin), vec![2, 4]),
+        ("only the widget's way", Policy::Manual, None, vec![2]),
+    ] {
+        let mut queue = Queue::new(Policy::Manual);
+        queue.set_policy(Some(sales.clone()), Some(line));
+        queue.set_widget_policies(
+            [(by_hand.clone(), Policy::Manual), (by_itself.clone(), Policy::LeastBusy)].into(),
+        );
+        queue.set_bare_policy(bare);
+        let widgets = [Some("shop"), Some("help"), Some("other"), None];
+        for (n, widget) in (1..).zip(widgets) {
+            queue.enter(through(n, widget));
+        }
+        assert!(queue.routes(), "{name}");
+        let mut agents = [candidate(1, 0, 9)];
+        let offers = route_all(&mut queue, &mut agents, Timestamp(MINUTE_MS));
+        let given: Vec<u128> = offers.iter().map(|(conversation, _)| *conversation).collect();
+        assert_eq!(given, expect, "{name}");
+        assert!(!queue.routes(), "{name}: what is left waits for a hand");
+    }
 }
 
 fn check_routing(

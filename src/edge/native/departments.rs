@@ -1,5 +1,6 @@
 //! Departments over HTTP.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -15,7 +16,7 @@ use super::caller::{change, require};
 use super::extract::{Caller, Json, PathId, if_match};
 use super::idempotency::{Answer, Repeatable, once};
 use crate::directory::department::Routing;
-use crate::directory::{Department as Stored, Versioned};
+use crate::directory::{Department as Stored, PAGE_MAX, Versioned};
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
@@ -75,7 +76,7 @@ pub const fn policy(routing: Routing) -> Policy {
     }
 }
 
-/// Tells the queue how every department of a tenant routes.
+/// Tells the queue how every department and every widget of a tenant routes.
 ///
 /// # Errors
 ///
@@ -84,7 +85,30 @@ pub async fn apply_policies(doors: &Doors, tenant: &TenantId) -> Result<(), Prob
     for department in doors.directory.departments(tenant).await? {
         route(doors, tenant, &department).await?;
     }
-    Ok(())
+    apply_widgets(doors, tenant).await
+}
+
+/// Tells the queue which widgets of a tenant route in a way of their own.
+///
+/// # Errors
+///
+/// The directory's.
+pub async fn apply_widgets(doors: &Doors, tenant: &TenantId) -> Result<(), Problem> {
+    let mut policies = BTreeMap::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = doors.directory.widgets(tenant, after.as_deref(), PAGE_MAX).await?;
+        for widget in &page {
+            if let Some(routing) = widget.value.settings.routing {
+                policies.insert(widget.value.id.clone(), policy(routing));
+            }
+        }
+        match page.last().filter(|_| page.len() == PAGE_MAX) {
+            Some(last) => after = Some(last.value.id.to_string()),
+            None => break,
+        }
+    }
+    Ok(doors.queue.set_widget_policies(tenant, policies).await?)
 }
 
 async fn route(

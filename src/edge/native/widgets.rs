@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::agents::PageQuery;
 use super::caller::{change, require};
+use super::departments::apply_widgets;
 use super::extract::{Caller, Json, PathId, Query, if_match};
 use super::idempotency::{Answer, Repeatable, once};
 use crate::directory::widget::Settings;
@@ -106,6 +107,7 @@ pub async fn create(
     let widget = Stored::new(&value.id, value.settings)?.changed_by(change(&doors, &identity));
     once(&doors, &headers, request, |_| async {
         let made = doors.directory.create_widget(&identity.tenant, widget).await?;
+        apply_widgets(&doors, &identity.tenant).await?;
         Ok(answer(StatusCode::CREATED, &made))
     })
     .await
@@ -127,6 +129,7 @@ pub async fn replace(
     let version = if_match(&headers)?;
     let widget = Stored::new(&id, value)?.changed_by(change(&doors, &identity));
     let changed = doors.directory.replace_widget(&identity.tenant, widget, version).await?;
+    apply_widgets(&doors, &identity.tenant).await?;
     Ok(answer(StatusCode::OK, &changed))
 }
 
@@ -144,6 +147,7 @@ pub async fn delete(
     require(&identity, Role::Admin)?;
     let version = if_match(&headers)?;
     doors.auth.remove_widget(&identity.tenant, &WidgetId(id.into()), version).await?;
+    apply_widgets(&doors, &identity.tenant).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
