@@ -24,8 +24,8 @@ use switchboard_domain::person::{AgentRef, Author, Caller, Principal, Role};
 use switchboard_domain::receipt::Receipt;
 use switchboard_store::memory::Memory;
 use switchboard_store::{
-    Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Range, Reply,
-    SendLookup, Store,
+    Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Range, Reading,
+    Reply, SendLookup, Store,
 };
 use uuid::Uuid;
 
@@ -234,6 +234,10 @@ impl Store for Troubled {
     fn receipts(&self, key: &ConversationKey) -> Reply<Vec<(Principal, Receipt)>> {
         self.n_reads.fetch_add(1, Ordering::Relaxed);
         self.memory.receipts(key)
+    }
+
+    fn readings(&self, key: &ConversationKey) -> Reply<Vec<Reading>> {
+        self.memory.readings(key)
     }
 
     fn document(&self, key: &DocumentKey) -> Reply<Option<Document>> {

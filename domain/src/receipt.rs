@@ -4,7 +4,7 @@
 //! ordinals at that position and at the head (P12).
 
 use crate::conversation::Ordinals;
-use crate::ids::Seq;
+use crate::ids::{Seq, Timestamp};
 use crate::person::Side;
 
 /// How far one principal has received and read the public stream. Positions never fall.
@@ -14,6 +14,8 @@ pub struct Receipt {
     pub received: Seq,
     /// Everything up to here was read; 0 for nothing. Never beyond `received`.
     pub read: Seq,
+    /// When that was read; `None` for what was known before.
+    pub read_at: Option<Timestamp>,
     /// The ordinals of the event at `read`.
     pub read_ordinals: Ordinals,
 }
@@ -29,11 +31,12 @@ impl Receipt {
 
     /// Raises what was read to `upto`, whose event has `ordinals`; what was read was received.
     /// Answers whether that moved it. The caller must not name a position beyond the head.
-    pub fn read(&mut self, upto: Seq, ordinals: Ordinals) -> bool {
+    pub fn read(&mut self, upto: Seq, ordinals: Ordinals, at: Timestamp) -> bool {
         if upto <= self.read {
             return false;
         }
         self.read = upto;
+        self.read_at = Some(at);
         self.read_ordinals = ordinals;
         self.received = self.received.max(upto);
         true
@@ -69,8 +72,9 @@ mod tests {
     #[test]
     fn positions_never_fall() {
         let mut receipt = Receipt::default();
-        assert!(receipt.read(Seq(5), ordinals(3, 1, 1)));
-        assert!(!receipt.read(Seq(4), ordinals(2, 1, 1)));
+        assert!(receipt.read(Seq(5), ordinals(3, 1, 1), Timestamp(7)));
+        assert!(!receipt.read(Seq(4), ordinals(2, 1, 1), Timestamp(8)));
+        assert_eq!(receipt.read_at, Some(Timestamp(7)), "when it was first read");
         assert!(!receipt.receive(Seq(5), Seq(9)));
         assert!(receipt.receive(Seq(7), Seq(9)));
         assert_eq!(receipt.read_ordinals, ordinals(3, 1, 1));
@@ -87,7 +91,7 @@ mod tests {
     #[test]
     fn unread_counts_the_other_side_only() {
         let mut receipt = Receipt::default();
-        receipt.read(Seq(4), ordinals(2, 1, 1));
+        receipt.read(Seq(4), ordinals(2, 1, 1), Timestamp(7));
         let now = ordinals(7, 3, 5);
         for (side, expect) in [(Side::Visitor, 2), (Side::Agent, 5), (Side::System, 0)] {
             assert_eq!(receipt.unread(side, now), expect, "{side:?}");
@@ -97,10 +101,15 @@ mod tests {
     #[test]
     fn the_furthest_takes_each_part_where_it_is_further() {
         let mut reader = Receipt::default();
-        reader.read(Seq(4), ordinals(2, 1, 1));
+        reader.read(Seq(4), ordinals(2, 1, 1), Timestamp(7));
         let mut receiver = Receipt::default();
         receiver.receive(Seq(6), Seq(6));
-        let expect = Receipt { received: Seq(6), read: Seq(4), read_ordinals: ordinals(2, 1, 1) };
+        let expect = Receipt {
+            received: Seq(6),
+            read: Seq(4),
+            read_at: Some(Timestamp(7)),
+            read_ordinals: ordinals(2, 1, 1),
+        };
         assert_eq!(reader.furthest(receiver), expect);
         assert_eq!(receiver.furthest(reader), expect);
     }

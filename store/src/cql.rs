@@ -47,8 +47,8 @@ use tokio::sync::MutexGuard;
 use uuid::Uuid;
 
 use crate::port::{
-    Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Reply, SendLookup,
-    Store,
+    Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Reading, Reply,
+    SendLookup, Store,
 };
 use database::Database;
 pub use error::ConnectError;
@@ -318,6 +318,11 @@ impl Store for Cql {
     fn receipts(&self, key: &ConversationKey) -> Reply<Vec<(Principal, Receipt)>> {
         let (engine, key) = (Arc::clone(&self.engine), key.clone());
         async move { engine.receipts(&key).await }.boxed()
+    }
+
+    fn readings(&self, key: &ConversationKey) -> Reply<Vec<Reading>> {
+        let (engine, key) = (Arc::clone(&self.engine), key.clone());
+        async move { engine.readings(&key).await }.boxed()
     }
 
     fn document(&self, key: &DocumentKey) -> Reply<Option<Document>> {

@@ -51,8 +51,8 @@ use switchboard_domain::receipt::Receipt;
 use tokio::sync::oneshot;
 
 use crate::port::{
-    Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Reply, SendLookup,
-    Store,
+    Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Reading, Reply,
+    SendLookup, Store,
 };
 use carrier::{Carrier, Extent, Pace, Wishes, carry_over};
 use directory::Directory;
@@ -443,6 +443,11 @@ impl Store for Embedded {
     fn receipts(&self, key: &ConversationKey) -> Reply<Vec<(Principal, Receipt)>> {
         let key = key.clone();
         self.shared.read(move |connection| receipts::get(connection, &key))
+    }
+
+    fn readings(&self, key: &ConversationKey) -> Reply<Vec<Reading>> {
+        let key = key.clone();
+        self.shared.read(move |connection| receipts::readings(connection, &key))
     }
 
     fn document(&self, key: &DocumentKey) -> Reply<Option<Document>> {

@@ -17,5 +17,5 @@ pub mod testkit;
 
 pub use port::{
     Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, ListScope, Page, Range,
-    Reply, SendLookup, Store,
+    Reading, Reply, SendLookup, Store,
 };

@@ -17,7 +17,7 @@ use switchboard_domain::receipt::Receipt;
 
 use crate::port::{
     Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, NUMBERS_START, Page,
-    Range, Reply, SendLookup, Store,
+    Range, Reading, Reply, SendLookup, Store,
 };
 
 /// A store in memory. Clones share it, so a clone is what a restarted node would open.
@@ -32,6 +32,7 @@ struct Tables {
     checkpoints: BTreeMap<ConversationKey, Conversation>,
     dirty: BTreeSet<ConversationKey>,
     receipts: BTreeMap<(ConversationKey, Principal), Receipt>,
+    readings: BTreeMap<(ConversationKey, Principal, Seq), Timestamp>,
     documents: BTreeMap<DocumentKey, Document>,
     /// The next number to give, per tenant.
     numbers: BTreeMap<TenantId, u64>,
@@ -117,6 +118,10 @@ impl Store for Memory {
     fn put_receipts(&self, receipts: Vec<(ConversationKey, Principal, Receipt)>) -> Reply<()> {
         self.answer(|tables| {
             for (key, principal, receipt) in receipts {
+                if let Some(at) = receipt.read_at {
+                    let reading = (key.clone(), principal, receipt.read);
+                    tables.readings.entry(reading).or_insert(at);
+                }
                 let stored = tables.receipts.entry((key, principal)).or_default();
                 *stored = stored.furthest(receipt);
             }
@@ -127,7 +132,15 @@ impl Store for Memory {
     fn receipts(&self, key: &ConversationKey) -> Reply<Vec<(Principal, Receipt)>> {
         self.answer(|tables| {
             let own = tables.receipts.iter().filter(|((of, _), _)| of == key);
-            Ok(own.map(|((_, principal), receipt)| (*principal, *receipt)).collect())
+            let known = |receipt: &Receipt| Receipt { read_at: None, ..*receipt };
+            Ok(own.map(|((_, principal), receipt)| (*principal, known(receipt))).collect())
+        })
+    }
+
+    fn readings(&self, key: &ConversationKey) -> Reply<Vec<Reading>> {
+        self.answer(|tables| {
+            let own = tables.readings.iter().filter(|((of, _, _), _)| of == key);
+            Ok(own.map(|((_, by, upto), at)| Reading { by: *by, upto: *upto, at: *at }).collect())
         })
     }
 
@@ -289,6 +302,7 @@ impl Tables {
             self.logs.remove(key);
             self.checkpoints.remove(key);
             self.receipts.retain(|(of, _), _| of != key);
+            self.readings.retain(|(of, _, _), _| of != key);
         }
         closed.len()
     }

@@ -150,6 +150,17 @@ impl ListScope {
     }
 }
 
+/// Somebody had read so far at that time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reading {
+    /// Who.
+    pub by: Principal,
+    /// Up to which position of the public stream.
+    pub upto: Seq,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// The name of a document: a small versioned record such as a widget, a person or a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocumentKey {
@@ -252,11 +263,16 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The conversation of that integer name; known from its first checkpoint on.
     fn by_number(&self, tenant: &TenantId, number: u64) -> Reply<Option<ConversationId>>;
 
-    /// Raises receipts; a position never falls.
+    /// Raises receipts; a position never falls. Of when something was read, what is said with the
+    /// position for the first time is kept.
     fn put_receipts(&self, receipts: Vec<(ConversationKey, Principal, Receipt)>) -> Reply<()>;
 
     /// All receipts of a conversation.
     fn receipts(&self, key: &ConversationKey) -> Reply<Vec<(Principal, Receipt)>>;
+
+    /// When people read a conversation: each position that somebody's receipt was stored with, and
+    /// when it was read. In no order.
+    fn readings(&self, key: &ConversationKey) -> Reply<Vec<Reading>>;
 
     /// Reads a document.
     fn document(&self, key: &DocumentKey) -> Reply<Option<Document>>;

@@ -73,6 +73,9 @@ const RULES: &[(&str, Rule)] = &[
     }),
     ("numbers_name_conversations", |store| derived::numbers_name_conversations(store).boxed()),
     ("receipts_only_rise", |store| derived::receipts_only_rise(store).boxed()),
+    ("it_is_kept_when_something_was_read", |store| {
+        derived::it_is_kept_when_something_was_read(store).boxed()
+    }),
     ("old_closed_conversations_are_purged", |store| {
         derived::old_closed_conversations_are_purged(store).boxed()
     }),

@@ -103,7 +103,7 @@ impl State {
         if let Some(upto) = upto
             && let Ok(Some(published)) = self.event(Stream::Public, upto).await
         {
-            moved |= receipt.read(upto, published.event.ordinals);
+            moved |= receipt.read(upto, published.event.ordinals, self.world.clock.now());
         }
         if !moved {
             return;

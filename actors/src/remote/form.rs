@@ -142,7 +142,7 @@ fields!(Created {
 fields!(Target { seq, author, at, redacted });
 fields!(Rating { score, comment });
 fields!(Ordinals { visitor, agent, system });
-fields!(Receipt { received, read, read_ordinals });
+fields!(Receipt { received, read, read_at, read_ordinals });
 fields!(Page { url, title, did, at });
 fields!(Heads { public, internal });
 fields!(Last { seq, from, at });

@@ -104,9 +104,9 @@ fn unread_follows_from_the_ordinals() {
         (card.unread(Side::Visitor, receipt), card.unread(Side::Agent, receipt))
     };
     assert_eq!(unread(&receipt), (1, 2));
-    receipt.read(Seq(2), chat.log[1].ordinals);
+    receipt.read(Seq(2), chat.log[1].ordinals, Timestamp(0));
     assert_eq!(unread(&receipt), (1, 1));
-    receipt.read(Seq(4), chat.log[3].ordinals);
+    receipt.read(Seq(4), chat.log[3].ordinals, Timestamp(0));
     assert_eq!(unread(&receipt), (0, 0));
 }
 

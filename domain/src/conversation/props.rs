@@ -292,7 +292,7 @@ proptest! {
         let public: Vec<&Event> = chat.log.iter().filter(|it| it.stream == Stream::Public).collect();
         let read = public[read.index(public.len())];
         let mut receipt = Receipt::default();
-        receipt.read(read.seq, read.ordinals);
+        receipt.read(read.seq, read.ordinals, read.at);
         for (reader, writer) in [(Side::Visitor, Side::Agent), (Side::Agent, Side::Visitor)] {
             let scanned = public_messages(&chat.log)
                 .filter(|event| event.seq > read.seq && event.from.principal.side() == writer)

@@ -11,8 +11,8 @@ use switchboard_domain::person::Principal;
 use switchboard_domain::receipt::Receipt;
 use switchboard_store::memory::Memory;
 use switchboard_store::{
-    Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Reply, SendLookup,
-    Store,
+    Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Reading, Reply,
+    SendLookup, Store,
 };
 
 use super::{EMAIL, PASSWORD};
@@ -82,6 +82,10 @@ impl Store for Disk {
 
     fn receipts(&self, key: &ConversationKey) -> Reply<Vec<(Principal, Receipt)>> {
         self.memory.receipts(key)
+    }
+
+    fn readings(&self, key: &ConversationKey) -> Reply<Vec<Reading>> {
+        self.memory.readings(key)
     }
 
     fn document(&self, key: &DocumentKey) -> Reply<Option<Document>> {

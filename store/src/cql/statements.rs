@@ -179,6 +179,8 @@ statements! {
 
     receipts: read = "SELECT principal, kind, upto, visitor, agent, system, checksum FROM receipt \
         WHERE tenant = ? AND conversation = ? GROUP BY principal, kind";
+    readings: read = "SELECT principal, kind, upto, WRITETIME(checksum) FROM receipt \
+        WHERE tenant = ? AND conversation = ?";
     put_receipt: write = "INSERT INTO receipt (tenant, conversation, principal, kind, upto, \
         visitor, agent, system, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
     drop_receipts: write = "DELETE FROM receipt USING TIMESTAMP ? \

@@ -10,7 +10,7 @@ const APPLICATION_ID: i32 = 0x5357_4244;
 
 /// One step per version; the last one leads to [`version`]. A step never changes once it was
 /// released.
-const STEPS: &[Step] = &[step_1, step_2];
+const STEPS: &[Step] = &[step_1, step_2, step_3];
 
 /// The version from which on events are filed in runs.
 pub(super) const RUNS_SINCE: u32 = 2;
@@ -26,6 +26,10 @@ fn step_2(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(TABLES_2)?;
     layout_1::file_all(transaction)?;
     transaction.execute_batch(layout_1::DROP)
+}
+
+fn step_3(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(TABLES_3)
 }
 
 /// Clustered keys (`WITHOUT ROWID`): a page of a log is one range of one tree, and a purge frees
@@ -143,6 +147,19 @@ CREATE TABLE run (
     heads BLOB NOT NULL,                -- of each event: its key, its length
     records BLOB NOT NULL,
     PRIMARY KEY (tenant, conversation, stream, last)
+) STRICT, WITHOUT ROWID;
+";
+
+/// When receipts rose.
+const TABLES_3: &str = "
+CREATE TABLE reading (
+    tenant TEXT NOT NULL,
+    conversation BLOB NOT NULL,
+    principal BLOB NOT NULL,
+    upto INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (tenant, conversation, principal, upto)
 ) STRICT, WITHOUT ROWID;
 ";
 

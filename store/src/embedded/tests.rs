@@ -126,7 +126,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
     assert!(matches!(refusal, Error::TooNew { found: 99, known: 2 }), "{refusal:?}");
     assert_eq!(
         refusal.to_string(),
-        "the database has schema version 99, this program reads up to 2"
+        "the database has schema version 99, this program reads up to 3"
     );
     let connection = Connection::open(database(dir.path())).expect("SQLite opens it");
     let version: i64 = connection

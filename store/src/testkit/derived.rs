@@ -14,7 +14,7 @@ use switchboard_domain::receipt::Receipt;
 use super::log::bodies;
 use super::sample::{VISITOR, append, created, event, key, keyed, message, note};
 use crate::load::load;
-use crate::port::{ConversationKey, List, ListScope, Page, Range, Store};
+use crate::port::{ConversationKey, List, ListScope, Page, Range, Reading, Store};
 
 type Shared = Arc<dyn Store>;
 
@@ -284,6 +284,7 @@ pub(super) async fn receipts_only_rise(store: Shared) {
     let receipt = |received, read, count| Receipt {
         received: Seq(received),
         read: Seq(read),
+        read_at: None,
         read_ordinals: ordinals(count),
     };
     assert_eq!(store.receipts(&ours).await.expect("receipts are read"), []);
@@ -311,6 +312,36 @@ pub(super) async fn receipts_only_rise(store: Shared) {
     assert_eq!(store.receipts(&theirs).await.expect("receipts are read"), []);
 }
 
+pub(super) async fn it_is_kept_when_something_was_read(store: Shared) {
+    let (ours, theirs) = (key("acme", 1), key("acme", 2));
+    let (visitor, agent) = (Principal::Visitor(VISITOR), Principal::Agent(ADA));
+    let read = |upto, at: Option<i64>| Receipt {
+        received: Seq(upto),
+        read: Seq(upto),
+        read_at: at.map(Timestamp),
+        ..Receipt::default()
+    };
+    let (first, second) = (1_700_000_000_000, 1_700_000_000_500);
+    for (by, receipt) in [
+        (visitor, read(2, Some(first))),
+        // Told again, and by somebody who does not know when it was.
+        (visitor, read(2, Some(first))),
+        (visitor, Receipt { received: Seq(9), ..read(2, None) }),
+        (visitor, read(5, Some(second))),
+        (agent, read(3, Some(second))),
+    ] {
+        store.put_receipts(vec![(ours.clone(), by, receipt)]).await.expect("it is written");
+    }
+    let mut readings = store.readings(&ours).await.expect("they are read");
+    readings.sort_by_key(|reading| (reading.at, reading.by));
+    let reading = |by, upto, at| Reading { by, upto: Seq(upto), at: Timestamp(at) };
+    assert_eq!(
+        readings,
+        [reading(visitor, 2, first), reading(visitor, 5, second), reading(agent, 3, second)]
+    );
+    assert_eq!(store.readings(&theirs).await.expect("they are read"), []);
+}
+
 fn closed_log(number: u64) -> Vec<Event> {
     vec![
         created(number),
@@ -324,7 +355,12 @@ async fn close(store: &Shared, key: &ConversationKey, number: u64) {
     let events = closed_log(number);
     store_all(store, key, &events).await;
     put(store, key, &fold(key, &events)).await;
-    let receipt = Receipt { received: Seq(1), ..Receipt::default() };
+    let receipt = Receipt {
+        received: Seq(1),
+        read: Seq(1),
+        read_at: Some(Timestamp(1)),
+        ..Receipt::default()
+    };
     store.put_receipts(vec![(key.clone(), Principal::System, receipt)]).await.expect("written");
 }
 
@@ -336,8 +372,9 @@ async fn is_gone(store: &Shared, key: &ConversationKey) -> bool {
         left += store.read(page).await.expect("the log is read").len();
     }
     left += store.receipts(key).await.expect("receipts are read").len();
+    left += store.readings(key).await.expect("they are read").len();
     left += usize::from(store.checkpoint(key).await.expect("it is read").is_some());
-    assert!(matches!(left, 0 | 6), "{left} of 6 things are left");
+    assert!(matches!(left, 0 | 7), "{left} of 7 things are left");
     left == 0
 }
 

@@ -7,9 +7,10 @@ use switchboard_actors::answer::View;
 use switchboard_domain::conversation::{Body, Command, Conversation, Rating, Resolution, Stream};
 use switchboard_domain::ids::{ConversationId, Seq, Timestamp};
 use switchboard_domain::person::{AgentRef, Author, Principal, Side};
+use switchboard_domain::receipt::Receipt;
 use switchboard_store::{ConversationKey, Range};
 
-use super::wire::{Agent, Details, Judgement, Message, Note, Read, label_of};
+use super::wire::{Agent, Details, Judgement, Message, Note, Read, Since, label_of};
 use crate::auth::Identity;
 use crate::edge::commands::ask;
 use crate::edge::dialect::history::{self, Line};
@@ -31,9 +32,19 @@ pub(super) struct Desk<'a> {
 #[derive(Debug)]
 pub(super) struct Standing {
     pub(super) state: Arc<Conversation>,
-    pub(super) read: Read,
+    /// The furthest receipt of each side.
+    user: Receipt,
+    agents: Receipt,
     /// Messages of the user that no agent has read.
     pub(super) n_unread: u32,
+}
+
+impl Standing {
+    /// How far each side has read it now.
+    pub(super) fn read(&self) -> Read {
+        let now = |receipt| Since::new(receipt, std::iter::empty());
+        Read { user: now(&self.user), agents: now(&self.agents) }
+    }
 }
 
 impl Desk<'_> {
@@ -60,7 +71,7 @@ impl Desk<'_> {
             Side::Agent | Side::System => (other, side),
         };
         let n_unread = agents.unread(Side::Agent, state.ordinals);
-        Ok(Standing { state, read: Read { user: user.read, agents: agents.read }, n_unread })
+        Ok(Standing { state, user, agents, n_unread })
     }
 
     /// Carries a command out.
@@ -82,7 +93,7 @@ impl Desk<'_> {
         let command = Command::Send { text, files: Vec::new(), if_head: None };
         let done = ask(self.doors, self.identity, &self.key(id), None, command).await?;
         let line = done.events.iter().find_map(Line::new).ok_or(Code::Internal)?;
-        self.message(&done.state, &line, Read::default()).await
+        self.message(&done.state, &line, &Read::default()).await
     }
 
     /// A message as it reads now.
@@ -90,7 +101,7 @@ impl Desk<'_> {
         &self,
         state: &Conversation,
         line: &Line,
-        read: Read,
+        read: &Read,
     ) -> Result<Message, Problem> {
         Message::new(self.doors, &self.identity.tenant, label_of(state), line, read).await
     }
@@ -103,9 +114,10 @@ impl Desk<'_> {
     ) -> Result<(Vec<Message>, usize), Problem> {
         let state = &standing.state;
         let (lines, head) = history::look(self.doors, self.identity, state.id).await?;
+        let read = self.read(standing).await?;
         let mut messages = Vec::new();
         for line in lines.iter().skip(page.skipped()).take(page.limit) {
-            messages.push(self.message(state, line, standing.read).await?);
+            messages.push(self.message(state, line, &read).await?);
         }
         if page.skipped().saturating_add(page.limit) >= lines.len() {
             let key = self.key(state.id);
@@ -113,6 +125,19 @@ impl Desk<'_> {
             self.doors.conversations.receipt(&key, caller, None, Some(head));
         }
         Ok((messages, lines.len()))
+    }
+
+    /// How far each side has read a session, and since when.
+    async fn read(&self, standing: &Standing) -> Result<Read, Problem> {
+        let readings = self.doors.store.readings(&self.key(standing.state.id)).await?;
+        let of = |side: Side| {
+            let own = readings.iter().filter(move |reading| reading.by.side() == side);
+            own.map(|reading| (reading.upto, reading.at))
+        };
+        Ok(Read {
+            user: Since::new(&standing.user, of(Side::Visitor)),
+            agents: Since::new(&standing.agents, of(Side::Agent)),
+        })
     }
 
     /// Ends a session, if it has not ended.

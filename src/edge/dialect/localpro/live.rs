@@ -384,11 +384,12 @@ async fn new_session(link: &mut Link, conversation: ConversationId) -> Result<()
 async fn message(link: &mut Link, published: &Arc<Published>) -> Result<(), Failed> {
     let Some(line) = Line::new(published) else { return Ok(()) };
     let desk = Desk { doors: &link.doors, identity: &link.identity };
-    let Standing { state, read, .. } = desk.standing(published.conversation).await?;
-    let message = desk.message(&state, &line, read).await?;
+    let standing = desk.standing(published.conversation).await?;
+    let message = desk.message(&standing.state, &line, &standing.read()).await?;
     let is_user = published.event.from.principal.side() == Side::Visitor;
     let kind = if is_user { "user_message" } else { "agent_message" };
-    let frame = json!({ "type": kind, "sessionId": label_of(&state), "message": message });
+    let session = label_of(&standing.state);
+    let frame = json!({ "type": kind, "sessionId": session, "message": message });
     Ok(link.tell(&frame).await?)
 }
 

@@ -177,7 +177,7 @@ async fn started(
     let range = Range::After(Seq(0));
     let first = doors.conversations.history(&key, caller, Stream::Public, range, 2).await?;
     let welcome = match first.events.iter().find_map(Line::new) {
-        Some(line) => Some(desk.message(&state, &line, Read::default()).await?),
+        Some(line) => Some(desk.message(&state, &line, &Read::default()).await?),
         None => None,
     };
     Ok(json!({

@@ -6,6 +6,7 @@ use serde::Serialize;
 use switchboard_domain::conversation::{Conversation, Rating};
 use switchboard_domain::ids::{AgentId, Seq, TenantId, Timestamp};
 use switchboard_domain::person::{AgentRef, Principal, Side};
+use switchboard_domain::receipt::Receipt;
 
 use super::words;
 use crate::directory::Person;
@@ -290,11 +291,40 @@ pub(super) struct Note {
     pub(super) added_at: Rfc3339,
 }
 
-/// How far each side has read a session.
-#[derive(Clone, Copy, Debug, Default)]
+/// How far each side has read a session, and since when.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Read {
-    pub(super) user: Seq,
-    pub(super) agents: Seq,
+    pub(super) user: Since,
+    pub(super) agents: Since,
+}
+
+/// How far a side has read, and since when.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Since {
+    upto: Seq,
+    /// By position; with each the first time at which as much or more had been read.
+    known: Vec<(Seq, Timestamp)>,
+}
+
+impl Since {
+    /// From the furthest receipt of a side, and what is kept of its earlier ones.
+    pub(super) fn new(receipt: &Receipt, kept: impl Iterator<Item = (Seq, Timestamp)>) -> Self {
+        let newest = receipt.read_at.map(|at| (receipt.read, at));
+        let mut known: Vec<_> = kept.chain(newest).collect();
+        known.sort_unstable();
+        let mut first = Timestamp(i64::MAX);
+        for (_, at) in known.iter_mut().rev() {
+            first = first.min(*at);
+            *at = first;
+        }
+        Self { upto: receipt.read, known }
+    }
+
+    /// When an event was read, as far as that is known.
+    fn at(&self, seq: Seq) -> Option<Timestamp> {
+        let idx = self.known.partition_point(|(upto, _)| *upto < seq);
+        self.known.get(idx).map(|(_, at)| *at)
+    }
 }
 
 /// A message of a session.
@@ -312,6 +342,7 @@ pub(super) struct Message {
     attachments: [(); 0],
     metadata: Changes,
     is_read: bool,
+    read_at: Option<Rfc3339>,
     created_at: Rfc3339,
     updated_at: Rfc3339,
 }
@@ -342,7 +373,7 @@ impl Message {
         tenant: &TenantId,
         session_id: String,
         line: &Line,
-        read: Read,
+        read: &Read,
     ) -> Result<Self, Problem> {
         let event = &line.published.event;
         let from = event.from.principal;
@@ -355,7 +386,7 @@ impl Message {
                 agent_avatar: from.agent().and_then(|agent| avatar(doors, tenant, agent)),
             },
         };
-        let other = if from.side() == Side::Visitor { read.agents } else { read.user };
+        let other = if from.side() == Side::Visitor { &read.agents } else { &read.user };
         let changed = line.deleted_at.or(line.edited_at);
         Ok(Self {
             id: event.id.to_string(),
@@ -370,7 +401,8 @@ impl Message {
                 is_deleted: line.deleted_at.is_some(),
                 deleted_at: line.deleted_at.map(Rfc3339),
             },
-            is_read: other >= event.seq,
+            is_read: other.upto >= event.seq,
+            read_at: other.at(event.seq).map(Rfc3339),
             created_at: Rfc3339(event.at),
             updated_at: Rfc3339(changed.unwrap_or(event.at)),
         })
@@ -380,4 +412,21 @@ impl Message {
 fn avatar(doors: &Doors, tenant: &TenantId, agent: AgentId) -> Option<String> {
     let faces = doors.directory.faces(tenant);
     faces.of(agent).map(|path| format!("{}{path}", doors.public_url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_since_the_first_receipt_at_or_above_it() {
+        let kept = [(Seq(4), Timestamp(50)), (Seq(2), Timestamp(20)), (Seq(7), Timestamp(40))];
+        let newest = Receipt { read: Seq(9), read_at: Some(Timestamp(90)), ..Receipt::default() };
+        let since = Since::new(&newest, kept.into_iter());
+        for (seq, at) in [(1, 20), (2, 20), (3, 40), (7, 40), (8, 90), (9, 90)] {
+            assert_eq!(since.at(Seq(seq)), Some(Timestamp(at)), "{seq}");
+        }
+        assert_eq!(since.at(Seq(10)), None, "not read yet");
+        assert_eq!(Since::new(&Receipt::default(), std::iter::empty()).at(Seq(1)), None);
+    }
 }
