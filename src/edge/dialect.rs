@@ -10,6 +10,7 @@ pub mod cors;
 pub mod failed;
 pub mod follow;
 pub mod history;
+pub mod encoded;
 pub mod people;
 pub mod request;
 pub mod seat;

@@ -14,7 +14,7 @@ use crate::server::{
 };
 
 /// The nodes of the credentials that are made for the test.
-const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
+pub(crate) const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 /// Other machines than ours run both databases and all nodes on two cores: leases last as much
 /// longer.
 const LEASE_FACTOR: &str = "3";
@@ -35,10 +35,18 @@ fn takes_part(command: &mut Command, node: &str) {
 }
 
 fn start(keyspace: &str, node: &str) -> Server {
-    Server::start_as(keyspace, |command| takes_part(command, node))
+    start_with(keyspace, node, &[])
 }
 
-fn migrated(keyspace: &str) -> &str {
+/// The same with other settings.
+pub(crate) fn start_with(keyspace: &str, node: &str, settings: &[(&str, &str)]) -> Server {
+    Server::start_as(keyspace, |command| {
+        takes_part(command, node);
+        command.envs(settings.iter().copied());
+    })
+}
+
+pub(crate) fn migrated(keyspace: &str) -> &str {
     ends(switchboard(&variable("CQL_SERVER"), keyspace, &["migrate"]), 0);
     keyspace
 }
@@ -86,7 +94,7 @@ fn transcript(at: &Server, talk: &Talk, token: &str) -> Vec<Value> {
 }
 
 /// A conversation that begins at one node and is owned by another.
-fn begun_at_owned_by(at: &Server, owner: &Server) -> Talk {
+pub(crate) fn begun_at_owned_by(at: &Server, owner: &Server) -> Talk {
     until("a conversation of the other node", || {
         let before = owner.live();
         let talk = at.try_to_begin("Hello")?;
@@ -96,7 +104,7 @@ fn begun_at_owned_by(at: &Server, owner: &Server) -> Talk {
     })
 }
 
-fn stopped(mut server: Server) -> ExitStatus {
+pub(crate) fn stopped(mut server: Server) -> ExitStatus {
     signal(server.process.id(), Signal::TERM);
     server.process.wait().unwrap()
 }

@@ -6,3 +6,11 @@ mod server;
 mod alone;
 mod cluster;
 mod listener;
+#[path = "../it/http.rs"]
+#[expect(dead_code, reason = "other tests ask more")]
+mod http;
+#[path = "../it/tokens.rs"]
+#[expect(dead_code, reason = "other tests make bad tokens too")]
+mod tokens;
+mod node;
+mod contract;

@@ -4,15 +4,15 @@
 //! Whatever happens in them from the moment of the connection on is told once and in order,
 //! whichever door or node it came through. An agent's live list says which conversations there
 //! are. It shows the newest [`ROWS`]; whatever happens in another brings that one in, and what was
-//! missed until then is read from its history.
+//! missed until then is read from its history. What has ended is heard no more: a second list says
+//! when something still happens to it, and that is read from its history too.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use switchboard_actors::Published;
 use switchboard_actors::answer::Subscribed;
-use switchboard_actors::delivery::Unsubscribed;
-use switchboard_actors::inbox::{Change, Rows, ViewDelta, Watch};
+use switchboard_actors::inbox::{Change, Row, Rows, ViewDelta, Watch};
 use switchboard_domain::card::Sort;
 use switchboard_domain::conversation::{Status, Stream};
 use switchboard_domain::ids::{ConversationId, Seq, Timestamp, VisitorId};
@@ -24,6 +24,8 @@ use crate::edge::problem::{Code, Problem};
 
 /// Conversations that are heard at once.
 const ROWS: usize = 200;
+/// Conversations that have ended and are looked at: those to which something happened last.
+const ENDED_ROWS: usize = 50;
 /// Conversations of which is remembered how far they were told.
 const TOLD_MAX: usize = 1_024;
 /// Events read at once.
@@ -32,8 +34,10 @@ const PAGE: usize = 100;
 /// See the module.
 #[derive(Debug)]
 pub struct Follow {
-    /// The agent's live list; `None` for visitors.
-    list: Option<u64>,
+    /// The agent's live list of what is open; `None` for visitors.
+    open: Option<u64>,
+    /// That of what has ended.
+    ended: Option<u64>,
     told: Told,
 }
 
@@ -82,46 +86,111 @@ impl Follow {
     /// When the lists cannot be read.
     pub async fn begin(seat: &mut Seat) -> Result<Self, Problem> {
         let told = Told::new(seat.began_at);
-        let list = match seat.identity.caller.author.principal {
-            Principal::Agent(_) => Some(watch(seat).await?),
-            Principal::Visitor(visitor) => {
-                for conversation in open_of(seat, visitor).await? {
-                    seat.join(conversation).await?;
-                }
-                None
+        let mut follow = Self { open: None, ended: None, told };
+        match seat.identity.caller.author.principal {
+            Principal::Agent(_) => {
+                let ended = vec![Status::Closed, Status::Archived];
+                follow.ended = Some(watch(seat, ended, ENDED_ROWS).await?);
+                let open = vec![Status::Waiting, Status::Active];
+                follow.open = Some(watch(seat, open, ROWS).await?);
             }
-            Principal::Bot(_) | Principal::System => None,
-        };
-        Ok(Self { list, told })
+            Principal::Visitor(visitor) => {
+                let open = open_of(seat, visitor).await?;
+                seat.hear_all(open).await;
+            }
+            Principal::Bot(_) | Principal::System => {}
+        }
+        Ok(follow)
     }
 
-    /// A step of a live list: hears what came into it, and what left it no more.
+    /// A step of a live list: hears what came into that of what is open, and what left it no more.
+    /// Answers what happened to what has ended, each in order.
     ///
     /// # Errors
     ///
-    /// When something cannot be heard.
-    pub async fn view(&self, seat: &mut Seat, delta: &ViewDelta) -> Result<(), Problem> {
-        if self.list != Some(delta.id) {
-            return Ok(());
+    /// When the history cannot be read.
+    pub async fn view(
+        &mut self,
+        seat: &mut Seat,
+        delta: &ViewDelta,
+    ) -> Result<Vec<Arc<Published>>, Problem> {
+        if self.ended == Some(delta.id) {
+            return self.ended(seat, delta).await;
+        }
+        if self.open != Some(delta.id) {
+            return Ok(Vec::new());
         }
         match &delta.rows {
             Rows::Snapshot(rows) => {
                 let shown: HashSet<_> = rows.iter().map(|row| row.card.id).collect();
                 seat.quit_all_but(&shown);
                 for conversation in shown {
-                    join(seat, conversation).await?;
+                    drop(seat.hear(conversation));
                 }
             }
             Rows::Changes(changes) => {
                 for change in changes {
                     match change {
-                        Change::Put(row) => join(seat, row.card.id).await?,
+                        Change::Put(row) => drop(seat.hear(row.card.id)),
                         Change::Drop(conversation) => seat.quit(*conversation),
                     }
                 }
             }
         }
-        Ok(())
+        Ok(Vec::new())
+    }
+
+    /// A step of the list of what has ended. What is heard tells itself.
+    async fn ended(
+        &mut self,
+        seat: &Seat,
+        delta: &ViewDelta,
+    ) -> Result<Vec<Arc<Published>>, Problem> {
+        let rows: Vec<&Row> = match &delta.rows {
+            Rows::Snapshot(rows) => rows.iter().collect(),
+            Rows::Changes(changes) => changes
+                .iter()
+                .filter_map(|change| match change {
+                    Change::Put(row) => Some(row),
+                    Change::Drop(_) => None,
+                })
+                .collect(),
+        };
+        let mut news = Vec::new();
+        for card in rows.into_iter().map(|row| &row.card) {
+            if seat.is_in(card.id) {
+                continue;
+            }
+            let head = card.heads.public;
+            match self.news(seat, card.id, head, card.last_public_at).await {
+                Ok(missed) => news.extend(missed),
+                // It went out of sight meanwhile.
+                Err(problem) if problem.code == Code::NotFound => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+        Ok(news)
+    }
+
+    /// What is news of a conversation up to its head, in order; then it was told.
+    async fn news(
+        &mut self,
+        seat: &Seat,
+        conversation: ConversationId,
+        head: Seq,
+        last_at: Timestamp,
+    ) -> Result<Vec<Arc<Published>>, Problem> {
+        let known = self.told.upto.get(&conversation).map(|(seq, _)| *seq);
+        let is_quiet = match known {
+            Some(seq) => seq >= head,
+            None => last_at <= self.told.until,
+        };
+        if is_quiet {
+            return Ok(Vec::new());
+        }
+        let missed = self.missed(seat, conversation, head).await?;
+        self.told.remember(conversation, head, last_at);
+        Ok(missed)
     }
 
     /// A subscription stands: answers what was missed until then, in order.
@@ -140,15 +209,8 @@ impl Follow {
         if !seat.joined(conversation, ref_id, state.number.0) {
             return Ok(Vec::new());
         }
-        let head = subscribed.head;
-        let known = self.told.upto.get(&conversation).map(|(seq, _)| *seq);
-        let is_quiet = match known {
-            Some(seq) => seq >= head,
-            None => state.last_public_at <= self.told.until,
-        };
-        let missed =
-            if is_quiet { Vec::new() } else { self.missed(seat, conversation, head).await? };
-        self.told.remember(conversation, head, state.last_public_at);
+        let missed = self.news(seat, conversation, subscribed.head, state.last_public_at).await?;
+        self.told.remember(conversation, subscribed.head, state.last_public_at);
         Ok(missed)
     }
 
@@ -189,44 +251,12 @@ impl Follow {
         }
         is_told
     }
-
-    /// A subscription ended without being asked to.
-    ///
-    /// # Errors
-    ///
-    /// When what was lost cannot be heard again.
-    pub async fn unsubscribed(
-        &self,
-        seat: &mut Seat,
-        conversation: ConversationId,
-        why: Unsubscribed,
-    ) -> Result<(), Problem> {
-        seat.left(conversation);
-        match why {
-            Unsubscribed::Forbidden => Ok(()),
-            Unsubscribed::Lost => join(seat, conversation).await,
-        }
-    }
 }
 
-/// Hears a conversation, unless it went out of sight meanwhile.
-async fn join(seat: &mut Seat, conversation: ConversationId) -> Result<(), Problem> {
-    match seat.join(conversation).await {
-        Err(problem) if problem.code == Code::NotFound => Ok(()),
-        joined => joined,
-    }
-}
-
-async fn watch(seat: &mut Seat) -> Result<u64, Problem> {
+async fn watch(seat: &mut Seat, statuses: Vec<Status>, limit: usize) -> Result<u64, Problem> {
     let id = seat.next_ref();
-    let watch = Watch {
-        id,
-        statuses: vec![Status::Waiting, Status::Active],
-        department: None,
-        scope: ListScope::All,
-        sort: Sort::Recent,
-        limit: ROWS,
-    };
+    let scope = ListScope::All;
+    let watch = Watch { id, statuses, department: None, scope, sort: Sort::Recent, limit };
     let (tenant, caller) = (&seat.identity.tenant, &seat.identity.caller);
     seat.doors.inbox.watch(tenant, caller, watch, &seat.outlet).await?;
     Ok(id)

@@ -1,28 +1,45 @@
 //! What a connection of a dialect holds among those who hear, whatever carries its bytes.
 //!
 //! A seat hears conversations at their regions as every other socket does, and gives back all of
-//! it when its connection ends.
+//! it when its connection ends. When a conversation goes to another owner, or its owner is gone,
+//! the seat asks for it again until it is to be had, and its client keeps its connection.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_actors::delivery::Outlet;
+use futures_util::future::join_all;
+use switchboard_actors::answer::Subscribed;
+use switchboard_actors::delivery::{Delivery, Outlet, Unsubscribed};
 use switchboard_actors::presence::View;
+use switchboard_actors::{Published, Refusal};
 use switchboard_domain::conversation::Stream;
-use switchboard_domain::ids::{ConversationId, Timestamp};
+use switchboard_domain::ids::{ConversationId, Seq, Timestamp};
 use switchboard_domain::person::{Principal, Side};
+use switchboard_store::Range;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::auth::Identity;
 use crate::edge::doors::Doors;
 use crate::edge::presences::profile;
 use crate::edge::problem::{Close, Code, Problem};
+use crate::telemetry::spawn_light;
 
 /// Conversations that one connection hears.
 const ROOMS_MAX: usize = 512;
+/// How long a connection that begins waits for what it is to hear; the rest comes later.
+const ENTRY_WITHIN: Duration = Duration::from_secs(2);
+/// How long until a conversation that was not to be had is asked for again; twice as long each
+/// time, up to eight times.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+const DOUBLINGS_MAX: u32 = 3;
+/// Conversations that one connection asks for at once: each waits for its owner.
+const ASKED_MAX: usize = 8;
+/// Events read at once of what was said while a subscription was lost.
+const PAGE: usize = 200;
 /// How long after its token's end a connection is ended.
 const EXPIRY_GRACE: Duration = Duration::from_secs(30);
 /// A token for many years must not overflow a timer.
@@ -59,6 +76,18 @@ struct Room {
     ref_id: u64,
     /// Its integer name; `None` until the subscription stands.
     number: Option<u64>,
+    /// Up to where its client was told; `None` until the subscription stands.
+    told: Option<Seq>,
+    /// Whether the subscription stands.
+    stands: bool,
+    /// How often it was asked for in vain.
+    n_tries: u32,
+}
+
+impl Room {
+    const fn new(ref_id: u64) -> Self {
+        Self { ref_id, number: None, told: None, stands: false, n_tries: 0 }
+    }
 }
 
 /// See the module.
@@ -76,6 +105,7 @@ pub struct Seat {
     pub outlet: Outlet,
     rooms: HashMap<ConversationId, Room>,
     next_ref: u64,
+    asking: Arc<Semaphore>,
 }
 
 impl Seat {
@@ -88,7 +118,9 @@ impl Seat {
         began_at: Timestamp,
         outlet: Outlet,
     ) -> Self {
-        Self { doors, identity, address, began_at, outlet, rooms: HashMap::new(), next_ref: 0 }
+        let asking = Arc::new(Semaphore::new(ASKED_MAX));
+        let rooms = HashMap::new();
+        Self { doors, identity, address, began_at, outlet, rooms, next_ref: 0, asking }
     }
 
     /// Hears the public stream of a conversation from now on; to hear it already is fine.
@@ -104,7 +136,7 @@ impl Seat {
             return Err(Problem::with(Code::TooLarge, "too many conversations are joined"));
         }
         let ref_id = self.next_ref();
-        self.rooms.insert(conversation, Room { ref_id, number: None });
+        self.rooms.insert(conversation, Room::new(ref_id));
         let key = self.doors.key(&self.identity.tenant, conversation);
         let caller = &self.identity.caller;
         let conversations = &self.doors.conversations;
@@ -116,20 +148,162 @@ impl Seat {
         })
     }
 
+    /// Hears these from now on, each as soon as it is to be had. Waits for them, but not long: an
+    /// owner may be on its way. What is out of sight is passed over.
+    pub async fn hear_all(&mut self, conversations: impl IntoIterator<Item = ConversationId>) {
+        let asked: Vec<_> = conversations.into_iter().filter_map(|it| self.hear(it)).collect();
+        // Those that are late are not given up.
+        let _late = timeout(ENTRY_WITHIN, join_all(asked)).await;
+    }
+
+    /// Hears a conversation from now on, as soon as it is to be had; `None` when it is heard
+    /// already, or when the connection hears as many as it may. What is out of sight is told as
+    /// [`Unsubscribed::Forbidden`].
+    pub fn hear(&mut self, conversation: ConversationId) -> Option<JoinHandle<()>> {
+        if self.rooms.contains_key(&conversation) || self.rooms.len() >= ROOMS_MAX {
+            return None;
+        }
+        let ref_id = self.next_ref();
+        self.rooms.insert(conversation, Room::new(ref_id));
+        Some(self.ask_for(conversation, ref_id, Duration::ZERO))
+    }
+
+    /// A subscription was lost: the conversation is asked for again until it is to be had.
+    fn hear_again(&mut self, conversation: ConversationId) {
+        let ref_id = self.next_ref();
+        let Some(room) = self.rooms.get_mut(&conversation) else { return };
+        let after = AGAIN_AFTER * 2_u32.pow(room.n_tries.min(DOUBLINGS_MAX));
+        (room.ref_id, room.stands, room.n_tries) = (ref_id, false, room.n_tries.saturating_add(1));
+        drop(self.ask_for(conversation, ref_id, after));
+    }
+
+    /// A subscription ended without being asked to.
+    pub fn unsubscribed(&mut self, conversation: ConversationId, why: Unsubscribed) {
+        match why {
+            Unsubscribed::Forbidden => drop(self.rooms.remove(&conversation)),
+            Unsubscribed::Lost => self.hear_again(conversation),
+        }
+    }
+
+    /// Asks for a conversation beside the connection's own task, which is told what comes of it.
+    fn ask_for(
+        &self,
+        conversation: ConversationId,
+        ref_id: u64,
+        after: Duration,
+    ) -> JoinHandle<()> {
+        let key = self.doors.key(&self.identity.tenant, conversation);
+        let (doors, identity) = (Arc::clone(&self.doors), Arc::clone(&self.identity));
+        let (outlet, asking) = (self.outlet.clone(), Arc::clone(&self.asking));
+        spawn_light(async move {
+            if !after.is_zero() {
+                sleep(after).await;
+            }
+            // It is never closed.
+            let _permit = asking.acquire().await;
+            let (conversations, caller) = (&doors.conversations, &identity.caller);
+            let asked = conversations.subscribe(&key, caller, Stream::Public, ref_id, &outlet);
+            let why = match asked.await {
+                Ok(()) => return,
+                Err(Refusal::Rejected(_)) => Unsubscribed::Forbidden,
+                Err(refusal) => {
+                    tracing::debug!(%conversation, %refusal, "asked for in vain");
+                    Unsubscribed::Lost
+                }
+            };
+            // Who has left meanwhile hears nothing.
+            outlet.push(Delivery::Unsubscribed { conversation, stream: Stream::Public, why });
+        })
+    }
+
     /// A subscription stands; answers whether it is still wanted.
     pub fn joined(&mut self, conversation: ConversationId, ref_id: u64, number: u64) -> bool {
         match self.rooms.get_mut(&conversation) {
             Some(room) if room.ref_id == ref_id => {
-                room.number = Some(number);
+                (room.number, room.stands, room.n_tries) = (Some(number), true, 0);
+                true
+            }
+            Some(_) => false,
+            None => {
+                // It was left while it was asked for.
+                let key = self.doors.key(&self.identity.tenant, conversation);
+                self.doors.conversations.unsubscribe(&key, Stream::Public, self.outlet.id());
+                false
+            }
+        }
+    }
+
+    /// The same for a client that reads what was before by itself: answers what was said while the
+    /// subscription was lost, in order, or `None` where it is not wanted.
+    ///
+    /// # Errors
+    ///
+    /// When the history cannot be read.
+    pub async fn stands(
+        &mut self,
+        conversation: ConversationId,
+        ref_id: u64,
+        subscribed: &Subscribed,
+    ) -> Result<Option<Vec<Arc<Published>>>, Problem> {
+        if !self.joined(conversation, ref_id, subscribed.state.number.0) {
+            return Ok(None);
+        }
+        let told = self.rooms.get(&conversation).and_then(|room| room.told);
+        let missed = match told {
+            Some(upto) if upto < subscribed.head => {
+                match self.between(conversation, upto, subscribed.head).await {
+                    Ok(missed) => missed,
+                    Err(Refusal::Rejected(rejection)) => {
+                        return Err(Refusal::Rejected(rejection).into());
+                    }
+                    Err(_gone_again) => {
+                        self.hear_again(conversation);
+                        return Ok(None);
+                    }
+                }
+            }
+            Some(_) | None => Vec::new(),
+        };
+        if let Some(room) = self.rooms.get_mut(&conversation) {
+            room.told = Some(subscribed.head);
+        }
+        Ok(Some(missed))
+    }
+
+    /// The events after one position, up to another.
+    async fn between(
+        &self,
+        conversation: ConversationId,
+        mut after: Seq,
+        upto: Seq,
+    ) -> Result<Vec<Arc<Published>>, Refusal> {
+        let key = self.doors.key(&self.identity.tenant, conversation);
+        let (conversations, caller) = (&self.doors.conversations, &self.identity.caller);
+        let mut found = Vec::new();
+        while after < upto {
+            let range = Range::After(after);
+            let page = conversations.history(&key, caller, Stream::Public, range, PAGE).await?;
+            let Some(last) = page.events.last() else { break };
+            after = last.event.seq;
+            found.extend(page.events.into_iter().filter(|published| published.event.seq <= upto));
+        }
+        Ok(found)
+    }
+
+    /// Whether an event is to be told, of a conversation that [stands](Self::stands); then it was.
+    pub fn is_news(&mut self, published: &Published) -> bool {
+        let event = &published.event;
+        // P13: whatever happens elsewhere, only the public stream is told.
+        if event.stream != Stream::Public {
+            return false;
+        }
+        match self.rooms.get_mut(&published.conversation) {
+            Some(room) if room.stands && room.told.is_none_or(|told| told < event.seq) => {
+                room.told = Some(event.seq);
                 true
             }
             Some(_) | None => false,
         }
-    }
-
-    /// Forgets a conversation that is heard no more.
-    pub fn left(&mut self, conversation: ConversationId) {
-        self.rooms.remove(&conversation);
     }
 
     /// Hears a conversation no more.

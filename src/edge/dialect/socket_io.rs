@@ -10,9 +10,10 @@
 //! drains. Then transports are closed without a goodbye, which is what makes these clients
 //! connect again by themselves.
 
-use std::convert::Infallible;
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::{Deref, DerefMut};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -23,12 +24,16 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use socketioxide::adapter::LocalAdapter;
-use socketioxide::extract::{AckSender, Event, SocketRef, TryData};
-use socketioxide::handler::{ConnectHandler, FromMessageParts, Value as Packet};
-use socketioxide::socket::Socket;
+use socketioxide::extract::{AckSender, SocketRef, TryData};
+use socketioxide::handler::{
+    ConnectHandler, DisconnectHandler, FromMessageParts, MessageHandler, Value as Packet,
+};
+use socketioxide::socket::{DisconnectReason, Socket};
 use socketioxide::{ParserConfig, SendError, SocketError, SocketIo as Io};
 use switchboard_actors::delivery::Delivery;
 use switchboard_actors::subscriber::{self, Receiver};
@@ -114,10 +119,9 @@ pub trait Dialect: Sized + Send + 'static {
 
 /// An event that a client emitted.
 pub struct Heard {
-    /// Its name.
-    pub event: String,
-    /// Its first argument; null when there is none.
-    pub data: Value,
+    event: String,
+    /// Its first argument as it came; `None` when there is none.
+    data: Option<Box<RawValue>>,
     bytes: usize,
     ack: Ack,
 }
@@ -129,10 +133,100 @@ impl std::fmt::Debug for Heard {
 }
 
 impl Heard {
-    /// Its parts: name, argument, and what answers it.
+    /// Its name.
     #[must_use]
-    pub fn split(self) -> (String, Value, Ack) {
-        (self.event, self.data, self.ack)
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
+    /// Its first argument; without one it is null.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::BadRequest`] for anything else.
+    pub fn data<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
+        let data = self.data.as_deref().map_or("null", RawValue::get);
+        serde_json::from_str(data)
+            .map_err(|error| Problem::with(Code::BadRequest, error.to_string()))
+    }
+
+    /// What answers it.
+    #[must_use]
+    pub const fn ack(&self) -> &Ack {
+        &self.ack
+    }
+}
+
+/// What an event packet holds: `["name", first, ...]`. What no dialect has a use for is passed over.
+struct Said<'a> {
+    event: Cow<'a, str>,
+    data: Option<&'a RawValue>,
+}
+
+impl<'de> Deserialize<'de> for Said<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Parts;
+
+        impl<'de> Visitor<'de> for Parts {
+            type Value = Said<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a name and arguments")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Said<'de>, A::Error> {
+                #[derive(Deserialize)]
+                struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+                let Name(event) =
+                    parts.next_element()?.ok_or_else(|| A::Error::custom("there is no name"))?;
+                let data = parts.next_element()?;
+                while parts.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Said { event, data })
+            }
+        }
+
+        deserializer.deserialize_seq(Parts)
+    }
+}
+
+/// Takes in what a client emits. No closure, for the library begins a task for each call of one.
+struct Ear {
+    queue: mpsc::Sender<Heard>,
+    waiting: Arc<Waiting>,
+}
+
+/// How the library tells handlers of ours from its own.
+enum Direct {}
+
+impl MessageHandler<LocalAdapter, Direct> for Ear {
+    fn call(&self, socket: Arc<Socket>, packet: Packet, number: Option<i64>) {
+        let (text, bytes) = match &packet {
+            Packet::Str(text, attachments) => {
+                let attached = attachments.iter().flatten().map(Bytes::len).sum::<usize>();
+                (text.as_str(), text.len() + attached)
+            }
+            Packet::Bytes(bytes) => ("", bytes.len()),
+        };
+        // What cannot be read is an event of no name, which every dialect refuses.
+        let Said { event, data } =
+            serde_json::from_str(text).unwrap_or(Said { event: Cow::Borrowed(""), data: None });
+        let ack = Ack { socket, number };
+        let heard =
+            Heard { event: event.into_owned(), data: data.map(RawValue::to_owned), bytes, ack };
+        if !self.waiting.take_in(bytes) || self.queue.try_send(heard).is_err() {
+            self.waiting.end(true);
+        }
+    }
+}
+
+/// Learns that the client left the namespace. No closure either: after one the library takes the
+/// socket out in a task of its own, and might take out the one that has entered again meanwhile.
+struct Leaving(Arc<Waiting>);
+
+impl DisconnectHandler<LocalAdapter, Direct> for Leaving {
+    fn call_with_defer(&self, socket: Arc<Socket>, _: DisconnectReason, then: fn(Arc<Socket>)) {
+        self.0.end(false);
+        then(socket);
     }
 }
 
@@ -142,26 +236,6 @@ pub struct Ack {
     socket: Arc<Socket>,
     /// `None` when the client asked for no answer.
     number: Option<i64>,
-    /// Of the packet that is to be answered.
-    bytes: usize,
-}
-
-impl FromMessageParts<LocalAdapter> for Ack {
-    type Error = Infallible;
-
-    fn from_message_parts(
-        socket: &Arc<Socket>,
-        packet: &mut Packet,
-        number: &Option<i64>,
-    ) -> Result<Self, Infallible> {
-        let bytes = match packet {
-            Packet::Str(text, attachments) => {
-                text.len() + attachments.iter().flatten().map(Bytes::len).sum::<usize>()
-            }
-            Packet::Bytes(bytes) => bytes.len(),
-        };
-        Ok(Self { socket: Arc::clone(socket), number: *number, bytes })
-    }
 }
 
 impl Ack {
@@ -468,21 +542,8 @@ async fn admit<D: Dialect>(
     let registration = doors.auth.register(&identity, &outlet).await?;
     let (queue, heard) = mpsc::channel(HEARD_MAX);
     let waiting = Arc::new(Waiting::default());
-    let queued = Arc::clone(&waiting);
-    socket.on_fallback(move |Event(event), TryData(data): TryData<Value>, ack: Ack| {
-        let bytes = ack.bytes;
-        let heard = Heard { event, data: data.unwrap_or_default(), bytes, ack };
-        // Here and not in the future: futures of two events may run in either order.
-        if !queued.take_in(bytes) || queue.try_send(heard).is_err() {
-            queued.end(true);
-        }
-        std::future::ready(())
-    });
-    let told = Arc::clone(&waiting);
-    socket.on_disconnect(move |_: SocketRef| {
-        told.end(false);
-        std::future::ready(())
-    });
+    socket.on_fallback(Ear { queue, waiting: Arc::clone(&waiting) });
+    socket.on_disconnect(Leaving(Arc::clone(&waiting)));
     let began_at = doors.clock.now();
     let seat = Seat::new(Arc::clone(doors), identity, address, began_at, outlet);
     let mut link = Link { seat, socket: socket.clone() };
@@ -528,8 +589,8 @@ async fn run<D: Dialect>(
 ) -> Close {
     let now = Instant::now();
     let mut frames = Bucket::full(link.doors.budgets.frames, now);
-    let mut expires_at = link.expiry(now);
-    let never = now + YEAR;
+    let expiry_of = |expires_at: Option<Instant>| expires_at.unwrap_or(now + YEAR);
+    let mut expiry = pin!(sleep_until(expiry_of(link.expiry(now))));
     loop {
         let turn = tokio::select! {
             delivery = deliveries.next() => match delivery {
@@ -553,9 +614,9 @@ async fn run<D: Dialect>(
                     }
                 }
             },
-            () = sleep_until(expires_at.unwrap_or(never)) => match link.extended().await {
+            () = &mut expiry => match link.extended().await {
                 Ok(until) => {
-                    expires_at = until;
+                    expiry.as_mut().reset(expiry_of(until));
                     Ok(())
                 }
                 Err(close) => Err(close),

@@ -1,6 +1,7 @@
 //! Every dialect with every other, and with our own API: a visitor who comes through one is
 //! answered through the other, both hear it without delay, and each reads its own words.
 
+mod door;
 mod phase5;
 mod fullmag;
 mod ges;
@@ -8,83 +9,16 @@ mod tms;
 mod localpro;
 mod native;
 
-use std::time::Duration;
+use serde_json::json;
 
-use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
-
+use self::door::{Door, answered, ask, listed, name_of, tried, until, written};
 use self::fullmag::Fullmag;
 use self::ges::Ges;
 use self::localpro::Localpro;
 use self::native::Native;
 use self::phase5::Phase5;
 use self::tms::Tms;
-use crate::http::Call;
 use crate::node::TestNode;
-use crate::tokens::token;
-
-/// How long something that becomes true by itself may take.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// A door that visitors and agents use, as either of them stands in it.
-trait Door: Sized {
-    /// Its words for what waits, what is answered, and what has ended.
-    const WORDS: [&'static str; 3];
-
-    /// Begins a chat as the customer of that number and says that text.
-    async fn visit(node: &TestNode, number: &str, text: &str) -> Self;
-
-    /// Takes the chat of the customer of that number as an agent; it waits, and that text is the
-    /// last of it.
-    async fn take(node: &TestNode, number: &str, text: &str) -> Self;
-
-    async fn says(&mut self, node: &TestNode, text: &str);
-
-    async fn hears(&mut self, node: &TestNode, text: &str);
-
-    /// Ends the chat, as an agent.
-    async fn ends(&mut self, node: &TestNode);
-
-    async fn status(&mut self, node: &TestNode) -> Value;
-}
-
-/// What tokens call somebody.
-fn name_of(subject: &str) -> String {
-    format!("Name of {subject}")
-}
-
-/// Asks until an answer is as it should be; answers that.
-async fn until(node: &TestNode, call: &Call, is_good: impl Fn(&Value) -> bool) -> Value {
-    let patience = Instant::now() + PATIENCE;
-    loop {
-        let answer = answered(node, call).await;
-        if is_good(&answer) {
-            return answer;
-        }
-        assert!(Instant::now() < patience, "{call:?}: {answer}");
-        sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// What is answered to somebody who may ask.
-async fn answered(node: &TestNode, call: &Call) -> Value {
-    let reply = node.send(call).await;
-    assert!(reply.status < 300, "{call:?}: {}", reply.body);
-    reply.json()
-}
-
-/// The item of a list that has that value, in a field or one within it; asks until there is one.
-async fn listed(node: &TestNode, call: &Call, list: &str, path: &str, value: &str) -> Value {
-    let found = |answer: &Value| {
-        let items = answer.pointer(list)?.as_array()?;
-        items.iter().find(|item| item.pointer(path).is_some_and(|found| found == value)).cloned()
-    };
-    found(&until(node, call, |answer| found(answer).is_some()).await).unwrap()
-}
-
-fn ask(method: &str, path: &str, subject: &str, role: &str) -> Call {
-    Call::new(method, path).token(Some(&token(subject, role)))
-}
 
 /// A visitor of one door and an agent of another, from the first word to the last.
 async fn talk<V: Door, A: Door>(node: &TestNode, number: &str) {
@@ -105,6 +39,9 @@ async fn talk<V: Door, A: Door>(node: &TestNode, number: &str) {
         agent.says(node, &answer).await;
         visitor.hears(node, &answer).await;
     }
+    let said = [greeting.as_str(), "question 1", "answer 1", "question 2", "answer 2"];
+    assert_eq!(visitor.reads(node).await.unwrap(), said);
+    assert_eq!(agent.reads(node).await.unwrap(), said);
     agent.ends(node).await;
     assert_eq!(visitor.status(node).await, closed);
     assert_eq!(agent.status(node).await, A::WORDS[2]);

@@ -109,15 +109,21 @@ impl Plain {
 
     /// The next frame of that type, without it; others wait for their own call.
     pub(super) async fn next(&mut self, kind: &str) -> Result<Value, String> {
+        let mut frame = self.next_of(&[kind]).await?;
+        frame.as_object_mut().unwrap().remove("type");
+        Ok(frame)
+    }
+
+    /// The next frame of one of those types; others wait for their own call.
+    pub(super) async fn next_of(&mut self, kinds: &[&str]) -> Result<Value, String> {
         loop {
-            if let Some(idx) = self.heard.iter().position(|frame| frame["type"] == kind) {
-                let mut frame = self.heard.remove(idx).unwrap();
-                frame.as_object_mut().unwrap().remove("type");
-                return Ok(frame);
+            let is_wanted = |frame: &Value| kinds.iter().any(|kind| frame["type"] == *kind);
+            if let Some(idx) = self.heard.iter().position(is_wanted) {
+                return Ok(self.heard.remove(idx).unwrap());
             }
             match self.frame().await {
                 Some(frame) => self.heard.push_back(frame),
-                None => return Err(format!("{kind} was not heard, but {:?}", self.heard)),
+                None => return Err(format!("{kinds:?} were not heard, but {:?}", self.heard)),
             }
         }
     }

@@ -42,7 +42,8 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Opens a transport and asks for the namespace; the error is what the server says then.
+    /// Opens a transport and asks for the namespace; the error is what the server says then, null
+    /// when it says nothing.
     pub(super) async fn connect(
         address: SocketAddr,
         namespace: &str,
@@ -90,7 +91,7 @@ impl Socket {
             }
         }
         loop {
-            let packet = socket.packet().await.expect("an answer to the connect packet");
+            let Some(packet) = socket.packet().await else { return Err(Value::Null) };
             if let Some(refused) = socket.of_kind(&packet, "44") {
                 return Err(serde_json::from_str(refused).unwrap());
             }

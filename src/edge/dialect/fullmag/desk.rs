@@ -13,12 +13,13 @@ use switchboard_domain::person::{Principal, Side};
 use switchboard_store::ConversationKey;
 
 use super::Profile;
-use super::wire::{Kept, Message, Room, id_of};
+use super::wire::{Kept, Message, Room, id_of, message};
 use crate::auth::Identity;
 use crate::edge::caller::{self, sees};
 use crate::edge::commands::{self, ask};
 use crate::edge::device::note_device;
-use crate::edge::dialect::history::{self, Line};
+use crate::edge::dialect::encoded::Encoded;
+use crate::edge::dialect::history;
 use crate::edge::doors::Doors;
 use crate::edge::opening::{self, Current, Opening};
 use crate::edge::problem::{Code, Problem};
@@ -227,12 +228,17 @@ impl<'a> Desk<'a> {
     }
 
     /// Writes a message.
-    pub(super) async fn send(&self, room: &str, message: String) -> Result<Message, Problem> {
+    pub(super) async fn send(&self, room: &str, text: String) -> Result<Encoded, Problem> {
         let id = named(room)?;
-        let command = Command::Send { text: message.into(), files: Vec::new(), if_head: None };
+        let command = Command::Send { text: text.into(), files: Vec::new(), if_head: None };
         let done = ask(self.doors, self.identity, &self.key(id), None, command).await?;
-        let line = done.events.iter().find_map(Line::new).ok_or(Code::Internal)?;
-        Message::new(self.doors, &self.identity.tenant, &line).await
+        for published in &done.events {
+            let message = message(self.doors, &self.identity.tenant, published).await?;
+            if let Some(message) = message {
+                return Ok(message);
+            }
+        }
+        Err(Code::Internal.into())
     }
 }
 

@@ -7,8 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use switchboard_actors::Published;
 use switchboard_actors::delivery::Delivery;
@@ -21,12 +20,12 @@ use switchboard_store::{ListScope, Range};
 
 use super::Profile;
 use super::desk::Desk;
-use super::wire::{Message, id_of};
+use super::wire::{id_of, message};
 use crate::accounts::api_key::Scope;
 use crate::auth::Identity;
 use crate::edge::dialect::caller::require_scope;
+use crate::edge::dialect::encoded::Encoded;
 use crate::edge::dialect::failed::Failed;
-use crate::edge::dialect::history::Line;
 use crate::edge::dialect::request::in_words;
 use crate::edge::dialect::socket_io::{Ack, Dialect, Heard, Link};
 use crate::edge::problem::{Close, Code, Problem};
@@ -72,7 +71,23 @@ impl Told {
 }
 
 /// What became of an event: the fields of its acknowledgement.
-type Answer = Result<Value, Problem>;
+type Answer = Result<Done, Problem>;
+
+/// What is acknowledged.
+#[derive(Debug)]
+enum Done {
+    /// With these fields.
+    Said(Value),
+    /// A message, as everybody hears it.
+    Kept(Encoded),
+}
+
+/// The acknowledgement of a message.
+#[derive(Serialize)]
+struct Kept<'a> {
+    success: bool,
+    message: &'a Encoded,
+}
 
 impl Dialect for Live {
     type Profile = Profile;
@@ -102,30 +117,33 @@ impl Dialect for Live {
     }
 
     async fn heard(&mut self, link: &mut Link, heard: Heard) -> Result<(), Close> {
-        let (event, data, ack) = heard.split();
         let answer = match require_scope(&link.identity, Scope::ConversationsWrite) {
-            Ok(()) => Box::pin(self.emitted(link, &event, data)).await,
+            Ok(()) => Box::pin(self.emitted(link, &heard)).await,
             Err(problem) => Err(problem),
         };
-        answered(link, &ack, answer).await
+        answered(link, heard.ack(), answer).await
     }
 
     async fn deliver(&mut self, link: &mut Link, delivery: Delivery) -> Result<(), Close> {
         let delivered = match delivery {
-            Delivery::Event(published) => event(link, &published).await,
+            Delivery::Event(published) if link.is_news(&published) => event(link, &published).await,
             Delivery::View(delta) => self.view(link, &delta).await,
             Delivery::Typing { conversation, from, on, .. } => {
                 typing(link, conversation, &from, on).await
             }
             Delivery::Subscribed { conversation, ref_id, subscribed } => {
-                link.joined(conversation, ref_id, subscribed.state.number.0);
+                let missed = link.stands(conversation, ref_id, &subscribed).await;
+                match missed {
+                    Ok(missed) => tell_all(link, &missed.unwrap_or_default()).await,
+                    Err(problem) => Err(problem.into()),
+                }
+            }
+            Delivery::Unsubscribed { conversation, why, .. } => {
+                link.unsubscribed(conversation, why);
                 Ok(())
             }
-            Delivery::Unsubscribed { conversation, .. } => {
-                link.left(conversation);
-                Ok(())
-            }
-            Delivery::Receipt { .. }
+            Delivery::Event(_)
+            | Delivery::Receipt { .. }
             | Delivery::Presence { .. }
             | Delivery::AnybodyOnline(_)
             | Delivery::QueuePosition { .. }
@@ -145,12 +163,15 @@ impl Dialect for Live {
 
 async fn answered(link: &Link, ack: &Ack, answer: Answer) -> Result<(), Close> {
     match answer {
-        Ok(mut fields) => {
+        Ok(Done::Said(mut fields)) => {
             fields["success"] = Value::Bool(true);
             link.answer(ack, &fields).await
         }
+        Ok(Done::Kept(message)) => {
+            link.answer(ack, &Kept { success: true, message: &message }).await
+        }
         // Neither stored nor refused: whoever reads "refused" would send it again.
-        Err(problem) if problem.code == Code::UnknownOutcome => Err(Close::Void),
+        Err(problem) if problem.code == Code::UnknownOutcome => Ok(()),
         Err(problem) if ack.is_wanted() => {
             let refusal = json!({ "success": false, "message": in_words(&problem) });
             link.answer(ack, &refusal).await
@@ -191,29 +212,25 @@ struct Typing {
     is_typing: bool,
 }
 
-fn parsed<T: DeserializeOwned>(data: Value) -> Result<T, Problem> {
-    serde_json::from_value(data).map_err(|error| Problem::with(Code::BadRequest, error.to_string()))
-}
-
 impl Live {
     /// Does what a client emitted.
-    async fn emitted(&self, link: &mut Link, event: &str, data: Value) -> Answer {
+    async fn emitted(&self, link: &mut Link, heard: &Heard) -> Answer {
         let (doors, identity) = (link.doors.clone(), link.identity.clone());
         let desk = Desk::new(&doors, &identity, self.profile)?;
-        match event {
+        match heard.event() {
             "register" => {
-                let Register { user_id } = parsed(data)?;
+                let Register { user_id } = heard.data()?;
                 desk.require_self(&user_id).await?;
-                Ok(json!({}))
+                Ok(Done::Said(json!({})))
             }
             "joinRoom" => {
-                let JoinRoom { room_id } = parsed(data)?;
+                let JoinRoom { room_id } = heard.data()?;
                 let view = desk.find(&room_id).await?;
                 link.join(view.state.id).await?;
-                Ok(json!({ "room": desk.opened(&view).await? }))
+                Ok(Done::Said(json!({ "room": desk.opened(&view).await? })))
             }
             "sendMessage" => {
-                let SendMessage { room_id, sender_id, message, is_from_support } = parsed(data)?;
+                let SendMessage { room_id, sender_id, message, is_from_support } = heard.data()?;
                 desk.require_self(&sender_id).await?;
                 if is_from_support
                     .is_some_and(|is_support| is_support != (desk.side == Side::Agent))
@@ -221,15 +238,15 @@ impl Live {
                     let words = "isFromSupport is not true of this token";
                     return Err(Problem::with(Code::Forbidden, words));
                 }
-                Ok(json!({ "message": desk.send(&room_id, message).await? }))
+                Ok(Done::Kept(desk.send(&room_id, message).await?))
             }
             "typing" => {
-                let Typing { room_id, user_id, is_typing } = parsed(data)?;
+                let Typing { room_id, user_id, is_typing } = heard.data()?;
                 desk.require_self(&user_id).await?;
                 let room = desk.find(&room_id).await?.state.id;
                 let key = doors.key(&identity.tenant, room);
                 doors.conversations.typing(&key, &identity.caller, is_typing, None);
-                Ok(json!({}))
+                Ok(Done::Said(json!({})))
             }
             _ => Err(Problem::with(Code::Invalid, "there is no such event")),
         }
@@ -301,21 +318,21 @@ async fn first_message(
     }
 }
 
+/// Tells what was missed, in order.
+async fn tell_all(link: &Link, missed: &[Arc<Published>]) -> Result<(), Failed> {
+    for published in missed {
+        event(link, published).await?;
+    }
+    Ok(())
+}
+
 /// Tells an event of a room that is heard.
 async fn event(link: &Link, published: &Arc<Published>) -> Result<(), Failed> {
-    let event = &published.event;
-    // P13: whatever happens elsewhere, only the public stream is told.
-    if event.stream != Stream::Public || !link.is_in(published.conversation) {
-        return Ok(());
-    }
-    match &event.body {
+    match &published.event.body {
         Body::Assigned { agent, .. }
         | Body::Transferred { to: TransferTarget::Agent(agent), .. } => joined(link, agent).await,
-        _ => match Line::new(published) {
-            Some(line) => {
-                let message = Message::new(&link.doors, &link.identity.tenant, &line).await?;
-                Ok(link.emit("newMessage", &message).await?)
-            }
+        _ => match message(&link.doors, &link.identity.tenant, published).await? {
+            Some(message) => Ok(link.emit("newMessage", &message).await?),
             None => Ok(()),
         },
     }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use switchboard_actors::Published;
 use switchboard_actors::answer::View;
 use switchboard_domain::conversation::Status;
 use switchboard_domain::ids::{ConversationId, TenantId};
 use switchboard_domain::person::{Principal, Side};
 use uuid::Uuid;
 
+use crate::edge::dialect::encoded::{Encoded, Slot};
 use crate::edge::dialect::history::Line;
 use crate::edge::dialect::people;
 use crate::edge::doors::Doors;
@@ -117,6 +119,24 @@ impl Message {
             created_at: Rfc3339(event.at),
         })
     }
+}
+
+/// The message that an event is, encoded once for all who hear it; `None` for any other event.
+///
+/// # Errors
+///
+/// When the directory fails.
+pub(super) async fn message(
+    doors: &Doors,
+    tenant: &TenantId,
+    published: &Arc<Published>,
+) -> Result<Option<Encoded>, Problem> {
+    if let Some(known) = Encoded::of(published, Slot::Fullmag) {
+        return Ok(Some(known));
+    }
+    let Some(line) = Line::new(published) else { return Ok(None) };
+    let message = Message::new(doors, tenant, &line).await?;
+    Encoded::make(published, Slot::Fullmag, &message).map(Some)
 }
 
 /// A message, as it is kept.

@@ -62,9 +62,7 @@ impl Dialect for Live {
                 Principal::Agent(_) | Principal::Bot(_) | Principal::System => None,
             };
             // It may have ended, and go on.
-            if let Some(own) = own {
-                link.join(own).await?;
-            }
+            link.hear_all(own).await;
             Ok::<_, Problem>((own, follow))
         };
         let (own, follow) = begun.await.map_err(|problem| {
@@ -211,17 +209,23 @@ impl Live {
                 if why == Unsubscribed::Forbidden {
                     self.subscribed.remove(&conversation);
                 }
-                Ok(self.follow.unsubscribed(link.seat(), conversation, why).await?)
+                link.unsubscribed(conversation, why);
+                Ok(())
             }
             Delivery::View(delta) => {
-                self.follow.view(link.seat(), &delta).await?;
+                for published in &self.follow.view(link.seat(), &delta).await? {
+                    self.event(link, published).await?;
+                }
                 // What was subscribed to is heard after its end too.
                 for conversation in &self.subscribed {
-                    link.join(*conversation).await?;
+                    drop(link.hear(*conversation));
                 }
                 Ok(())
             }
-            Delivery::Conversation(conversation) => Ok(link.join(conversation).await?),
+            Delivery::Conversation(conversation) => {
+                drop(link.hear(conversation));
+                Ok(())
+            }
             Delivery::Typing { conversation, from, on, .. } => {
                 self.typing(link, conversation, &from, on).await
             }

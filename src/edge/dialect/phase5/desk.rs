@@ -15,7 +15,7 @@ use switchboard_store::{ConversationKey, List, ListScope};
 
 use super::wire::{
     Availability, Customer, CustomerContext, METADATA, Message, QueueStats, Session, Workload,
-    days_between,
+    days_between, message,
 };
 use super::words;
 use crate::auth::Identity;
@@ -23,7 +23,8 @@ use crate::directory::{PAGE_MAX, Person};
 use crate::edge::caller::{self, require, sees};
 use crate::edge::commands::{self, ask};
 use crate::edge::device::note_device;
-use crate::edge::dialect::history::{self, Line};
+use crate::edge::dialect::encoded::Encoded;
+use crate::edge::dialect::history;
 use crate::edge::dialect::vocabulary::asked;
 use crate::edge::doors::Doors;
 use crate::edge::numbers::name_of;
@@ -183,11 +184,16 @@ impl Desk<'_> {
         &self,
         id: ConversationId,
         content: String,
-    ) -> Result<Message, Problem> {
+    ) -> Result<Encoded, Problem> {
         let command = Command::Send { text: content.into(), files: Vec::new(), if_head: None };
         let done = ask(self.doors, self.identity, &self.key(id), None, command).await?;
-        let line = done.events.iter().find_map(Line::new).ok_or(Code::Internal)?;
-        Message::new(self.doors, &self.identity.tenant, done.state.number, &line).await
+        let (tenant, number) = (&self.identity.tenant, done.state.number);
+        for published in &done.events {
+            if let Some(message) = message(self.doors, tenant, number, published).await? {
+                return Ok(message);
+            }
+        }
+        Err(Code::Internal.into())
     }
 
     /// Whoever answers by that name.

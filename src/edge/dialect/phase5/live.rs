@@ -8,29 +8,28 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use switchboard_actors::Published;
 use switchboard_actors::delivery::Delivery;
 use switchboard_actors::inbox::{Change, Row, Rows, ViewDelta, Watch};
 use switchboard_actors::presence::AgentPresence;
 use switchboard_domain::card::{Card, Sort};
-use switchboard_domain::conversation::{Body, Conversation, Status, Stream, TransferTarget};
-use switchboard_domain::ids::{AgentId, ConversationId, Timestamp};
+use switchboard_domain::conversation::{Body, Conversation, Status, TransferTarget};
+use switchboard_domain::ids::{AgentId, ConversationId, Number, Timestamp};
 use switchboard_domain::person::{AgentRef, Author, Principal, Side};
 use switchboard_domain::presence;
 use switchboard_store::ListScope;
 
 use super::desk::{Desk, Named, Start};
-use super::wire::{Agent, Message};
+use super::wire::{Agent, message};
 use super::{refusal, words};
 use crate::accounts::api_key::Scope;
 use crate::edge::caller;
 use crate::edge::dialect::caller::require_scope;
+use crate::edge::dialect::encoded::Encoded;
 use crate::edge::dialect::failed::Failed;
 use crate::edge::dialect::follow::open_of;
-use crate::edge::dialect::history::Line;
 use crate::edge::dialect::request::in_words;
 use crate::edge::dialect::socket_io::{Ack, Dialect, Heard, Link};
 use crate::edge::numbers::name_of;
@@ -86,7 +85,36 @@ impl Told {
 }
 
 /// What became of an event: the fields of its acknowledgement.
-type Answer = Result<Value, Problem>;
+type Answer = Result<Done, Problem>;
+
+/// What is acknowledged.
+#[derive(Debug)]
+enum Done {
+    /// With these fields.
+    Said(Value),
+    /// A message, as everybody hears it.
+    Kept(Encoded),
+}
+
+impl From<Value> for Done {
+    fn from(fields: Value) -> Self {
+        Self::Said(fields)
+    }
+}
+
+/// The acknowledgement of a message.
+#[derive(Serialize)]
+struct Kept<'a> {
+    success: bool,
+    message: &'a Encoded,
+}
+
+/// A message as it is told.
+#[derive(Serialize)]
+struct NewMessage<'a> {
+    session_id: u64,
+    message: &'a Encoded,
+}
 
 impl Dialect for Live {
     type Profile = ();
@@ -112,17 +140,17 @@ impl Dialect for Live {
     }
 
     async fn heard(&mut self, link: &mut Link, heard: Heard) -> Result<(), Close> {
-        let (event, data, ack) = heard.split();
         let answer = match require_scope(&link.identity, Scope::ConversationsWrite) {
-            Ok(()) => Box::pin(self.emitted(link, &event, data)).await,
+            Ok(()) => Box::pin(self.emitted(link, &heard)).await,
             Err(problem) => Err(problem),
         };
-        acknowledge(link, &ack, answer).await
+        acknowledge(link, heard.ack(), answer).await
     }
 
     async fn deliver(&mut self, link: &mut Link, delivery: Delivery) -> Result<(), Close> {
         let delivered = match delivery {
-            Delivery::Event(published) => event(link, &published).await,
+            Delivery::Event(published) if link.is_news(&published) => event(link, &published).await,
+            Delivery::Event(_) => Ok(()),
             other => Box::pin(self.deliver_other(link, other)).await,
         };
         delivered.or_else(Failed::settle)
@@ -134,24 +162,25 @@ impl Dialect for Live {
 }
 
 async fn acknowledge(link: &Link, ack: &Ack, answer: Answer) -> Result<(), Close> {
-    let answer = match answer {
-        Ok(mut fields) => {
+    match answer {
+        Ok(Done::Said(mut fields)) => {
             fields["success"] = Value::Bool(true);
-            fields
+            link.answer(ack, &fields).await
+        }
+        Ok(Done::Kept(message)) => {
+            link.answer(ack, &Kept { success: true, message: &message }).await
         }
         // Neither stored nor refused: whoever reads "refused" would send it again.
-        Err(problem) if problem.code == Code::UnknownOutcome => return Err(Close::Void),
-        Err(problem) => refusal(&problem),
-    };
-    link.answer(ack, &answer).await
+        Err(problem) if problem.code == Code::UnknownOutcome => Ok(()),
+        Err(problem) => link.answer(ack, &refusal(&problem)).await,
+    }
 }
 
 /// A customer hears own open chats.
 async fn enter_customer(link: &mut Link) -> Result<(), Problem> {
     let Principal::Visitor(visitor) = link.identity.caller.author.principal else { return Ok(()) };
-    for conversation in open_of(link, visitor).await? {
-        link.join(conversation).await?;
-    }
+    let open = open_of(link, visitor).await?;
+    link.hear_all(open).await;
     Ok(())
 }
 
@@ -179,42 +208,38 @@ struct UpdateStatus {
     availability_status: String,
 }
 
-fn parsed<T: DeserializeOwned>(data: Value) -> Result<T, Problem> {
-    serde_json::from_value(data).map_err(|error| Problem::with(Code::BadRequest, error.to_string()))
-}
-
 impl Live {
     /// Does what a client emitted.
-    async fn emitted(&mut self, link: &mut Link, event: &str, data: Value) -> Answer {
+    async fn emitted(&mut self, link: &mut Link, heard: &Heard) -> Answer {
         let (doors, identity) = (link.doors.clone(), link.identity.clone());
         let desk = Desk { doors: &doors, identity: &identity };
-        match event {
+        match heard.event() {
             "chat:start" => {
-                let start: Start = if data.is_null() { Start::default() } else { parsed(data)? };
+                let start = heard.data::<Option<Start>>()?.unwrap_or_default();
                 let state = desk.start(start, &HeaderMap::new(), link.address).await?;
                 link.join(state.id).await?;
                 let session = desk.shown(&state).await?;
-                Ok(json!({ "session": session, "message": super::STARTED }))
+                Ok(json!({ "session": session, "message": super::STARTED }).into())
             }
             "chat:accept" => {
                 caller::agent(&identity)?;
-                let OfSession { session_id } = parsed(data)?;
+                let OfSession { session_id } = heard.data()?;
                 let id = desk.find(&session_id).await?.id;
                 let state = desk.accept(id).await?;
                 if !link.is_in(id) {
                     self.assigned.insert(id);
                     link.join(id).await?;
                 }
-                Ok(json!({ "session": desk.shown(&state).await? }))
+                Ok(json!({ "session": desk.shown(&state).await? }).into())
             }
             "chat:join" => {
-                let OfSession { session_id } = parsed(data)?;
+                let OfSession { session_id } = heard.data()?;
                 let state = desk.find(&session_id).await?;
                 link.join(state.id).await?;
-                Ok(json!({ "session": desk.shown(&state).await? }))
+                Ok(json!({ "session": desk.shown(&state).await? }).into())
             }
             "chat:send_message" => {
-                let SendMessage { session_id, kind, content } = parsed(data)?;
+                let SendMessage { session_id, kind, content } = heard.data()?;
                 match kind.as_deref() {
                     None | Some("text") => {}
                     Some("file") => {
@@ -224,32 +249,32 @@ impl Live {
                     Some(_) => return Err(Problem::with(Code::Invalid, "type is text or file")),
                 }
                 let id = desk.named(&session_id).await?;
-                let message = desk.send(id, content.unwrap_or_default()).await?;
-                Ok(json!({ "message": message }))
+                Ok(Done::Kept(desk.send(id, content.unwrap_or_default()).await?))
             }
             "chat:typing" => {
-                let Typing { session_id, is_typing } = parsed(data)?;
+                let Typing { session_id, is_typing } = heard.data()?;
                 let id = desk.find(&session_id).await?.id;
                 let key = doors.key(&identity.tenant, id);
                 doors.conversations.typing(&key, &identity.caller, is_typing, None);
-                Ok(json!({}))
+                Ok(json!({}).into())
             }
             "chat:end" => {
-                let OfSession { session_id } = parsed(data)?;
+                let OfSession { session_id } = heard.data()?;
                 let id = desk.find(&session_id).await?.id;
                 let state = desk.end(id).await?;
-                Ok(json!({ "session": desk.shown(&state).await? }))
+                Ok(json!({ "session": desk.shown(&state).await? }).into())
             }
             "agent:update_status" => {
-                let UpdateStatus { availability_status } = parsed(data)?;
+                let UpdateStatus { availability_status } = heard.data()?;
                 let known = desk.set_status(&availability_status).await?;
                 serde_json::to_value(known)
+                    .map(Done::Said)
                     .map_err(|error| Problem::with(Code::Internal, error.to_string()))
             }
             "agent:activity_ping" => {
                 let agent = caller::agent(&identity)?.id;
                 doors.presence.alive(&identity.tenant, agent);
-                Ok(json!({}))
+                Ok(json!({}).into())
             }
             _ => Err(Problem::with(Code::Invalid, "there is no such event")),
         }
@@ -259,18 +284,12 @@ impl Live {
 /// Tells an event of a chat that is heard.
 async fn event(link: &Link, published: &Arc<Published>) -> Result<(), Failed> {
     let event = &published.event;
-    // P13: whatever happens elsewhere, only the public stream is told.
-    if event.stream != Stream::Public {
-        return Ok(());
-    }
     let Some(number) = link.number(published.conversation) else { return Ok(()) };
     let (doors, tenant) = (&link.doors, &link.identity.tenant);
     match &event.body {
         Body::Message { .. } | Body::AgentAvailable { .. } => {
-            let session = switchboard_domain::ids::Number(number);
-            if let Some(line) = Line::new(published) {
-                let message = Message::new(doors, tenant, session, &line).await?;
-                let told = json!({ "session_id": number, "message": message });
+            if let Some(message) = message(doors, tenant, Number(number), published).await? {
+                let told = NewMessage { session_id: number, message: &message };
                 link.emit("chat:new_message", &told).await?;
             }
             Ok(())
@@ -327,9 +346,8 @@ impl Live {
     async fn enter_agent(&mut self, link: &mut Link, agent: AgentId) -> Result<(), Problem> {
         // The live list would bring these in only after the client knows that it is here.
         let open = link.doors.inbox.open_cards(&link.identity.tenant);
-        for card in open.iter().filter(|card| card.agent == Some(agent)).take(ROWS) {
-            link.join(card.id).await?;
-        }
+        let own = open.iter().filter(|card| card.agent == Some(agent)).take(ROWS);
+        link.hear_all(own.map(|card| card.id)).await;
         let lists = [(Status::Waiting, ListScope::All), (Status::Active, ListScope::Agent(agent))];
         for (status, scope) in lists {
             let id = link.next_ref();
@@ -353,8 +371,11 @@ impl Live {
         match delivery {
             Delivery::Subscribed { conversation, ref_id, subscribed } => {
                 let state = &subscribed.state;
-                if !link.joined(conversation, ref_id, state.number.0) {
+                let Some(missed) = link.stands(conversation, ref_id, &subscribed).await? else {
                     return Ok(());
+                };
+                for published in &missed {
+                    event(link, published).await?;
                 }
                 // Told only now, so that what a client reads upon it leaves no gap to what it
                 // hears.
@@ -365,8 +386,8 @@ impl Live {
                     Some(_) | None => Ok(()),
                 }
             }
-            Delivery::Unsubscribed { conversation, .. } => {
-                link.left(conversation);
+            Delivery::Unsubscribed { conversation, why, .. } => {
+                link.unsubscribed(conversation, why);
                 Ok(())
             }
             Delivery::Typing { conversation, from, on, .. } => {
@@ -377,7 +398,10 @@ impl Live {
                 self.presence(link, &agents, snapshot).await
             }
             // Somebody wrote to this customer, or another socket of theirs started a chat.
-            Delivery::Conversation(conversation) => Ok(link.join(conversation).await?),
+            Delivery::Conversation(conversation) => {
+                drop(link.hear(conversation));
+                Ok(())
+            }
             Delivery::Event(_)
             | Delivery::Receipt { .. }
             | Delivery::Presence { .. }
@@ -418,7 +442,7 @@ impl Live {
                     if !is_first {
                         self.assigned.insert(conversation);
                     }
-                    link.join(conversation).await?;
+                    drop(link.hear(conversation));
                 }
             }
         }

@@ -1,7 +1,10 @@
 //! Sessions, messages and people as clients of this dialect read them.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
+use switchboard_actors::Published;
 use switchboard_actors::presence::AgentPresence;
 use switchboard_domain::conversation::{Body, Conversation};
 use switchboard_domain::ids::{Number, TenantId, Timestamp};
@@ -10,6 +13,7 @@ use switchboard_domain::person::{AgentRef, Principal, Side};
 
 use super::words;
 use crate::directory::Person;
+use crate::edge::dialect::encoded::{Encoded, Slot};
 use crate::edge::dialect::history::Line;
 use crate::edge::doors::Doors;
 use crate::edge::numbers::{Name, name_of};
@@ -81,7 +85,7 @@ impl Session {
     ) -> Result<Self, Problem> {
         doors.numbers.shown(tenant, state);
         let internal = side == Side::Agent;
-        let text = |text: &std::sync::Arc<str>| (**text).to_owned();
+        let text = |text: &Arc<str>| (**text).to_owned();
         let metadata = state.context.iter().find(|(name, _)| **name == *METADATA);
         let metadata = metadata.and_then(|(_, json)| serde_json::from_str(json).ok());
         let agent = match &state.agent {
@@ -146,6 +150,25 @@ impl Message {
             created_at: Rfc3339(event.at),
         })
     }
+}
+
+/// The message that an event is, encoded once for all who hear it; `None` for any other event.
+///
+/// # Errors
+///
+/// When the directory fails.
+pub(super) async fn message(
+    doors: &Doors,
+    tenant: &TenantId,
+    session: Number,
+    published: &Arc<Published>,
+) -> Result<Option<Encoded>, Problem> {
+    if let Some(known) = Encoded::of(published, Slot::Phase5) {
+        return Ok(Some(known));
+    }
+    let Some(line) = Line::new(published) else { return Ok(None) };
+    let message = Message::new(doors, tenant, session, &line).await?;
+    Encoded::make(published, Slot::Phase5, &message).map(Some)
 }
 
 /// How an agent is available.

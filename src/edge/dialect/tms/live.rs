@@ -128,11 +128,20 @@ impl Live {
                 Ok(())
             }
             Delivery::Unsubscribed { conversation, why, .. } => {
-                Ok(self.follow.unsubscribed(link.seat(), conversation, why).await?)
+                link.unsubscribed(conversation, why);
+                Ok(())
             }
-            Delivery::View(delta) => Ok(self.follow.view(link.seat(), &delta).await?),
+            Delivery::View(delta) => {
+                for published in &self.follow.view(link.seat(), &delta).await? {
+                    event(link, published).await?;
+                }
+                Ok(())
+            }
             // A session of this customer began elsewhere.
-            Delivery::Conversation(conversation) => Ok(link.join(conversation).await?),
+            Delivery::Conversation(conversation) => {
+                drop(link.hear(conversation));
+                Ok(())
+            }
             Delivery::Typing { conversation, from, on, .. } => {
                 typing(link, conversation, &from, on).await
             }

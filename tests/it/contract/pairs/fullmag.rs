@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Door, answered, ask, listed};
+use super::{Door, answered, ask, listed, tried, written};
 use crate::contract::socket::{Says, Socket};
 use crate::node::TestNode;
 use crate::tokens::token;
 
 const SUPPORT: &str = "32";
+/// Who says what the system says.
+const SYSTEM: &str = "00000000-0000-0000-0000-000000000000";
 
 pub(super) struct Fullmag {
     socket: Box<Socket>,
@@ -58,13 +60,20 @@ impl Door for Fullmag {
         Self::join(node, &item["id"], SUPPORT, "manager").await
     }
 
-    async fn says(&mut self, _node: &TestNode, text: &str) {
-        let said = json!({ "senderId": self.subject, "message": text });
-        self.does("sendMessage", said).await;
+    async fn tries(&mut self, _node: &TestNode, text: &str) -> bool {
+        let said = json!({ "roomId": self.room, "senderId": self.subject, "message": text });
+        let answer = self.socket.ask("sendMessage", &said).await;
+        answer.is_ok_and(|answer| answer["success"] == true)
     }
 
     async fn hears(&mut self, _node: &TestNode, text: &str) {
         while self.socket.next("newMessage").await.unwrap()["message"] != text {}
+    }
+
+    async fn reads(&self, node: &TestNode) -> Option<Vec<String>> {
+        let path = format!("/api/chat/room/{}/messages", self.room);
+        let read = tried(node, &ask("GET", &path, &self.subject, self.role)).await?;
+        Some(written(&read, "", "/message", ("/senderId", SYSTEM)))
     }
 
     async fn ends(&mut self, node: &TestNode) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Door, answered, ask, listed, name_of, until};
+use super::{Door, answered, ask, listed, name_of, tried, until, written};
 use crate::http::Call;
 use crate::node::TestNode;
 
@@ -51,9 +51,9 @@ impl Door for Ges {
         door
     }
 
-    async fn says(&mut self, node: &TestNode, text: &str) {
+    async fn tries(&mut self, node: &TestNode, text: &str) -> bool {
         let said = json!({ "sessionId": self.session, "message": text });
-        answered(node, &self.call("POST", "").json(&said)).await;
+        tried(node, &self.call("POST", "").json(&said)).await.is_some()
     }
 
     async fn hears(&mut self, node: &TestNode, text: &str) {
@@ -62,6 +62,11 @@ impl Door for Ges {
             messages.iter().any(|message| message["message"] == text)
         };
         until(node, &self.chat(), has).await;
+    }
+
+    async fn reads(&self, node: &TestNode) -> Option<Vec<String>> {
+        let read = tried(node, &self.chat()).await?;
+        Some(written(&read, "/data/messages", "/message", ("/senderType", "SYSTEM")))
     }
 
     async fn ends(&mut self, node: &TestNode) {

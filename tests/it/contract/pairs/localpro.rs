@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Door, answered, ask, listed, name_of};
+use super::{Door, answered, ask, listed, name_of, tried, written};
 use crate::contract::plain::Plain;
 use crate::contract::socket::Says;
 use crate::http::Call;
@@ -65,9 +65,9 @@ impl Door for Localpro {
         door
     }
 
-    async fn says(&mut self, node: &TestNode, text: &str) {
+    async fn tries(&mut self, node: &TestNode, text: &str) -> bool {
         let what = if self.cookie.is_some() { "/messages" } else { "/reply" };
-        answered(node, &self.call("POST", what).json(&json!({ "content": text }))).await;
+        tried(node, &self.call("POST", what).json(&json!({ "content": text }))).await.is_some()
     }
 
     async fn hears(&mut self, _node: &TestNode, text: &str) {
@@ -78,6 +78,15 @@ impl Door for Localpro {
                 return;
             }
         }
+    }
+
+    async fn reads(&self, node: &TestNode) -> Option<Vec<String>> {
+        let (what, list) = match self.cookie {
+            Some(_) => ("/messages?limit=200", "/data"),
+            None => ("", "/data/messages"),
+        };
+        let read = tried(node, &self.call("GET", what)).await?;
+        Some(written(&read, list, "/content", ("/type", "system")))
     }
 
     async fn ends(&mut self, node: &TestNode) {

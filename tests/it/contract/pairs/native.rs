@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Door, answered, ask, listed, name_of};
+use super::{Door, answered, ask, listed, name_of, tried, written};
 use crate::harness::Client;
 use crate::node::TestNode;
 use crate::tokens::token;
@@ -52,15 +52,22 @@ impl Door for Native {
         door
     }
 
-    async fn says(&mut self, _node: &TestNode, text: &str) {
+    async fn tries(&mut self, _node: &TestNode, text: &str) -> bool {
         self.n += 1;
         self.client.write(&self.conversation, self.n, text).await;
         self.client.next_of("ack").await;
+        true
     }
 
     async fn hears(&mut self, _node: &TestNode, text: &str) {
         let is_it = |frame: &Value| frame["type"] == "event" && frame["body"]["text"] == text;
         self.client.next_where(text, is_it).await;
+    }
+
+    async fn reads(&self, node: &TestNode) -> Option<Vec<String>> {
+        let path = format!("/v1/conversations/{}/messages?after=0&limit=200", self.conversation);
+        let read = tried(node, &ask("GET", &path, &self.subject, self.role)).await?;
+        Some(written(&read, "/items", "/body/text", ("/from/kind", "system")))
     }
 
     async fn ends(&mut self, node: &TestNode) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Door, ask, listed, name_of};
+use super::{Door, ask, listed, name_of, tried, written};
 use crate::contract::socket::{Says, Socket};
 use crate::node::TestNode;
 use crate::tokens::token;
@@ -12,6 +12,8 @@ const AGENT: &str = "31";
 pub(super) struct Phase5 {
     socket: Box<Socket>,
     session: Value,
+    subject: String,
+    role: &'static str,
 }
 
 impl Phase5 {
@@ -34,7 +36,8 @@ impl Door for Phase5 {
     async fn visit(node: &TestNode, number: &str, text: &str) -> Self {
         let mut socket = Self::connect(node, number, "customer").await;
         let started = socket.ask("chat:start", &json!({})).await.unwrap();
-        let mut door = Self { socket, session: started["session"]["id"].clone() };
+        let session = started["session"]["id"].clone();
+        let mut door = Self { socket, session, subject: number.to_owned(), role: "customer" };
         door.says(node, text).await;
         door
     }
@@ -44,13 +47,16 @@ impl Door for Phase5 {
         let name = name_of(number);
         let item = listed(node, &list, "/sessions", "/customer_name", &name).await;
         let socket = Self::connect(node, AGENT, "agent").await;
-        let mut door = Self { socket, session: item["id"].clone() };
+        let session = item["id"].clone();
+        let mut door = Self { socket, session, subject: AGENT.to_owned(), role: "agent" };
         door.does("chat:accept", json!({})).await;
         door
     }
 
-    async fn says(&mut self, _node: &TestNode, text: &str) {
-        self.does("chat:send_message", json!({ "content": text })).await;
+    async fn tries(&mut self, _node: &TestNode, text: &str) -> bool {
+        let said = json!({ "session_id": self.session, "content": text });
+        let answer = self.socket.ask("chat:send_message", &said).await;
+        answer.is_ok_and(|answer| answer["success"] == true)
     }
 
     async fn hears(&mut self, _node: &TestNode, text: &str) {
@@ -61,6 +67,12 @@ impl Door for Phase5 {
                 return;
             }
         }
+    }
+
+    async fn reads(&self, node: &TestNode) -> Option<Vec<String>> {
+        let path = format!("/api/live-chat/{}/messages", self.session);
+        let read = tried(node, &ask("GET", &path, &self.subject, self.role)).await?;
+        Some(written(&read, "/messages", "/content", ("/sender_type", "system")))
     }
 
     async fn ends(&mut self, _node: &TestNode) {

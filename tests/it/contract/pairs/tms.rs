@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Door, answered, ask, listed, name_of};
+use super::{Door, answered, ask, listed, name_of, tried, written};
 use crate::contract::plain::Plain;
 use crate::contract::socket::Says;
 use crate::node::TestNode;
@@ -41,7 +41,6 @@ impl Door for Tms {
         let session = answered(node, &start).await["id"].as_str().unwrap().to_owned();
         let mut door = Self { socket, session, subject, role };
         door.says(node, text).await;
-        door.hears(node, text).await;
         door
     }
 
@@ -56,9 +55,21 @@ impl Door for Tms {
         door
     }
 
-    async fn says(&mut self, _node: &TestNode, text: &str) {
+    async fn tries(&mut self, node: &TestNode, text: &str) -> bool {
         let said = json!({ "session_id": self.session, "content": text });
         self.socket.emit("send_message", &said).await.unwrap();
+        loop {
+            match self.socket.next_of(&["new_message", "error"]).await {
+                Ok(frame) if frame["type"] == "error" => return false,
+                // Whoever writes hears it: then it is kept.
+                Ok(frame) if frame["message"]["content"] == text => return true,
+                Ok(frame) => assert_ne!(frame["session_id"], Value::Null, "{frame}"),
+                Err(_) => {
+                    self.socket = Self::connect(node, &self.subject, self.role).await;
+                    return false;
+                }
+            }
+        }
     }
 
     async fn hears(&mut self, _node: &TestNode, text: &str) {
@@ -68,6 +79,12 @@ impl Door for Tms {
                 return;
             }
         }
+    }
+
+    async fn reads(&self, node: &TestNode) -> Option<Vec<String>> {
+        let path = format!("{SESSIONS}/{}/messages", self.session);
+        let read = tried(node, &ask("GET", &path, &self.subject, self.role)).await?;
+        Some(written(&read, "/messages", "/content", ("/author_type", "system")))
     }
 
     async fn ends(&mut self, node: &TestNode) {
