@@ -25,7 +25,7 @@ beforeAll(async () => {
   browser = await launch();
   [listed, unlisted] = await Promise.all([Site.open(() => ''), Site.open(() => '')]);
   const ours = Object.fromEntries(
-    ['PHASE5', 'FULLMAG', 'GES', 'TMS'].map((dialect) => [
+    ['PHASE5', 'FULLMAG', 'GES', 'TMS', 'LOCALPRO'].map((dialect) => [
       `SWITCHBOARD_DIALECTS_${dialect}_ORIGINS`,
       listed.address,
     ]),
@@ -105,6 +105,57 @@ function byWebSocket(page: Page): Promise<string> {
   );
 }
 
+/**
+ * Begins a session of LocalPro under a label that its cookie alone opens, and is answered by an
+ * agent in the same page: says what each heard and how the session reads, or why it may not.
+ */
+function byLocalpro(page: Page, credentials: RequestCredentials = 'include'): Promise<string> {
+  return page.evaluate(
+    async ({ address, bearer, credentials }) => {
+      const json = { 'content-type': 'application/json' };
+      const ask = async (path: string, said?: object, headers: object = json) => {
+        const sent = said && { method: 'POST', headers, body: JSON.stringify(said) };
+        const answer = await fetch(address + path, { credentials, ...(sent as RequestInit) });
+        if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+        return (await answer.json()).data;
+      };
+      const sockets = `${address.replace('http', 'ws')}/ws/live-chat`;
+      const hears = (socket: WebSocket, type: string) =>
+        new Promise<{ message: { content: string } }>((resolve, reject) => {
+          socket.addEventListener('message', (event) => {
+            const frame = JSON.parse(event.data);
+            if (frame.type === type) resolve(frame);
+          });
+          socket.addEventListener('close', () => reject(new Error(`no ${type}`)));
+        });
+      try {
+        const desk = new WebSocket(`${sockets}?admin=true&userId=3`, ['bearer', bearer]);
+        await hears(desk, 'connection_established');
+        const sessionId = `session-${Date.now()}`;
+        const sessions = '/api/live-chat/sessions';
+        const user = { name: 'A page', email: 'page@example.com' };
+        await ask(sessions, { sessionId, user });
+        // Without the cookie this is refused already.
+        await ask(`${sessions}/${sessionId}`);
+        const chat = new WebSocket(`${sockets}?sessionId=${sessionId}`);
+        await hears(chat, 'connection_established');
+        const asked = hears(desk, 'user_message');
+        const answered = hears(chat, 'agent_message');
+        await ask(`${sessions}/${sessionId}/messages`, { content: 'question' });
+        const question = (await asked).message.content;
+        const reply = `/api/admin/live-chat/sessions/${sessionId}/reply`;
+        await ask(reply, { content: 'answer' }, { ...json, authorization: `Bearer ${bearer}` });
+        const answer = (await answered).message.content;
+        const read: { type: string }[] = await ask(`${sessions}/${sessionId}/messages`);
+        return `${question}, ${answer}: ${read.map(({ type }) => type)}`;
+      } catch (error) {
+        return String(error);
+      }
+    },
+    { address: server.address, bearer: token('3', 'support'), credentials },
+  );
+}
+
 /** Enters a namespace: says how, or why not. */
 function bySocketIo(page: Page, namespace: string, transports: string[]): Promise<string> {
   return page.evaluate(
@@ -139,6 +190,13 @@ describe('a page whose origin is on the lists', () => {
     expect(await byWebSocket(await open(listed))).toBe('pong');
   });
 
+  test('begins a session, shows its cookie with requests and on the socket', async () => {
+    const page = await open(listed);
+    expect(await byLocalpro(page)).toBe('question, answer: system,user,agent');
+    // The label alone opens nothing.
+    expect(await byLocalpro(page, 'omit')).toMatch(/: 404$/);
+  });
+
   test.each([['/'], ['/chat']])('enters %s over every transport', async (namespace) => {
     const page = await open(listed);
     for (const [transports, used] of [
@@ -155,6 +213,10 @@ describe('a page whose origin is on the lists', () => {
 describe('a page whose origin is on no list', () => {
   test('may not read what it asked', async () => {
     expect(await byFetch(await open(unlisted))).toMatch(/^TypeError: Failed to fetch/);
+  });
+
+  test('has no desk and begins no session', async () => {
+    expect(await byLocalpro(await open(unlisted))).toBe('Error: no connection_established');
   });
 
   test('opens no WebSocket', async () => {

@@ -87,13 +87,13 @@ pub(super) async fn by_cookie(
     Ok(Some(identity))
 }
 
-/// The cookie that opens a session. Pages of other sites may send it; which ones may call at all is
-/// asked by their origin.
+/// The cookie that opens a session. Pages of other sites may send it, each site its own, because
+/// browsers keep no other cookies there; which pages may call at all is asked by their origin.
 pub(super) fn cookie(label: &str, token: &VisitorToken) -> Option<HeaderValue> {
     let (name, secret) = (cookie_name(label), token.reveal());
     let text =
         format!("{name}={secret}; Path=/; Max-Age={SECONDS}; HttpOnly; Secure; SameSite=None");
-    HeaderValue::from_str(&text).ok()
+    HeaderValue::from_str(&(text + "; Partitioned")).ok()
 }
 
 /// A browser may have several sessions, and not every label may stand in a cookie's name.
@@ -150,7 +150,7 @@ mod tests {
         let value = cookie("session-1:~a", &token).unwrap();
         let text = value.to_str().unwrap();
         assert!(text.starts_with(&format!("{}=sbv_acme.", cookie_name("session-1:~a"))), "{text}");
-        for part in ["HttpOnly", "Secure", "Path=/", "SameSite=None"] {
+        for part in ["HttpOnly", "Secure", "Path=/", "SameSite=None", "Partitioned"] {
             assert!(text.contains(part), "{text}");
         }
         assert_ne!(cookie_name("session-1"), cookie_name("session-2"));
