@@ -204,6 +204,8 @@ test('with the system’s own colors every control has an edge', async () => {
   await visitor.openChat();
   await visitor.say('Edges?');
   await visitor.sees('Edges?');
+  // The chat has begun, and shows all that it will: before, it is drawn in steps.
+  await visitor.chat.getByRole('button', { name: 'Leave email' }).waitFor();
   await picture(visitor.page, 'widget-forced-colors');
   // In one step: a message that becomes a stored one is drawn anew.
   const edges = await visitor.chat
