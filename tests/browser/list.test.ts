@@ -17,6 +17,8 @@ const CONVERSATIONS = 10_000;
 const CHANGES_A_SECOND = 50;
 const SECONDS = Number(process.env.LIST_SECONDS ?? '20');
 const NODES_MAX = 60;
+/** How long an empty page is watched. */
+const EMPTY_MS = 5_000;
 /** How long it is watched with a slower processor. */
 const SLOW_MS = 5_000;
 /** Keys whose effect is timed. */
@@ -146,6 +148,16 @@ function record(name: string, figures: object): void {
   process.stdout.write(`${name}: ${JSON.stringify(figures)}\n`);
 }
 
+/** The frames of a page with nothing on it: what this machine gives whatever a page does. */
+async function emptyPage(): Promise<number[]> {
+  const page = await (await stage.profile()).context.newPage();
+  await watchFrames(page);
+  await page.waitForTimeout(EMPTY_MS);
+  const { frames } = await seenIn(page);
+  await page.close();
+  return frames;
+}
+
 /** What the page's own thread has done, whoever else uses the machine. */
 async function workMs(session: CDPSession): Promise<Record<string, number>> {
   const { metrics } = await session.send('Performance.getMetrics');
@@ -191,6 +203,7 @@ test('ten thousand rows and fifty changes a second: few nodes, even frames, a fl
     change(5);
     await page.waitForTimeout(100);
   }
+  const empty = await emptyPage();
   const before = await heapBytes(session);
   await watchFrames(page);
   const workBefore = await workMs(session);
@@ -223,6 +236,7 @@ test('ten thousand rows and fifty changes a second: few nodes, even frames, a fl
   const slowSeconds = (Date.now() - slowFrom) / 1_000;
   await session.send('Emulation.setCPUThrottlingRate', { rate: 1 });
   record('10k list', {
+    empty_page_frame_ms: spread(empty),
     seconds: Math.round(seconds),
     fps: Math.round(frames.length / seconds),
     frame_ms: spread(frames),
