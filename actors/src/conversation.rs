@@ -5,6 +5,7 @@
 //! is written; or by failing, when the outcome of an append is unknown or something panics. Its
 //! next life begins from the log (P8).
 
+mod answering;
 mod ask;
 mod read;
 mod receipts;
@@ -22,9 +23,11 @@ use switchboard_domain::person::{Author, Caller, Principal, Role};
 use switchboard_store::{ConversationKey, Fault, Page, Range};
 use tokio::time::Instant;
 
+pub(crate) use self::answering::{Answering, Then, Way};
+
 use self::receipts::Receipts;
 use self::recent::Recent;
-use crate::answer::{Done, History, Refusal, View};
+use crate::answer::{History, Refusal, View};
 use crate::checkpoint;
 use crate::delivery::Outlet;
 use crate::fanout::Fanout;
@@ -41,7 +44,7 @@ const UNHEARD_PAGE: usize = 64;
 /// What can be asked of a conversation.
 pub(crate) enum Message {
     /// Carry a request out.
-    Ask { request: Box<Request>, reply: Reply<Done> },
+    Ask { request: Box<Request>, answering: Answering },
     /// Show the state.
     Look { caller: Box<Caller>, reply: Reply<View> },
     /// Show a stretch of a stream.
@@ -65,11 +68,18 @@ pub(crate) enum Hears {
 }
 
 impl Message {
+    /// Notes how it comes.
+    pub(crate) const fn come_by(&mut self, way: Way) {
+        if let Self::Ask { answering: Answering::Then(then), .. } = self {
+            then.way = way;
+        }
+    }
+
     /// Answers it without carrying it out.
     pub(crate) fn refuse(self, refusal: Refusal) {
         // Nobody waits any more when the answer cannot be sent.
         match self {
-            Self::Ask { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Ask { answering, .. } => answering.answer(Err(refusal)),
             Self::Look { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Read { reply, .. } => drop(reply.send(Err(refusal))),
             Self::Subscribe { reply, .. } => drop(reply.send(Err(refusal))),
@@ -265,7 +275,7 @@ impl State {
             return Ok(());
         }
         match message {
-            Message::Ask { request, reply } => self.answer_ask(*request, reply).await,
+            Message::Ask { request, answering } => self.answer_ask(*request, answering).await,
             Message::Look { caller, reply } => {
                 let view = self.look(&caller).await;
                 answer(reply, view)
@@ -459,14 +469,17 @@ impl State {
 
 /// Sends an answer; a failure behind it ends the conversation's life.
 fn answer<T>(reply: Reply<T>, result: Result<T, Trouble>) -> Result<(), ActorProcessingErr> {
+    let (result, failed) = split(result);
     // Nobody waits any more when the answer cannot be sent.
+    drop(reply.send(result));
+    failed
+}
+
+/// The answer, and whether a failure behind it ends the conversation's life.
+fn split<T>(result: Result<T, Trouble>) -> (Result<T, Refusal>, Result<(), ActorProcessingErr>) {
     match result {
-        Ok(answer) => drop(reply.send(Ok(answer))),
-        Err(Trouble::Refused(refusal)) => drop(reply.send(Err(refusal))),
-        Err(Trouble::Failed { refusal, why }) => {
-            drop(reply.send(Err(refusal)));
-            return Err(why);
-        }
+        Ok(answer) => (Ok(answer), Ok(())),
+        Err(Trouble::Refused(refusal)) => (Err(refusal), Ok(())),
+        Err(Trouble::Failed { refusal, why }) => (Err(refusal), Err(why)),
     }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use switchboard_domain::conversation::Stream;
 use switchboard_domain::ids::{AgentId, ConversationId};
 use switchboard_domain::person::{AgentRef, Author, Principal};
@@ -105,6 +106,19 @@ pub enum Delivery {
     },
     /// The connection's credential is no longer good.
     Revoked,
+    /// What the door itself has to say, in turn with what the actors say.
+    Door(Door),
+}
+
+/// What a door puts into the queue of one of its connections.
+#[derive(Clone, Debug)]
+pub enum Door {
+    /// An answer, as it is written.
+    Answer(Bytes),
+    /// The outcome of a request is unknown: only a fresh start makes it known again.
+    Void,
+    /// A frame was begun past the queue, and its rest is to be flushed.
+    Rest,
 }
 
 /// Why a subscription ended.
@@ -155,7 +169,8 @@ impl Item for Delivery {
             | Self::Unsubscribed { .. }
             | Self::Conversation(_)
             | Self::Drain { .. }
-            | Self::Revoked => Class::Durable,
+            | Self::Revoked
+            | Self::Door(_) => Class::Durable,
             Self::Typing { .. } => Class::Ephemeral,
             Self::Receipt { conversation, by, .. } => {
                 Slot::Receipt(*conversation, by.principal).class()
@@ -190,7 +205,9 @@ impl Item for Delivery {
             | Self::QueuePosition { .. }
             | Self::Conversation(_)
             | Self::Drain { .. }
-            | Self::Revoked => FRAME,
+            | Self::Revoked
+            | Self::Door(Door::Void | Door::Rest) => FRAME,
+            Self::Door(Door::Answer(frame)) => frame.len(),
         }
     }
 }

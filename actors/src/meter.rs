@@ -68,7 +68,7 @@ pub trait Meter: Send + Sync + fmt::Debug + 'static {
         match pushed {
             Pushed::Dropped => self.dropped(Dropped::Ephemeral),
             Pushed::Cut => self.dropped(Dropped::SlowConnection),
-            Pushed::Queued | Pushed::Conflated | Pushed::Closed => {}
+            Pushed::Told | Pushed::Queued | Pushed::Conflated | Pushed::Closed => {}
         }
     }
     /// So many conversations wait in a department's queue.

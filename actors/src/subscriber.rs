@@ -5,8 +5,13 @@
 //! conflated (a newer item of the same slot replaces the older), and if durable events still do
 //! not fit the queue fails: the connection is cut as slow and loses nothing, because its client
 //! resumes from the log (P5, P7).
+//!
+//! A connection that sleeps with nothing to write may let items past ([`Line`]): whoever has one
+//! tells it to the client at once and wakes nobody. As soon as one cannot be told so, or the
+//! connection writes itself, all that follows waits its turn again: the order stays one.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,9 +46,18 @@ pub trait Item: Send + 'static {
     fn weight(&self) -> usize;
 }
 
+/// A way to the client past the queue, for while the connection sleeps.
+pub trait Line<T>: fmt::Debug + Send + Sync {
+    /// Tells an item now, without waiting. Gives back what is left for the connection to do: the
+    /// item itself, or what completes it.
+    fn tell(&self, item: T) -> Option<T>;
+}
+
 /// What became of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
+    /// Nothing waited before it, and the client was told at once.
+    Told,
     /// It waits its turn.
     Queued,
     /// It replaced an older item of its slot.
@@ -61,7 +75,7 @@ impl Pushed {
     #[must_use]
     pub const fn is_heard(self) -> bool {
         match self {
-            Self::Queued | Self::Conflated | Self::Dropped => true,
+            Self::Told | Self::Queued | Self::Conflated | Self::Dropped => true,
             Self::Cut | Self::Closed => false,
         }
     }
@@ -74,6 +88,8 @@ struct Queue<T> {
     ended: Option<Ended>,
     /// The connection's task, while it waits.
     waiting: Option<Waker>,
+    /// Whether items may go past: nothing waits, and the connection writes nothing.
+    is_passed: bool,
 }
 
 /// Why a queue gives nothing more.
@@ -89,6 +105,7 @@ pub enum Ended {
 struct Shared<T> {
     id: u64,
     queue: Mutex<Queue<T>>,
+    line: Option<Box<dyn Line<T>>>,
 }
 
 /// The side that tells. Clones tell the same connection.
@@ -108,10 +125,23 @@ pub struct Receiver<T>(Arc<Shared<T>>);
 /// A new queue.
 #[must_use]
 pub fn queue<T: Item>() -> (Sender<T>, Receiver<T>) {
+    queue_beside(None)
+}
+
+/// A new queue with a line past it.
+#[must_use]
+pub fn queue_beside<T: Item>(line: Option<Box<dyn Line<T>>>) -> (Sender<T>, Receiver<T>) {
     static NEXT_ID: AtomicU64 = AtomicU64::new(1);
     let shared = Arc::new(Shared {
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-        queue: Mutex::new(Queue { items: VecDeque::new(), bytes: 0, ended: None, waiting: None }),
+        queue: Mutex::new(Queue {
+            items: VecDeque::new(),
+            bytes: 0,
+            ended: None,
+            waiting: None,
+            is_passed: false,
+        }),
+        line,
     });
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
@@ -137,9 +167,16 @@ impl<T: Item> Sender<T> {
         queue.items.iter().any(|item| item.class() == Class::State { slot })
     }
 
-    /// Puts an item at the end of the queue.
+    /// Tells an item at once if it may go past, or puts it at the end of the queue.
     pub fn push(&self, item: T) -> Pushed {
         let mut queue = self.0.queue.lock();
+        // Under the lock, so that no other item and no word of the connection comes between.
+        let left = match &self.0.line {
+            Some(line) if queue.is_passed => line.tell(item),
+            Some(_) | None => Some(item),
+        };
+        let Some(item) = left else { return Pushed::Told };
+        queue.is_passed = false;
         let pushed = queue.push(item);
         let waiting = if pushed == Pushed::Dropped { None } else { queue.waiting.take() };
         drop(queue);
@@ -192,6 +229,7 @@ impl<T: Item> Queue<T> {
             return Some(Err(why));
         }
         let item = self.items.pop_front()?;
+        self.is_passed = false;
         self.bytes -= item.weight();
         if self.items.is_empty() && self.items.capacity() > 16 {
             self.items = VecDeque::new();
@@ -200,6 +238,7 @@ impl<T: Item> Queue<T> {
     }
 
     fn end(&mut self, why: Ended) {
+        self.is_passed = false;
         self.ended = Some(why);
         self.items = VecDeque::new();
         self.bytes = 0;
@@ -223,6 +262,18 @@ impl<T: Item> Receiver<T> {
         Poll::Pending
     }
 
+    /// Lets items past until the next one is taken, or until [`hold`](Self::hold), if none waits.
+    /// Whoever calls this has written all that was taken.
+    pub fn let_past(&mut self) {
+        let mut queue = self.0.queue.lock();
+        queue.is_passed = self.0.line.is_some() && queue.items.is_empty() && queue.ended.is_none();
+    }
+
+    /// Lets nothing past from here on: the connection is about to write.
+    pub fn hold(&mut self) {
+        self.0.queue.lock().is_passed = false;
+    }
+
     /// The next item, if one waits.
     pub fn try_next(&mut self) -> Option<Result<T, Ended>> {
         self.0.queue.lock().take()
@@ -233,6 +284,7 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let mut queue = self.0.queue.lock();
         queue.ended = Some(Ended::Closed);
+        queue.is_passed = false;
         queue.items = VecDeque::new();
         queue.waiting = None;
     }

@@ -1,6 +1,8 @@
 //! What every door asks of the core in the same way: who is meant, the key of a safe retry, and a
 //! command carried out within its agent's capacity.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 use switchboard_actors::{Done, Refusal};
 use switchboard_domain::conversation::{Command, Request, SendKey, Status};
@@ -14,6 +16,7 @@ use super::doors::Doors;
 use super::problem::{Code, Problem};
 use crate::auth::Identity;
 use crate::directory::Person;
+use crate::telemetry::spawn_light;
 
 /// The outbox of one HTTP request or action: a device of its own that sends once, so that the
 /// same key is answered alike for as long as the conversation is kept (P3).
@@ -81,19 +84,54 @@ pub async fn ask(
         return doors.presence.accept(conversation, request).await;
     }
     let mut done = doors.conversations.ask(conversation, request).await?;
-    let by_visitor = identity.caller.author.principal.side() == Side::Visitor;
-    if is_message && by_visitor && !done.duplicate {
+    if is_message && is_unattended(doors, identity, conversation, &done) {
         note_absence(doors, conversation, &mut done).await;
     }
     Ok(done)
 }
 
+/// Carries out a command that takes no slot, of a conversation that is asked on this node, and does
+/// `then` with what [`ask`] would answer, without a task that waits.
+pub fn ask_then(
+    doors: &Arc<Doors>,
+    identity: &Arc<Identity>,
+    conversation: &ConversationKey,
+    key: Option<SendKey>,
+    command: Command,
+    then: impl FnOnce(Result<Done, Refusal>) + Send + 'static,
+) {
+    let is_message = matches!(command, Command::Send { .. });
+    let request = Request { caller: identity.caller.clone(), key, command };
+    let (doors_after, identity) = (Arc::clone(doors), Arc::clone(identity));
+    let of = conversation.clone();
+    doors.conversations.ask_then(conversation, request, move |asked| {
+        let doors = doors_after;
+        match asked {
+            Ok(mut done) if is_message && is_unattended(&doors, &identity, &of, &done) => {
+                spawn_light(async move {
+                    note_absence(&doors, &of, &mut done).await;
+                    then(Ok(done));
+                });
+            }
+            asked => then(asked),
+        }
+    });
+}
+
+/// Whether what was stored is a visitor's message while nobody is there, and nobody said so yet.
+fn is_unattended(
+    doors: &Doors,
+    identity: &Identity,
+    conversation: &ConversationKey,
+    done: &Done,
+) -> bool {
+    let by_visitor = identity.caller.author.principal.side() == Side::Visitor;
+    let waits = done.state.status == Status::Waiting && !done.state.offline;
+    by_visitor && !done.duplicate && waits && !doors.presence.anybody_online(&conversation.tenant)
+}
+
 /// Whoever writes while nobody is there leaves an offline message.
 async fn note_absence(doors: &Doors, conversation: &ConversationKey, done: &mut Done) {
-    let waits = done.state.status == Status::Waiting && !done.state.offline;
-    if !waits || doors.presence.anybody_online(&conversation.tenant) {
-        return;
-    }
     let request = Request { caller: Caller::SYSTEM, key: None, command: Command::GoOffline };
     match doors.conversations.ask(conversation, request).await {
         Ok(noted) => done.state = noted.state,

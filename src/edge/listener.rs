@@ -29,9 +29,11 @@ mod socket;
 mod service;
 mod refusal;
 pub mod tls;
+pub mod wire;
 
 pub use peer::Peer;
 pub use tls::Tls;
+pub use wire::Wire;
 
 use gate::{AddressPlace, Gate, Place};
 use refusal::Why;
@@ -322,14 +324,15 @@ impl Connection {
         let Some(stream) = self.handshake(stream).await else { return };
         let Self { rules, app, direct, places: (place, address), .. } = self;
         let turns = Turns::new(Arc::clone(&rules));
+        let wire = stream.wire().cloned();
         let socket = Socket::new(stream, Arc::clone(&turns), place, address);
-        let service = Service { rules: Arc::clone(&rules), app, turns, direct };
+        let service = Service { rules: Arc::clone(&rules), app, turns, direct, wire };
         serve_http(&rules, socket, service, phase).await;
     }
 
     /// `None` when it failed, which was counted.
     async fn handshake(&self, stream: TcpStream) -> Option<Stream> {
-        let Some(tls) = &self.tls else { return Some(Stream::Plain(stream)) };
+        let Some(tls) = &self.tls else { return Some(Stream::plain(stream)) };
         let bound = self.rules.config.handshake_timeout();
         // Boxed: a handshake is large and short, and its room would stay in the task.
         let shaking = Box::pin(tls.acceptor().accept(stream));

@@ -11,9 +11,9 @@ use switchboard_domain::ids::EventId;
 use switchboard_domain::person::Principal;
 use switchboard_store::{Append, Fault};
 
-use super::{State, Trouble, answer};
+use super::{Answering, State, Trouble, split};
 use crate::answer::{Done, Refusal};
-use crate::mailbox::{BUSY, Reply};
+use crate::mailbox::BUSY;
 use crate::published::Published;
 
 impl State {
@@ -22,14 +22,16 @@ impl State {
     pub(super) async fn answer_ask(
         &mut self,
         request: Request,
-        reply: Reply<Done>,
+        answering: Answering,
     ) -> Result<(), ActorProcessingErr> {
         let result = self.ask(&request).await;
         let news = match &result {
             Ok(done) if !done.duplicate => done.events.clone(),
             Ok(_) | Err(_) => Vec::new(),
         };
-        answer(reply, result)?;
+        let (result, failed) = split(result);
+        answering.answer(result);
+        failed?;
         if !news.is_empty() {
             self.tell(&news);
         }

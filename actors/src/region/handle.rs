@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ractor::concurrency::{OneshotReceiver, oneshot};
 use switchboard_cluster::ownership::{Epoch, Ownership};
@@ -19,7 +20,7 @@ use super::mend::Mending;
 use super::{Message, Place, Remote, shard, there};
 use crate::answer::{Done, History, Refusal, View};
 use crate::clock::Clock;
-use crate::conversation::{self, Hears, Parcel, Stretch};
+use crate::conversation::{self, Answering, Hears, Parcel, Stretch, Then, Way};
 use crate::delivery::Outlet;
 use crate::fanout::Fanout;
 use crate::mailbox::{Address, BUSY, Reply, answered};
@@ -136,7 +137,54 @@ impl Handle {
         request: Request,
     ) -> Result<Done, Refusal> {
         let request = Box::new(request);
-        self.call(key, |reply| conversation::Message::Ask { request, reply }).await
+        let ask = |reply| {
+            let answering = Answering::Reply(reply);
+            conversation::Message::Ask { request, answering }
+        };
+        self.call(key, ask).await
+    }
+
+    /// Whether a conversation is asked on this node, so that [`ask_then`](Self::ask_then) is for it.
+    #[must_use]
+    pub fn is_asked_here(&self, key: &ConversationKey) -> bool {
+        self.elsewhere(key).is_none()
+    }
+
+    /// How long an answer may take.
+    #[must_use]
+    pub fn answer_within(&self) -> Duration {
+        self.0.config.answer_within
+    }
+
+    /// Carries a request out, as [`ask`](Self::ask), of a conversation that is asked on this node,
+    /// and does `then` with the answer, which must not wait: as a rule it is done in the
+    /// conversation's own task, so that nobody is woken who would only pass the answer on. It is
+    /// done once and always; how long an answer may take is for the caller to watch.
+    pub fn ask_then(
+        &self,
+        key: &ConversationKey,
+        request: Request,
+        then: impl FnOnce(Result<Done, Refusal>) + Send + 'static,
+    ) {
+        let began = Instant::now();
+        let (handle, of) = (self.clone(), key.clone());
+        let then = Then::new(move |result, way| {
+            let meter = Arc::clone(&handle.0.meter);
+            let then = move |result: Result<Done, Refusal>| {
+                meter.request(outcome(&result), began.elapsed());
+                then(result);
+            };
+            if is_hidden(way, &result) {
+                ractor::concurrency::spawn(async move {
+                    then(handle.look_in_vain(&of).await.and(result));
+                });
+            } else {
+                then(result);
+            }
+        });
+        let answering = Answering::Then(then);
+        // One that is refused is answered so.
+        drop(self.send(key, conversation::Message::Ask { request: Box::new(request), answering }));
     }
 
     /// The state as the caller may see it.
@@ -377,7 +425,7 @@ impl Handle {
         answer: OneshotReceiver<Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
         let answer = answered(self.0.config.answer_within, answer).await;
-        if way == Way::Straight && matches!(answer, Err(Refusal::Rejected(Rejection::NotFound))) {
+        if is_hidden(way, &answer) {
             self.look_in_vain(key).await?;
         }
         answer
@@ -394,13 +442,18 @@ impl Handle {
         looked.map(drop).map_err(Refusal::Store)
     }
 
+    /// Puts a message on its way. One that is refused is answered so, too.
     pub(super) fn send(
         &self,
         key: &ConversationKey,
         message: conversation::Message,
     ) -> Result<Way, Refusal> {
+        let refuse = |message: conversation::Message, refusal: Refusal| {
+            message.refuse(refusal.clone());
+            Err(refusal)
+        };
         if self.0.is_draining.load(Ordering::Relaxed) {
-            return Err(Refusal::Draining);
+            return refuse(message, Refusal::Draining);
         }
         let Place { address, lines, .. } = self.0.region(key);
         let meter = &self.0.meter;
@@ -411,11 +464,14 @@ impl Handle {
         meter.mailbox_depth(Kind::Region, address.gauge().depth());
         let Some(permit) = address.gauge().enter() else {
             meter.dropped(Dropped::Request);
-            return Err(BUSY);
+            return refuse(message, BUSY);
         };
         let key = key.clone();
-        let routed = address.cast(Message::Route { key, message, _permit: permit });
-        routed.map(|()| Way::Routed).map_err(|_refused| BUSY)
+        match address.cast(Message::Route { key, message, _permit: permit }) {
+            Err(Message::Route { message, .. }) => refuse(message, BUSY),
+            Err(_) => Err(BUSY),
+            Ok(()) => Ok(Way::Routed),
+        }
     }
 
     /// Puts a message straight into a conversation's mailbox; gives it back when the region must
@@ -426,7 +482,7 @@ impl Handle {
         address: &Address<Message>,
         lines: &Lines,
         key: &ConversationKey,
-        message: conversation::Message,
+        mut message: conversation::Message,
     ) -> Result<(), conversation::Message> {
         if address.gauge().depth() > 0 {
             return Err(message);
@@ -439,18 +495,14 @@ impl Handle {
             return Err(message);
         }
         self.0.meter.mailbox_depth(Kind::Conversation, line.depth());
-        let parcel = line.admit(message, Instant::now())?;
-        line.deliver(parcel).map_err(Parcel::into_message)
+        message.come_by(Way::Straight);
+        let sent = line.admit(message, Instant::now());
+        let sent = sent.and_then(|parcel| line.deliver(parcel).map_err(Parcel::into_message));
+        sent.map_err(|mut message| {
+            message.come_by(Way::Routed);
+            message
+        })
     }
-}
-
-/// How a message came to its conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// Into the mailbox of one that is in memory.
-    Straight,
-    /// By the region, which wakes it if need be.
-    Routed,
 }
 
 impl Regions {
@@ -461,6 +513,11 @@ impl Regions {
     pub(super) fn region(&self, key: &ConversationKey) -> &Place {
         &self.regions[usize::from(shard(key).index()) % REGIONS]
     }
+}
+
+/// Whether a conversation was refused as not found by one that is in memory.
+const fn is_hidden<T>(way: Way, answer: &Result<T, Refusal>) -> bool {
+    matches!((way, answer), (Way::Straight, Err(Refusal::Rejected(Rejection::NotFound))))
 }
 
 fn outcome(result: &Result<Done, Refusal>) -> Outcome {

@@ -276,7 +276,10 @@ impl Handle {
         match question {
             Question::Carry { request } => {
                 let request = Box::new(request);
-                let ask = |reply| conversation::Message::Ask { request, reply };
+                let ask = |reply| {
+                    let answering = conversation::Answering::Reply(reply);
+                    conversation::Message::Ask { request, answering }
+                };
                 self.pass(asker, key, ask, |done: Done| Answer::Done {
                     events: done.events.iter().map(|it| it.event.clone()).collect(),
                     duplicate: done.duplicate,

@@ -17,6 +17,7 @@ use tower::ServiceExt as _;
 use super::gate::AddressPlace;
 use super::peer::Peer;
 use super::socket::Turns;
+use super::wire::Wire;
 use super::{Rules, body, refusal};
 use crate::metrics::Refused;
 
@@ -27,6 +28,7 @@ pub(super) struct Service {
     pub(super) app: Router,
     pub(super) turns: Arc<Turns>,
     pub(super) direct: SocketAddr,
+    pub(super) wire: Option<Wire>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Service {
@@ -38,6 +40,9 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         self.turns.begin();
         let peer = Peer::read(request.headers(), self.direct, self.rules.hops);
         request.extensions_mut().insert(peer);
+        if let Some(wire) = &self.wire {
+            request.extensions_mut().insert(wire.clone());
+        }
         // Behind a proxy each request is its client's; else the whole socket was counted.
         let place =
             if self.rules.hops > 0 { self.rules.gate.enter_from(peer.address) } else { Ok(None) };

@@ -11,11 +11,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 
 use super::Rules;
 use super::gate::{AddressPlace, Place};
+use super::wire::Wire;
 use crate::metrics::Refused;
 
 /// Whose turn it is. Written by the service and the socket of one connection, whose task runs on
@@ -67,10 +69,33 @@ impl Turns {
 /// The bytes beneath.
 #[derive(Debug)]
 pub(super) enum Stream {
-    /// As they are.
-    Plain(TcpStream),
+    /// As they are; others may write as well.
+    Plain(OwnedReadHalf, Wire),
     /// Encrypted; boxed, because it is a kilobyte.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    pub(super) fn plain(stream: TcpStream) -> Self {
+        let (reading, writing) = stream.into_split();
+        Self::Plain(reading, Wire::new(writing))
+    }
+
+    /// Where frames may be sent past the socket's task.
+    pub(super) fn wire(&self) -> Option<&Wire> {
+        match self {
+            Self::Plain(_, wire) => Some(wire),
+            Self::Tls(_) => None,
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Self::Plain(_, wire) = self {
+            wire.cut();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -143,7 +168,7 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let filled_before = buffer.filled().len();
         let read = match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Plain(reading, _) => Pin::new(reading).poll_read(context, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         };
         if !self.turns.is(HEAD) {
@@ -175,7 +200,7 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Plain(_, wire) => wire.poll_write(context, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         };
         self.watch_write(context, written)
@@ -187,7 +212,7 @@ impl AsyncWrite for Socket {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
+            Stream::Plain(_, wire) => wire.poll_write_vectored(context, pieces),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
         };
         self.watch_write(context, written)
@@ -195,14 +220,14 @@ impl AsyncWrite for Socket {
 
     fn is_write_vectored(&self) -> bool {
         match &self.stream {
-            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Plain(..) => true,
             Stream::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Plain(_, wire) => wire.poll_flush(context),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(context),
         };
         self.watch_write(context, flushed)
@@ -210,7 +235,7 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let closed = match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Plain(_, wire) => wire.poll_shutdown(context),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         };
         self.watch_write(context, closed)

@@ -13,7 +13,7 @@ use super::caller;
 use super::wire::event::priority_named;
 use super::wire::incoming::{Args, LIMIT_MAX, MessageBody, SendKind};
 use crate::auth::Identity;
-pub use crate::edge::commands::{agent, ask, one_shot};
+pub use crate::edge::commands::{agent, ask, ask_then, one_shot};
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 

@@ -5,6 +5,9 @@
 //! reading nor delivery; above [`UNACKED_MAX`] of them the socket is not read (P7). A subscription
 //! is different: its replay must come before anything newer, so while it runs the outlet waits.
 //!
+//! What there is most of does without this task: while it sleeps and nothing waits to be written,
+//! acks and events go on the wire from the task of the conversation ([`past`]).
+//!
 //! It ends when the client leaves, when it reads too slowly, when its credential ends, or when
 //! the node drains. Nothing is lost by an end: clients resume from what they have.
 //!
@@ -25,6 +28,7 @@ use switchboard_domain::person::Principal;
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 use uuid::Uuid;
 
+use self::sends::Sends;
 use self::subscriptions::Subscriptions;
 use self::under_way::UnderWay;
 use super::wire::incoming::{self, BadFrame, Incoming};
@@ -35,6 +39,7 @@ use crate::accounts::api_key::Scope;
 use crate::auth::{Identity, Registration};
 use crate::edge::doors::Doors;
 use crate::edge::limits::Bucket;
+use crate::edge::listener::Wire;
 use crate::edge::problem::{Close, Code, Problem};
 use crate::edge::writing::close_of;
 use crate::telemetry::spawn_light;
@@ -46,6 +51,8 @@ mod views;
 mod surroundings;
 mod deliveries;
 mod under_way;
+mod sends;
+mod past;
 mod writer;
 
 /// Requests under way for one client. Above it the socket is not read.
@@ -96,6 +103,7 @@ struct Connection {
     /// What the agent looks at; in a box, because most connections are visitors'.
     looks_at: Option<Box<ConversationId>>,
     under_way: UnderWay,
+    sends: Sends,
     /// The replay that the outlet waits for.
     replay: Option<subscriptions::Replay>,
     clock: Deadlines,
@@ -111,11 +119,14 @@ struct Deadlines {
     heard_at: Instant,
     expires_at: Option<Instant>,
     drain_at: Option<Instant>,
+    /// When to look whether a send waits for its answer for too long.
+    answer_by: Option<Instant>,
 }
 
 impl Deadlines {
     fn next(&self) -> Instant {
-        [self.expires_at, self.drain_at].into_iter().flatten().fold(self.ping_at, Instant::min)
+        let others = [self.expires_at, self.drain_at, self.answer_by];
+        others.into_iter().flatten().fold(self.ping_at, Instant::min)
     }
 }
 
@@ -126,8 +137,9 @@ pub async fn run(
     codec: Codec,
     origin: Option<Box<str>>,
     address: IpAddr,
+    wire: Option<Wire>,
 ) {
-    let greeted = Box::pin(hello::greet(socket, doors, codec, origin, address)).await;
+    let greeted = Box::pin(hello::greet(socket, doors, codec, origin, address, wire)).await;
     let Some(mut connection) = greeted else { return };
     Box::pin(connection.enter()).await;
     let welcomed = Box::pin(connection.welcome()).await;
@@ -197,6 +209,9 @@ impl Connection {
             timer.as_mut().reset(self.clock.next());
         }
         let n_under_way = self.under_way.len();
+        if n_under_way == 0 && self.replay.is_none() {
+            self.deliveries.let_past();
+        }
         tokio::select! {
             biased;
             () = timer.as_mut() => {
@@ -211,7 +226,10 @@ impl Connection {
             delivery = self.deliveries.next(), if self.replay.is_none() => {
                 self.deliver(delivery).await
             }
-            message = self.socket.recv(), if n_under_way < UNACKED_MAX => {
+            message = async {
+                self.sends.fewer_than(UNACKED_MAX - n_under_way).await;
+                self.socket.recv().await
+            }, if n_under_way < UNACKED_MAX => {
                 self.heard(message).await
             }
         }
@@ -251,8 +269,9 @@ impl Connection {
         }
     }
 
-    /// Starts a request; its answer is written when it comes.
+    /// Starts a request; its answer is written when it comes, and before what follows from it.
     fn start(&mut self, request: BoxFuture<'static, Answer>) {
+        self.deliveries.hold();
         self.under_way.push(request);
     }
 
@@ -263,6 +282,13 @@ impl Connection {
         }
         if self.clock.drain_at.is_some_and(|at| at <= now) {
             return Err(Close::Drain);
+        }
+        if self.clock.answer_by.is_some_and(|at| at <= now) {
+            let within = self.doors.conversations.answer_within();
+            self.clock.answer_by = self.sends.oldest().map(|since| since + within);
+            if self.clock.answer_by.is_some_and(|at| at <= now) {
+                return Err(Close::Void);
+            }
         }
         if self.clock.ping_at > now {
             return Ok(());
@@ -300,6 +326,10 @@ impl Connection {
             (Message::Close(_), _) => return Err(Close::Gone),
         };
         match incoming::parse(self.codec, bytes) {
+            Ok(Incoming::Send { conversation, n, kind, body, if_head }) if self.may_write() => {
+                self.send(conversation, n, kind, body, if_head);
+                Ok(())
+            }
             // Boxed while it runs: most of what a frame may need would stay in the idle task.
             Ok(frame) => Box::pin(self.handle(frame)).await,
             Err(bad) => Box::pin(self.bad_frame(&bad)).await,
@@ -326,8 +356,12 @@ impl Connection {
         self.write(self.codec.encode(&Frame::Error { code: code.as_str(), detail })).await
     }
 
+    fn may_write(&self) -> bool {
+        self.identity.permits(Scope::ConversationsWrite)
+    }
+
     async fn handle(&mut self, frame: Incoming) -> Result<(), Close> {
-        if frame.writes() && !self.identity.permits(Scope::ConversationsWrite) {
+        if frame.writes() && !self.may_write() {
             let code = Code::MissingScope;
             let frame = Frame::Error { code: code.as_str(), detail: Some(code.title()) };
             return self.write(self.codec.encode(&frame)).await;
@@ -347,7 +381,7 @@ impl Connection {
                 Ok(())
             }
             Incoming::Send { conversation, n, kind, body, if_head } => {
-                self.start(self.send(conversation, n, kind, body, if_head));
+                self.send(conversation, n, kind, body, if_head);
                 Ok(())
             }
             Incoming::Received { conversation, seq } => {

@@ -103,7 +103,8 @@ async fn wait_for(
             | Delivery::Conversation(_)
             | Delivery::Page { .. }
             | Delivery::Viewing { .. }
-            | Delivery::QueuePosition { .. } => continue,
+            | Delivery::QueuePosition { .. }
+            | Delivery::Door(_) => continue,
         };
         if newest > after {
             break;

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use super::connection;
 use super::wire::Codec;
 use crate::edge::doors::Doors;
-use crate::edge::listener::Peer;
+use crate::edge::listener::{Peer, Wire};
 use crate::edge::problem::{Code, Problem};
 
 /// Bytes of one frame or message: the longest text with every byte escaped, and its envelope.
@@ -33,6 +33,7 @@ const WRITE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub async fn open(
     State(doors): State<Arc<Doors>>,
     Extension(peer): Extension<Peer>,
+    wire: Option<Extension<Wire>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
@@ -50,8 +51,8 @@ pub async fn open(
         .max_frame_size(FRAME_BYTES_MAX)
         .protocols(Codec::SUBPROTOCOLS);
     let codec = Codec::of_subprotocol(upgrade.selected_protocol().map(|value| value.as_bytes()));
-    let address = peer.address;
+    let (address, wire) = (peer.address, wire.map(|Extension(wire)| wire));
     Ok(upgrade
-        .on_upgrade(move |socket| connection::run(socket, doors, codec, origin, address))
+        .on_upgrade(move |socket| connection::run(socket, doors, codec, origin, address, wire))
         .into_response())
 }

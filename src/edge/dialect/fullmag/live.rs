@@ -151,7 +151,8 @@ impl Dialect for Live {
             | Delivery::Viewing { .. }
             | Delivery::Conversation(_)
             | Delivery::Drain { .. }
-            | Delivery::Revoked => Ok(()),
+            | Delivery::Revoked
+            | Delivery::Door(_) => Ok(()),
         };
         delivered.or_else(Failed::settle)
     }

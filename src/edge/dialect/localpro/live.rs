@@ -238,7 +238,8 @@ impl Live {
             | Delivery::Page { .. }
             | Delivery::Viewing { .. }
             | Delivery::Drain { .. }
-            | Delivery::Revoked => Ok(()),
+            | Delivery::Revoked
+            | Delivery::Door(_) => Ok(()),
         }
     }
 

@@ -1,13 +1,12 @@
 //! What the outlet carries, written for this client.
 
 use switchboard_actors::Published;
-use switchboard_actors::delivery::{Delivery, Unsubscribed};
+use switchboard_actors::delivery::{Delivery, Door, Unsubscribed};
 use switchboard_actors::subscriber::Ended;
-use switchboard_domain::conversation::Stream;
 use switchboard_domain::person::Side;
 use tokio::time::{Duration, Instant};
 
-use super::{Close, Code, Connection, Frame, Person, event};
+use super::{Close, Code, Connection, Frame, Person, event, past};
 use crate::edge::native::wire::person::Agent;
 use crate::edge::native::wire::stream_name;
 use crate::edge::native::wire::time::Rfc3339;
@@ -113,16 +112,22 @@ impl Connection {
                 self.write(self.codec.encode(&Frame::Drain { reconnect_in_ms })).await
             }
             Delivery::Revoked => Err(Close::Unauthenticated),
+            Delivery::Door(Door::Answer(frame)) => self.write(frame).await,
+            Delivery::Door(Door::Void) => Err(Close::Void),
+            Delivery::Door(Door::Rest) => {
+                // It waits beneath what is written here, and leaves with the next flush.
+                self.is_unsent = true;
+                Ok(())
+            }
         }
     }
 
     async fn event(&mut self, published: &Published) -> Result<(), Close> {
-        // P13: whatever happens elsewhere, a visitor's socket never carries an internal event.
-        if published.event.stream == Stream::Internal && self.side() != Side::Agent {
+        let reader = self.identity.caller.author.principal;
+        if !past::is_for(published, reader) {
             tracing::error!(connection = %self.id, "an internal event was on its way to a visitor");
             return Ok(());
         }
-        let reader = self.identity.caller.author.principal;
         self.write(event::encoded(published, self.codec, reader)).await
     }
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::future::{BoxFuture, FutureExt};
-use switchboard_actors::subscriber;
+use switchboard_actors::delivery::Delivery;
+use switchboard_actors::subscriber::{self, Line};
 use switchboard_domain::ids::DeviceId;
 use tokio::time::{Duration, Instant, timeout};
 
+use super::past::Past;
+use super::sends::Sends;
 use super::subscriptions::Subscriptions;
 use super::{
     Answer, Connection, Deadlines, EXPIRY_GRACE, Frame, HELLO_WITHIN, Identity, Incoming, Limits,
@@ -19,6 +22,7 @@ use crate::accounts::stream_ticket;
 use crate::auth::{AuthError, Flaw};
 use crate::edge::doors::Doors;
 use crate::edge::limits::Bucket;
+use crate::edge::listener::Wire;
 use crate::edge::native::wire::{Codec, incoming};
 use crate::edge::problem::{Close, Code, Problem};
 use crate::edge::writing::close_of;
@@ -30,6 +34,7 @@ pub(super) async fn greet(
     codec: Codec,
     origin: Option<Box<str>>,
     address: IpAddr,
+    wire: Option<Wire>,
 ) -> Option<Box<Connection>> {
     let hello = timeout(HELLO_WITHIN, first_frame(&mut socket, codec)).await;
     let (token, device) = match hello {
@@ -44,7 +49,12 @@ pub(super) async fn greet(
             return refuse(socket, codec, &doors, close, Some(problem)).await;
         }
     };
-    let (outlet, deliveries) = subscriber::queue();
+    let past = wire.map(|wire| {
+        let reader = identity.caller.author.principal;
+        let sent = doors.metrics.streams.sent.clone();
+        Box::new(Past { wire, codec, reader, sent }) as Box<dyn Line<Delivery>>
+    });
+    let (outlet, deliveries) = subscriber::queue_beside(past);
     let registration = match doors.auth.register(&identity, &outlet).await {
         Ok(registration) => registration,
         Err(error) => {
@@ -72,8 +82,15 @@ pub(super) async fn greet(
         views: Vec::new(),
         looks_at: None,
         under_way: UnderWay::default(),
+        sends: Sends::default(),
         replay: None,
-        clock: Deadlines { ping_at: now + PING_EVERY, heard_at: now, expires_at, drain_at: None },
+        clock: Deadlines {
+            ping_at: now + PING_EVERY,
+            heard_at: now,
+            expires_at,
+            drain_at: None,
+            answer_by: None,
+        },
         bad_frames: (0, now),
         frames: Bucket::full(doors.budgets.frames, now),
         is_unsent: false,

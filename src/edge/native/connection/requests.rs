@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
+use switchboard_actors::delivery::{Delivery, Door};
 use switchboard_actors::{Done, Refusal};
 use switchboard_domain::conversation::{SendKey, Stream};
 use switchboard_domain::ids::{ConversationId, Seq, TenantId, WidgetId};
 use switchboard_domain::person::Side;
 use switchboard_store::Range;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Answer, Connection, Frame, Problem, subscriptions};
@@ -25,39 +27,41 @@ const PREVIEW_CHARS_MAX: usize = 200;
 const FETCH_FRAME_BYTES: usize = 64 * 1024;
 
 impl Connection {
+    /// Passes a message on. Where the conversation is on this node, its answer goes to the client
+    /// from there; only another node's comes back here.
     pub(super) fn send(
-        &self,
+        &mut self,
         conversation: ConversationId,
         n: u64,
         kind: SendKind,
         body: MessageBody,
         if_head: Option<Seq>,
-    ) -> BoxFuture<'static, Answer> {
+    ) {
         let doors = Arc::clone(&self.doors);
         let identity = Arc::clone(&self.identity);
         let (codec, device) = (self.codec, self.device);
-        async move {
-            let key = doors.key(&identity.tenant, conversation);
-            let (command, digest) = commands::send(kind, body, if_head);
-            let send_key = SendKey { device, n, digest };
-            let asked = commands::ask(&doors, &identity, &key, Some(send_key), command).await;
-            match asked {
-                Ok(done) => acked(codec, conversation, n, &done),
-                // Neither stored nor refused: only a nack says "not stored" (P4).
-                Err(Refusal::Unknown) => Answer::Void,
-                Err(refusal) => {
-                    let problem = Problem::from(refusal);
-                    Answer::Frame(codec.encode(&Frame::Nack {
-                        conversation: conversation.uuid(),
-                        n,
-                        code: problem.code.as_str(),
-                        expect: problem.expect,
-                        retry_after_ms: problem.retry_after_ms,
-                    }))
+        let key = doors.key(&identity.tenant, conversation);
+        let (command, digest) = commands::send(kind, body, if_head);
+        let send_key = Some(SendKey { device, n, digest });
+        if doors.conversations.is_asked_here(&key) {
+            let now = Instant::now();
+            let by = now + doors.conversations.answer_within();
+            self.clock.answer_by.get_or_insert(by);
+            let (sending, outlet) = (self.sends.begin(now), self.outlet.clone());
+            commands::ask_then(&doors, &identity, &key, send_key, command, move |asked| {
+                outlet.push(Delivery::Door(settled(codec, conversation, n, asked)));
+                drop(sending);
+            });
+        } else {
+            let asked = async move {
+                let asked = commands::ask(&doors, &identity, &key, send_key, command).await;
+                match settled(codec, conversation, n, asked) {
+                    Door::Answer(frame) => Answer::Frame(frame),
+                    Door::Void | Door::Rest => Answer::Void,
                 }
-            }
+            };
+            self.start(asked.boxed());
         }
-        .boxed()
     }
 
     pub(super) async fn typing(
@@ -163,8 +167,32 @@ async fn is_previewed(directory: &Directory, tenant: &TenantId, widget: Option<W
     matches!(found, Ok(Some(widget)) if widget.value.settings.preview_typing)
 }
 
-fn acked(codec: Codec, conversation: ConversationId, n: u64, done: &Done) -> Answer {
-    let Some(published) = done.events.first() else { return Answer::Void };
+/// What a client is told of a send.
+fn settled(
+    codec: Codec,
+    conversation: ConversationId,
+    n: u64,
+    asked: Result<Done, Refusal>,
+) -> Door {
+    match asked {
+        Ok(done) => acked(codec, conversation, n, &done),
+        // Neither stored nor refused: only a nack says "not stored" (P4).
+        Err(Refusal::Unknown) => Door::Void,
+        Err(refusal) => {
+            let problem = Problem::from(refusal);
+            Door::Answer(codec.encode(&Frame::Nack {
+                conversation: conversation.uuid(),
+                n,
+                code: problem.code.as_str(),
+                expect: problem.expect,
+                retry_after_ms: problem.retry_after_ms,
+            }))
+        }
+    }
+}
+
+fn acked(codec: Codec, conversation: ConversationId, n: u64, done: &Done) -> Door {
+    let Some(published) = done.events.first() else { return Door::Void };
     let event = &published.event;
     let ack = Ack {
         conversation: conversation.uuid(),
@@ -174,7 +202,7 @@ fn acked(codec: Codec, conversation: ConversationId, n: u64, done: &Done) -> Ans
         at: Rfc3339(event.at),
         duplicate: done.duplicate,
     };
-    Answer::Frame(ack.encoded(codec))
+    Door::Answer(ack.encoded(codec))
 }
 
 type About = (Option<Uuid>, Option<&'static str>, Option<ConversationId>);

@@ -25,7 +25,10 @@ impl Connection {
     }
 
     pub(super) async fn write_message(&mut self, message: Message) -> Result<(), Close> {
-        self.is_unsent = true;
+        if !self.is_unsent {
+            self.deliveries.hold();
+            self.is_unsent = true;
+        }
         let outlet = &self.outlet;
         pass(self.socket.feed(message), || outlet.is_closed()).await
     }
@@ -38,8 +41,9 @@ impl Connection {
     }
 
     /// Says goodbye, if anybody listens.
-    pub(super) async fn close(self: Box<Self>, close: Close) {
+    pub(super) async fn close(mut self: Box<Self>, close: Close) {
         tracing::debug!(connection = %self.id, ?close, "a connection ends");
+        self.deliveries.hold();
         let principal = self.identity.caller.author.principal;
         self.doors.metrics.streams.ended(kind(principal), close.row().0);
         say_goodbye(self.socket, close).await;
