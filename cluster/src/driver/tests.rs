@@ -282,7 +282,8 @@ async fn what_is_asked_for_is_claimed_as_soon_as_it_was_given_away() {
     }
     one.driver.ended().await;
     assert_eq!(two.n_owned(), ALL);
-    assert!(!waited.is_empty() && longest <= 400, "a shard was nobody's for {longest} ms");
+    // Less than the second that a round would come after, whatever it was about to do when asked.
+    assert!(!waited.is_empty() && longest < 1_000, "a shard was nobody's for {longest} ms");
 }
 
 #[tokio::test(start_paused = true)]
