@@ -9,6 +9,9 @@ import { setStage } from './kit/stage.ts';
 
 const stage = setStage();
 
+/** More than a sound keeps from the one before. */
+const SOUNDS_APART_MS = 1_500;
+
 const begin = (text: string) => Guest.begin(stage.server.address, { text });
 
 async function ada(): Promise<Agent> {
@@ -145,6 +148,7 @@ test('in quiet hours nothing rings but a test', async () => {
   await rests.click();
   await page.getByRole('button', { name: 'Test: Somebody new is waiting' }).click();
   await expect.poll(tones).toBe(2);
+  const testedAt = Date.now();
   // Without a day there is no quiet.
   for (const day of await quiet.getByRole('checkbox', { name: /day$/ }).all()) {
     await day.uncheck({ force: true });
@@ -152,6 +156,8 @@ test('in quiet hours nothing rings but a test', async () => {
   await quiet.getByText('Without a day there are no quiet hours.').waitFor();
   await page.getByRole('link', { name: 'Inbox' }).click();
   await rests.waitFor({ state: 'detached' });
+  // Two sounds at once are one too many: what comes too soon after another is not heard.
+  await page.waitForTimeout(Math.max(0, testedAt + SOUNDS_APART_MS - Date.now()));
   await begin('loud');
   await agent.row('loud').waitFor();
   await expect.poll(tones).toBe(4);

@@ -23,7 +23,7 @@ export function QuietHoursPanel({ prefs }: { prefs: Prefs }): JSX.Element {
   const id = useId();
   const hours = prefs.quiet.value;
   const set = (part: Partial<QuietHours>) => {
-    prefs.quiet.value = { ...hours, ...part };
+    prefs.quiet.value = { ...prefs.quiet.peek(), ...part };
   };
   return (
     <section class="panel" aria-labelledby={id}>
