@@ -9,7 +9,7 @@
 //!
 //! Among nodes it acts on the tenant's home alone, and elsewhere lies idle.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +17,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use switchboard_cluster::ownership::Epoch;
 use switchboard_domain::card::Card;
 use switchboard_domain::conversation::{Command, Request, Status};
-use switchboard_domain::ids::{
-    AgentId, ConversationId, DepartmentId, TenantId, Timestamp, WidgetId,
-};
+use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId, WidgetId};
 use switchboard_domain::person::{AgentRef, Caller};
 use switchboard_domain::queue::{Candidate, Offer, Policy, Queue, Waiting};
 use switchboard_store::ConversationKey;
@@ -174,8 +172,8 @@ pub(crate) struct State {
     since: Option<Epoch>,
 }
 
-/// Conversations that wait as offline messages, and when something last happened in each.
-type Offline = HashMap<ConversationId, Timestamp>;
+/// Conversations that wait as offline messages.
+type Offline = HashSet<ConversationId>;
 
 impl Actor for Behavior {
     type Msg = Message;
@@ -340,9 +338,11 @@ impl State {
     fn take_in(&mut self, conversation: ConversationId, card: Option<&Card>) {
         match card {
             Some(card) if card.status == Status::Waiting && card.offline => {
-                self.offline.insert(conversation, card.last_at);
+                self.offline.insert(conversation);
             }
-            _ => drop(self.offline.remove(&conversation)),
+            _ => {
+                self.offline.remove(&conversation);
+            }
         }
         match card {
             Some(card) if card.status == Status::Waiting => self.queue.enter(Waiting {
@@ -371,9 +371,11 @@ impl State {
         ractor::concurrency::spawn(async move {
             // What is told moves to the top of lists of what is recent: in this order nothing
             // changes places there.
-            let mut all: Vec<_> = left.iter().map(|(id, last_at)| (*last_at, *id)).collect();
-            all.sort_unstable();
-            for (_, conversation) in all {
+            let mut all = tenant.cards().all();
+            all.retain(|card| left.contains(&card.id));
+            all.sort_unstable_by_key(|card| (card.last_at, card.id));
+            left = all.iter().map(|card| card.id).collect();
+            for conversation in all.into_iter().map(|card| card.id) {
                 // Whoever came may have gone again.
                 if !tenant.anybody_online() {
                     break;
@@ -383,7 +385,9 @@ impl State {
                 let request = Request { caller: Caller::SYSTEM, key: None, command };
                 match conversations.ask(&key, request).await {
                     // What was taken or ended meanwhile has nothing to be told.
-                    Ok(_) | Err(Refusal::Rejected(_)) => drop(left.remove(&conversation)),
+                    Ok(_) | Err(Refusal::Rejected(_)) => {
+                        left.remove(&conversation);
+                    }
                     Err(refusal) => tracing::debug!(
                         tenant = %key.tenant, %conversation, error = %refusal,
                         "nobody was announced"
@@ -398,10 +402,7 @@ impl State {
     fn announced(&mut self, left: Offline) {
         self.is_announcing = false;
         let is_more = !self.offline.is_empty();
-        // What happened in one meanwhile is newer than what was left.
-        for (conversation, last_at) in left {
-            self.offline.entry(conversation).or_insert(last_at);
-        }
+        self.offline.extend(left);
         if is_more {
             self.announce();
         }

@@ -102,6 +102,8 @@ pub struct Queue {
     widget_policies: BTreeMap<WidgetId, Policy>,
     /// Of what came through no widget, whatever its line says.
     bare_policy: Option<Policy>,
+    /// Where what waits came from, each once.
+    origins: BTreeSet<Arc<Origin>>,
     entries: BTreeMap<ConversationId, Entry>,
     /// The skills asked for, by those that ask for any.
     skills: BTreeMap<ConversationId, Vec<Arc<str>>>,
@@ -115,12 +117,18 @@ pub struct Queue {
 /// What everybody who waits costs; what few have is kept beside it.
 #[derive(Clone, Debug)]
 struct Entry {
-    department: Option<DepartmentId>,
-    widget: Option<WidgetId>,
+    origin: Arc<Origin>,
     since: Timestamp,
     /// The position at which it came, for the estimate.
     came_at: u32,
     priority: Priority,
+}
+
+/// Where something came from: many have the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Origin {
+    department: Option<DepartmentId>,
+    widget: Option<WidgetId>,
 }
 
 impl Entry {
@@ -138,6 +146,7 @@ impl Queue {
             policies: BTreeMap::new(),
             widget_policies: BTreeMap::new(),
             bare_policy: None,
+            origins: BTreeSet::new(),
             entries: BTreeMap::new(),
             skills: BTreeMap::new(),
             offered_until: BTreeMap::new(),
@@ -180,13 +189,14 @@ impl Queue {
         let Waiting { conversation, department, widget, priority, skills, since } = waiting;
         let offered_until = self.offered_until.get(&conversation).copied();
         let before = self.remove(conversation);
-        let line = self.lines.entry(department.clone()).or_default();
+        let origin = self.origin(Origin { department, widget });
+        let line = self.lines.entry(origin.department.clone()).or_default();
         line.insert((rank(priority, since), conversation));
         let came_at = match before {
-            Some(before) if before.department == department => before.came_at,
+            Some(before) if before.origin.department == origin.department => before.came_at,
             _ => u32::try_from(line.len()).unwrap_or(u32::MAX),
         };
-        let entry = Entry { department, widget, since, came_at, priority };
+        let entry = Entry { origin, since, came_at, priority };
         self.entries.insert(conversation, entry);
         if !skills.is_empty() {
             self.skills.insert(conversation, skills);
@@ -198,8 +208,9 @@ impl Queue {
 
     /// An agent has it now: it leaves, and the estimate learns how long that took.
     pub fn served(&mut self, conversation: ConversationId, now: Timestamp) {
-        if let Some(Entry { department, since, came_at, .. }) = self.remove(conversation) {
-            self.seen.entry(department).or_default().add(now.ms_since(since), came_at);
+        if let Some(Entry { origin, since, came_at, .. }) = self.remove(conversation) {
+            let seen = self.seen.entry(origin.department.clone()).or_default();
+            seen.add(now.ms_since(since), came_at);
         }
     }
 
@@ -237,8 +248,9 @@ impl Queue {
     pub fn place(&self, conversation: ConversationId) -> Option<Place> {
         let entry = self.entries.get(&conversation)?;
         let key = (entry.rank(), conversation);
-        let position = self.lines.get(&entry.department)?.range(..=key).count();
-        Some(self.place_at(&entry.department, position))
+        let line = &entry.origin.department;
+        let position = self.lines.get(line)?.range(..=key).count();
+        Some(self.place_at(line, position))
     }
 
     /// Everybody in a line, first to last, with their places: one pass for all.
@@ -317,18 +329,18 @@ impl Queue {
 
     /// How something is routed: its widget's way, that of what came through none, its line's.
     fn policy_of(&self, entry: &Entry) -> Policy {
-        let own = match &entry.widget {
+        let own = match &entry.origin.widget {
             Some(widget) => self.widget_policies.get(widget).copied(),
             None => self.bare_policy,
         };
-        own.unwrap_or_else(|| self.policy(entry.department.as_ref()))
+        own.unwrap_or_else(|| self.policy(entry.origin.department.as_ref()))
     }
 
     fn has(&self, waiting: &Waiting) -> bool {
         let Waiting { conversation, department, widget, priority, skills, since } = waiting;
         self.entries.get(conversation).is_some_and(|entry| {
-            entry.department == *department
-                && entry.widget == *widget
+            entry.origin.department == *department
+                && entry.origin.widget == *widget
                 && entry.priority == *priority
                 && entry.since == *since
                 && self.skills.get(conversation).map_or(&[][..], Vec::as_slice) == skills
@@ -339,13 +351,24 @@ impl Queue {
         let entry = self.entries.remove(&conversation)?;
         self.skills.remove(&conversation);
         self.offered_until.remove(&conversation);
-        if let Some(line) = self.lines.get_mut(&entry.department) {
+        let department = &entry.origin.department;
+        if let Some(line) = self.lines.get_mut(department) {
             line.remove(&(entry.rank(), conversation));
             if line.is_empty() {
-                self.lines.remove(&entry.department);
+                self.lines.remove(department);
             }
         }
         Some(entry)
+    }
+
+    /// The one that is kept of equal origins. There are no more than departments and widgets make.
+    fn origin(&mut self, origin: Origin) -> Arc<Origin> {
+        if let Some(known) = self.origins.get(&origin) {
+            return Arc::clone(known);
+        }
+        let origin = Arc::new(origin);
+        self.origins.insert(Arc::clone(&origin));
+        origin
     }
 }
 

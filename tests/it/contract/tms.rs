@@ -43,6 +43,8 @@ async fn start(node: &TestNode, subject: &str) -> String {
 async fn an_agent_hears_every_message_of_every_session_once_and_in_order() {
     let node = TestNode::start().await;
     let mut agent = connect(&node, "ann", "agent").await;
+    // Once there is an answer the agent is known to be there, and nobody has to be told so later.
+    agent.settle().await.unwrap();
     let mut customers = Vec::new();
     for n in 0..5 {
         let subject = format!("c{n}");
