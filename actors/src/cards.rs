@@ -251,6 +251,12 @@ impl Cards {
         self.board.lock().open.iter().cloned().collect()
     }
 
+    /// Those of some conversations that are open, in no order.
+    pub(crate) fn among(&self, conversations: &HashSet<ConversationId>) -> Vec<Arc<Card>> {
+        let board = self.board.lock();
+        conversations.iter().filter_map(|id| board.open.get(id).cloned()).collect()
+    }
+
     /// Which conversations are open.
     pub(crate) fn ids(&self) -> HashSet<ConversationId> {
         self.board.lock().open.iter().map(|card| card.id).collect()

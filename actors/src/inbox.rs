@@ -96,6 +96,21 @@ pub enum Change {
     Drop(ConversationId),
 }
 
+impl Rows {
+    /// The rows that are there now or look otherwise.
+    pub fn shown(&self) -> impl Iterator<Item = &Row> {
+        let (all, changes) = match self {
+            Self::Snapshot(rows) => (rows.as_slice(), [].as_slice()),
+            Self::Changes(changes) => ([].as_slice(), changes.as_slice()),
+        };
+        let put = changes.iter().filter_map(|change| match change {
+            Change::Put(row) => Some(row),
+            Change::Drop(_) => None,
+        });
+        all.iter().chain(put)
+    }
+}
+
 impl ViewDelta {
     /// About how many bytes it will be on the wire.
     pub(crate) fn weight(&self) -> usize {

@@ -371,8 +371,7 @@ impl State {
         ractor::concurrency::spawn(async move {
             // What is told moves to the top of lists of what is recent: in this order nothing
             // changes places there.
-            let mut all = tenant.cards().all();
-            all.retain(|card| left.contains(&card.id));
+            let mut all = tenant.cards().among(&left);
             all.sort_unstable_by_key(|card| (card.last_at, card.id));
             left = all.iter().map(|card| card.id).collect();
             for conversation in all.into_iter().map(|card| card.id) {

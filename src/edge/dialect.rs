@@ -11,6 +11,7 @@ pub mod failed;
 pub mod follow;
 pub mod history;
 pub mod encoded;
+pub mod acknowledged;
 pub mod people;
 pub mod request;
 pub mod seat;

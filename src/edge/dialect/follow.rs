@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use switchboard_actors::Published;
 use switchboard_actors::answer::Subscribed;
-use switchboard_actors::inbox::{Change, Row, Rows, ViewDelta, Watch};
+use switchboard_actors::inbox::{Change, Rows, ViewDelta, Watch};
 use switchboard_domain::card::Sort;
 use switchboard_domain::conversation::{Status, Stream};
 use switchboard_domain::ids::{ConversationId, Seq, Timestamp, VisitorId};
@@ -146,18 +146,8 @@ impl Follow {
         seat: &Seat,
         delta: &ViewDelta,
     ) -> Result<Vec<Arc<Published>>, Problem> {
-        let rows: Vec<&Row> = match &delta.rows {
-            Rows::Snapshot(rows) => rows.iter().collect(),
-            Rows::Changes(changes) => changes
-                .iter()
-                .filter_map(|change| match change {
-                    Change::Put(row) => Some(row),
-                    Change::Drop(_) => None,
-                })
-                .collect(),
-        };
         let mut news = Vec::new();
-        for card in rows.into_iter().map(|row| &row.card) {
+        for card in delta.rows.shown().map(|row| &row.card) {
             if seat.is_in(card.id) {
                 continue;
             }

@@ -16,9 +16,8 @@ use serde_json::{Value, json};
 
 pub use self::live::Live;
 
-use super::request::{Shape, in_words};
+use super::request::Shape;
 use crate::edge::doors::Doors;
-use crate::edge::problem::Problem;
 
 /// What a customer is told who started a chat.
 const STARTED: &str = "The chat is open and waits for an agent to accept it.";
@@ -36,9 +35,4 @@ impl Shape for Phase5 {
     fn body(_: StatusCode, words: &str) -> Value {
         json!({ "success": false, "message": words })
     }
-}
-
-/// A refusal as the acknowledgement of an event.
-fn refusal(problem: &Problem) -> Value {
-    json!({ "success": false, "message": in_words(problem) })
 }

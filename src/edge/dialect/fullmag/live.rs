@@ -7,11 +7,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use switchboard_actors::Published;
 use switchboard_actors::delivery::Delivery;
-use switchboard_actors::inbox::{Change, Row, Rows, ViewDelta, Watch};
+use switchboard_actors::inbox::{ViewDelta, Watch};
 use switchboard_domain::card::{Card, Sort};
 use switchboard_domain::conversation::{Body, Status, Stream, TransferTarget};
 use switchboard_domain::ids::{ConversationId, Seq, Timestamp};
@@ -23,8 +23,8 @@ use super::desk::Desk;
 use super::wire::{id_of, message};
 use crate::accounts::api_key::Scope;
 use crate::auth::Identity;
+use crate::edge::dialect::acknowledged::{Answer, Done, acknowledge};
 use crate::edge::dialect::caller::require_scope;
-use crate::edge::dialect::encoded::Encoded;
 use crate::edge::dialect::failed::Failed;
 use crate::edge::dialect::request::in_words;
 use crate::edge::dialect::socket_io::{Ack, Dialect, Heard, Link};
@@ -68,25 +68,6 @@ impl Told {
             self.since = self.since.max(Timestamp(at.0 + 1));
         }
     }
-}
-
-/// What became of an event: the fields of its acknowledgement.
-type Answer = Result<Done, Problem>;
-
-/// What is acknowledged.
-#[derive(Debug)]
-enum Done {
-    /// With these fields.
-    Said(Value),
-    /// A message, as everybody hears it.
-    Kept(Encoded),
-}
-
-/// The acknowledgement of a message.
-#[derive(Serialize)]
-struct Kept<'a> {
-    success: bool,
-    message: &'a Encoded,
 }
 
 impl Dialect for Live {
@@ -164,23 +145,11 @@ impl Dialect for Live {
 
 async fn answered(link: &Link, ack: &Ack, answer: Answer) -> Result<(), Close> {
     match answer {
-        Ok(Done::Said(mut fields)) => {
-            fields["success"] = Value::Bool(true);
-            link.answer(ack, &fields).await
-        }
-        Ok(Done::Kept(message)) => {
-            link.answer(ack, &Kept { success: true, message: &message }).await
-        }
-        // Neither stored nor refused: whoever reads "refused" would send it again.
-        Err(problem) if problem.code == Code::UnknownOutcome => Ok(()),
-        Err(problem) if ack.is_wanted() => {
-            let refusal = json!({ "success": false, "message": in_words(&problem) });
-            link.answer(ack, &refusal).await
-        }
-        Err(problem) => {
+        Err(problem) if !ack.is_wanted() && problem.code != Code::UnknownOutcome => {
             let refusal = json!({ "status": "error", "message": in_words(&problem) });
             link.emit("exception", &refusal).await
         }
+        answer => acknowledge(link, ack, answer).await,
     }
 }
 
@@ -255,17 +224,7 @@ impl Live {
 
     /// A step of the live list of waiting rooms.
     async fn view(&mut self, link: &Link, delta: &ViewDelta) -> Result<(), Failed> {
-        let rows: Vec<&Row> = match &delta.rows {
-            Rows::Snapshot(rows) => rows.iter().collect(),
-            Rows::Changes(changes) => changes
-                .iter()
-                .filter_map(|change| match change {
-                    Change::Put(row) => Some(row),
-                    Change::Drop(_) => None,
-                })
-                .collect(),
-        };
-        for row in rows {
+        for row in delta.rows.shown() {
             self.request(link, &row.card).await?;
         }
         Ok(())

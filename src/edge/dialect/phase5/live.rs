@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use switchboard_actors::Published;
 use switchboard_actors::delivery::Delivery;
-use switchboard_actors::inbox::{Change, Row, Rows, ViewDelta, Watch};
+use switchboard_actors::inbox::{Rows, ViewDelta, Watch};
 use switchboard_actors::presence::AgentPresence;
 use switchboard_domain::card::{Card, Sort};
 use switchboard_domain::conversation::{Body, Conversation, Status, TransferTarget};
@@ -23,15 +23,16 @@ use switchboard_store::ListScope;
 
 use super::desk::{Desk, Named, Start};
 use super::wire::{Agent, message};
-use super::{refusal, words};
+use super::words;
 use crate::accounts::api_key::Scope;
 use crate::edge::caller;
+use crate::edge::dialect::acknowledged::{Answer, Done, acknowledge};
 use crate::edge::dialect::caller::require_scope;
 use crate::edge::dialect::encoded::Encoded;
 use crate::edge::dialect::failed::Failed;
 use crate::edge::dialect::follow::open_of;
 use crate::edge::dialect::request::in_words;
-use crate::edge::dialect::socket_io::{Ack, Dialect, Heard, Link};
+use crate::edge::dialect::socket_io::{Dialect, Heard, Link};
 use crate::edge::numbers::name_of;
 use crate::edge::problem::{Close, Code, Problem};
 
@@ -84,31 +85,6 @@ impl Told {
     }
 }
 
-/// What became of an event: the fields of its acknowledgement.
-type Answer = Result<Done, Problem>;
-
-/// What is acknowledged.
-#[derive(Debug)]
-enum Done {
-    /// With these fields.
-    Said(Value),
-    /// A message, as everybody hears it.
-    Kept(Encoded),
-}
-
-impl From<Value> for Done {
-    fn from(fields: Value) -> Self {
-        Self::Said(fields)
-    }
-}
-
-/// The acknowledgement of a message.
-#[derive(Serialize)]
-struct Kept<'a> {
-    success: bool,
-    message: &'a Encoded,
-}
-
 /// A message as it is told.
 #[derive(Serialize)]
 struct NewMessage<'a> {
@@ -158,21 +134,6 @@ impl Dialect for Live {
 
     fn words(problem: &Problem) -> String {
         in_words(problem)
-    }
-}
-
-async fn acknowledge(link: &Link, ack: &Ack, answer: Answer) -> Result<(), Close> {
-    match answer {
-        Ok(Done::Said(mut fields)) => {
-            fields["success"] = Value::Bool(true);
-            link.answer(ack, &fields).await
-        }
-        Ok(Done::Kept(message)) => {
-            link.answer(ack, &Kept { success: true, message: &message }).await
-        }
-        // Neither stored nor refused: whoever reads "refused" would send it again.
-        Err(problem) if problem.code == Code::UnknownOutcome => Ok(()),
-        Err(problem) => link.answer(ack, &refusal(&problem)).await,
     }
 }
 
@@ -417,18 +378,9 @@ impl Live {
 
     /// A step of one of the agent's live lists.
     async fn view(&mut self, link: &mut Link, delta: &ViewDelta) -> Result<(), Failed> {
-        let (rows, is_first): (Vec<&Row>, bool) = match &delta.rows {
-            Rows::Snapshot(rows) => (rows.iter().collect(), true),
-            Rows::Changes(changes) => {
-                let put = changes.iter().filter_map(|change| match change {
-                    Change::Put(row) => Some(row),
-                    Change::Drop(_) => None,
-                });
-                (put.collect(), false)
-            }
-        };
+        let is_first = matches!(delta.rows, Rows::Snapshot(_));
         if self.waiting == Some(delta.id) {
-            for row in rows {
+            for row in delta.rows.shown() {
                 if self.told.is_news(&row.card) {
                     let state = look(link, row.card.id).await?;
                     let desk = Desk { doors: &link.doors, identity: &link.identity };
@@ -437,7 +389,7 @@ impl Live {
                 }
             }
         } else if self.own == Some(delta.id) {
-            for row in rows {
+            for row in delta.rows.shown() {
                 let conversation = row.card.id;
                 if !link.is_in(conversation) {
                     if !is_first {
