@@ -97,6 +97,9 @@ pub enum Refusal {
     /// The node is draining; connect again elsewhere or later.
     #[error("the node is draining")]
     Draining,
+    /// Whoever serves this now is not the one that was asked. Nothing was changed.
+    #[error("it is on its way to another node")]
+    Moved,
     /// The store broke.
     #[error("the store failed")]
     Store(#[source] Fault),

@@ -31,7 +31,7 @@ use crate::answer::{History, Refusal, View};
 use crate::checkpoint;
 use crate::delivery::Outlet;
 use crate::fanout::Fanout;
-use crate::mailbox::{BUSY, Permit, Reply};
+use crate::mailbox::{Permit, Reply};
 use crate::published::Published;
 use crate::region;
 use crate::remote::Asker;
@@ -271,7 +271,7 @@ impl Actor for Behavior {
 impl State {
     async fn handle(&mut self, message: Message) -> Result<(), ActorProcessingErr> {
         if !self.is_vouched_for(&message) {
-            message.refuse(BUSY);
+            message.refuse(Refusal::Moved);
             return Ok(());
         }
         match message {

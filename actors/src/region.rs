@@ -228,7 +228,7 @@ impl State {
         self.let_go_if_lost(&key);
         let is_new = !self.slots.contains_key(&key);
         if is_new && !self.activate(&key).await? {
-            message.refuse(BUSY);
+            message.refuse(Refusal::Moved);
             return Ok(());
         }
         let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
@@ -378,7 +378,7 @@ impl State {
             let refusal = if self.failures.get(&key).is_some_and(|it| it.is_quarantined(now)) {
                 Some(Refusal::Quarantined)
             } else if !self.activate(&key).await? {
-                Some(BUSY)
+                Some(Refusal::Moved)
             } else {
                 None
             };

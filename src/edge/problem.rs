@@ -411,6 +411,8 @@ impl From<Refusal> for Problem {
             Refusal::Unknown => Code::UnknownOutcome.into(),
             Refusal::Quarantined => Code::Quarantined.into(),
             Refusal::Draining => Code::Draining.into(),
+            // Longer than a question waits for that.
+            Refusal::Moved => Self { retry_after_ms: Some(200), ..Self::new(Code::Busy) },
             Refusal::Store(fault) => fault.into(),
         }
     }

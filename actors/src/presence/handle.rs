@@ -276,16 +276,17 @@ impl Handle {
         tenant: &TenantId,
         question: impl Fn() -> Question + Send,
         take: impl FnOnce(Answer) -> Result<T, Answer>,
-        message: impl FnOnce(Permit, Reply<T>) -> Message,
+        message: impl Fn(Permit, Reply<T>) -> Message + Sync,
     ) -> Result<T, Refusal> {
         let (tenant, within) = (self.tenant(tenant), self.world.config.answer_within);
-        if let Some(link) = tenant.link() {
-            match Box::pin(tenant.find(link, question, within)).await? {
-                Found::Here => {}
-                Found::There(answer) => return take(answer).map_err(refusal_of),
-            }
+        let here = || tenant.presence.ask(within, &message);
+        match tenant.link() {
+            None => here().await,
+            Some(link) => match Box::pin(tenant.find(link, question, here, within)).await? {
+                Found::Here(answer) => Ok(answer),
+                Found::There(answer) => take(answer).map_err(refusal_of),
+            },
         }
-        tenant.presence.ask(within, message).await
     }
 
     fn tenant(&self, tenant: &TenantId) -> Arc<Tenant> {

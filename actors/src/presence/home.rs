@@ -42,13 +42,13 @@ impl State {
         let now = self.world.clock.now();
         match message {
             Message::Connected { reply, .. } | Message::Set { reply, .. } => {
-                answer(reply, Err(BUSY));
+                answer(reply, Err(Refusal::Moved));
             }
-            Message::Get { reply, .. } => answer(reply, Err(BUSY)),
-            Message::All { reply, .. } => answer(reply, Err(BUSY)),
-            Message::Seen { reply, .. } => answer(reply, Err(BUSY)),
-            Message::Candidates { reply, .. } => answer(reply, Err(BUSY)),
-            Message::Reserve { reply, .. } => answer(reply, Err(BUSY)),
+            Message::Get { reply, .. } => answer(reply, Err(Refusal::Moved)),
+            Message::All { reply, .. } => answer(reply, Err(Refusal::Moved)),
+            Message::Seen { reply, .. } => answer(reply, Err(Refusal::Moved)),
+            Message::Candidates { reply, .. } => answer(reply, Err(Refusal::Moved)),
+            Message::Reserve { reply, .. } => answer(reply, Err(Refusal::Moved)),
             Message::Watch { view, outlet, reply, .. } => {
                 self.watch(view, outlet, now);
                 answer(reply, Ok(()));

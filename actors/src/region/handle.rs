@@ -123,9 +123,9 @@ impl Handle {
     /// may be sent again.
     pub async fn ask(&self, key: &ConversationKey, request: Request) -> Result<Done, Refusal> {
         let began = Instant::now();
-        let result = match self.elsewhere(key) {
+        let result = match &self.0.others {
             None => self.ask_here(key, request).await,
-            Some(others) => Box::pin(self.ask_there(others, key, request)).await,
+            Some(others) => Box::pin(self.ask_owner(others, key, request)).await,
         };
         self.0.meter.request(outcome(&result), began.elapsed());
         result
@@ -193,13 +193,20 @@ impl Handle {
     ///
     /// What the caller may not see is not found.
     pub async fn state(&self, key: &ConversationKey, caller: &Caller) -> Result<View, Refusal> {
-        if let Some(others) = self.elsewhere(key) {
-            return Box::pin(self.look_there(others, key, caller)).await;
+        match &self.0.others {
+            None => self.look_here(key, caller).await,
+            Some(others) => Box::pin(self.look_at_owner(others, key, caller)).await,
         }
+        .map_err(there::of_reading)
+    }
+
+    pub(super) async fn look_here(
+        &self,
+        key: &ConversationKey,
+        caller: &Caller,
+    ) -> Result<View, Refusal> {
         let caller = Box::new(caller.clone());
-        self.call(key, |reply| conversation::Message::Look { caller, reply })
-            .await
-            .map_err(there::of_reading)
+        self.call(key, |reply| conversation::Message::Look { caller, reply }).await
     }
 
     /// Reads a stretch of a stream, at most `limit` events (and at most 1,000), bounded by the
@@ -217,22 +224,29 @@ impl Handle {
         limit: usize,
     ) -> Result<History, Refusal> {
         let limit = limit.min(HISTORY_EVENTS_MAX);
-        let stretch = match self.elsewhere(key) {
-            None => {
-                let caller = Box::new(caller.clone());
-                let read =
-                    |reply| conversation::Message::Read { caller, stream, range, limit, reply };
-                self.call(key, read).await.map_err(there::of_reading)?
-            }
+        match &self.0.others {
+            None => self.read_here(key, caller, stream, range, limit).await,
             Some(others) => {
-                Box::pin(self.read_there(others, key, caller, stream, range, limit)).await?
+                Box::pin(self.read_at_owner(others, key, caller, stream, range, limit)).await
             }
-        };
-        let head = match stretch {
-            Stretch::Here(history) => return Ok(history),
-            Stretch::Stored(head) => head,
-        };
-        self.stored(key, stream, range, limit, head).await
+        }
+        .map_err(there::of_reading)
+    }
+
+    pub(super) async fn read_here(
+        &self,
+        key: &ConversationKey,
+        caller: &Caller,
+        stream: Stream,
+        range: Range,
+        limit: usize,
+    ) -> Result<History, Refusal> {
+        let caller = Box::new(caller.clone());
+        let read = |reply| conversation::Message::Read { caller, stream, range, limit, reply };
+        match self.call(key, read).await? {
+            Stretch::Here(history) => Ok(history),
+            Stretch::Stored(head) => self.stored(key, stream, range, limit, head).await,
+        }
     }
 
     /// Reads a stretch from the store, up to a head that the owner vouched for. On the owner's node
@@ -294,15 +308,28 @@ impl Handle {
         ref_id: u64,
         outlet: &Outlet,
     ) -> Result<(), Refusal> {
-        if let Some(others) = self.elsewhere(key) {
-            let subscribe = self.subscribe_there(others, key, caller, stream, ref_id, outlet);
-            return Box::pin(subscribe).await;
+        match &self.0.others {
+            None => self.subscribe_here(key, caller, stream, ref_id, outlet).await,
+            Some(others) => {
+                let entered = self.subscribe_at_owner(others, key, caller, stream, ref_id, outlet);
+                Box::pin(entered).await
+            }
         }
+        .map_err(there::of_reading)
+    }
+
+    pub(super) async fn subscribe_here(
+        &self,
+        key: &ConversationKey,
+        caller: &Caller,
+        stream: Stream,
+        ref_id: u64,
+        outlet: &Outlet,
+    ) -> Result<(), Refusal> {
         let caller = Box::new(caller.clone());
         let hears = Hears::Here { ref_id, outlet: outlet.clone() };
         self.call(key, |reply| conversation::Message::Subscribe { caller, stream, hears, reply })
             .await
-            .map_err(there::of_reading)
     }
 
     /// Ends a subscription, if there is one.
@@ -526,7 +553,9 @@ fn outcome(result: &Result<Done, Refusal>) -> Outcome {
         Ok(done) if done.events.is_empty() => Outcome::Unchanged,
         Ok(_) => Outcome::Stored,
         Err(Refusal::Rejected(_)) => Outcome::Rejected,
-        Err(Refusal::Busy { .. } | Refusal::Quarantined | Refusal::Draining) => Outcome::Busy,
+        Err(Refusal::Busy { .. } | Refusal::Quarantined | Refusal::Draining | Refusal::Moved) => {
+            Outcome::Busy
+        }
         Err(Refusal::StorageFull) => Outcome::StorageFull,
         Err(Refusal::Unknown | Refusal::Store(_)) => Outcome::Unknown,
     }

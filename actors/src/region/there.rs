@@ -30,12 +30,12 @@ const EVENT_BYTES: usize = 512;
 /// How often what changed hands is looked for, where nobody asked for it.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
-/// What became of a question that was asked until its time was over.
-enum Found {
-    /// It was answered, perhaps after an attempt of unknown outcome.
-    Answer { answer: Answer, is_in_doubt: bool },
-    /// The conversation is owned here by now.
-    Here { is_in_doubt: bool },
+/// What the owner said, perhaps after an attempt of unknown outcome.
+enum Found<T> {
+    /// Another node is the owner.
+    There { answer: Answer, is_in_doubt: bool },
+    /// This one is.
+    Here { result: Result<T, Refusal>, is_in_doubt: bool },
 }
 
 /// Tells other nodes what could not be told before, and lets go what is owned by others, as long
@@ -72,7 +72,7 @@ impl Others {
     }
 }
 
-/// From this node to others.
+/// From this node to the owner, whichever node that is.
 impl Handle {
     /// The other nodes, when the conversation is not owned here.
     pub(super) fn elsewhere(&self, key: &ConversationKey) -> Option<&Others> {
@@ -83,7 +83,7 @@ impl Handle {
         }
     }
 
-    pub(super) async fn ask_there(
+    pub(super) async fn ask_owner(
         &self,
         others: &Others,
         key: &ConversationKey,
@@ -92,38 +92,38 @@ impl Handle {
         // P3: with its key a request may be sent again, to any node.
         let is_safe = request.key.is_some();
         let question = Question::Carry { request: request.clone() };
-        match self.find(others, key, &question, is_safe, || None).await? {
-            Found::Answer { answer: Answer::Done { events, duplicate, state }, .. } => {
+        let here = || self.ask_here(key, request.clone());
+        match self.find(others, key, &question, is_safe, || None, here).await? {
+            Found::There { answer: Answer::Done { events, duplicate, state }, .. } => {
                 let events = events.into_iter();
                 let events = events.map(|it| Arc::new(Published::new(key.conversation, it)));
                 Ok(Done { events: events.collect(), duplicate, state })
             }
-            Found::Answer { answer, is_in_doubt } => Err(refusal_of(answer, is_in_doubt)),
-            Found::Here { is_in_doubt } => {
-                let done = self.ask_here(key, request).await;
-                done.map_err(|refusal| refusal_of(Answer::Refused { refusal }, is_in_doubt))
+            Found::There { answer, is_in_doubt } => Err(refusal_of(answer, is_in_doubt)),
+            Found::Here { result, is_in_doubt } => {
+                result.map_err(|refusal| refusal_of(Answer::Refused { refusal }, is_in_doubt))
             }
         }
     }
 
-    pub(super) async fn look_there(
+    pub(super) async fn look_at_owner(
         &self,
         others: &Others,
         key: &ConversationKey,
         caller: &Caller,
     ) -> Result<View, Refusal> {
         let question = Question::Look { caller: caller.clone() };
-        match self.find(others, key, &question, true, || None).await? {
-            Found::Answer { answer: Answer::Seen { state, own, side, other }, .. } => {
+        let here = || self.look_here(key, caller);
+        match self.find(others, key, &question, true, || None, here).await? {
+            Found::There { answer: Answer::Seen { state, own, side, other }, .. } => {
                 Ok(View { state, own, side, other })
             }
-            Found::Answer { answer, .. } => Err(of_reading(refusal_of(answer, false))),
-            // It has just come here: the client asks again.
-            Found::Here { .. } => Err(BUSY),
+            Found::There { answer, .. } => Err(refusal_of(answer, false)),
+            Found::Here { result, .. } => result,
         }
     }
 
-    pub(super) async fn read_there(
+    pub(super) async fn read_at_owner(
         &self,
         others: &Others,
         key: &ConversationKey,
@@ -131,20 +131,21 @@ impl Handle {
         stream: Stream,
         range: Range,
         limit: usize,
-    ) -> Result<Stretch, Refusal> {
+    ) -> Result<History, Refusal> {
         let question = Question::Read { caller: caller.clone(), stream, range, limit };
-        match self.find(others, key, &question, true, || None).await? {
-            Found::Answer { answer: Answer::Stretch { events, head, more }, .. } => {
+        let here = || self.read_here(key, caller, stream, range, limit);
+        match self.find(others, key, &question, true, || None, here).await? {
+            Found::There { answer: Answer::Stretch { events, head, more }, .. } => {
                 let events = events.into_iter();
                 let events = events.map(|it| Arc::new(Published::new(key.conversation, it)));
-                Ok(Stretch::Here(History { events: events.collect(), head, more }))
+                Ok(History { events: events.collect(), head, more })
             }
-            Found::Answer { answer, .. } => Err(of_reading(refusal_of(answer, false))),
-            Found::Here { .. } => Err(BUSY),
+            Found::There { answer, .. } => Err(refusal_of(answer, false)),
+            Found::Here { result, .. } => result,
         }
     }
 
-    pub(super) async fn subscribe_there(
+    pub(super) async fn subscribe_at_owner(
         &self,
         others: &Others,
         key: &ConversationKey,
@@ -156,28 +157,36 @@ impl Handle {
         let question = Question::Listen { caller: caller.clone(), stream };
         let enters =
             || Some(Enters { caller: caller.clone(), stream, ref_id, outlet: outlet.clone() });
-        match self.find(others, key, &question, true, enters).await? {
-            Found::Answer { answer: Answer::Listening { .. }, .. } => Ok(()),
-            Found::Answer { answer, .. } => Err(of_reading(refusal_of(answer, false))),
-            Found::Here { .. } => Err(BUSY),
+        let here = || self.subscribe_here(key, caller, stream, ref_id, outlet);
+        match self.find(others, key, &question, true, enters, here).await? {
+            Found::There { answer: Answer::Listening { .. }, .. } => Ok(()),
+            Found::There { answer, .. } => Err(refusal_of(answer, false)),
+            Found::Here { result, .. } => result,
         }
     }
 
-    /// Asks the owner, whoever that is, until it answers or time is over. What may have been
-    /// carried out is only asked again if `is_safe`.
-    async fn find(
+    /// Asks the owner, whoever that is, until it answers or time is over; `here` asks this node.
+    /// What may have been carried out is only asked again if `is_safe`.
+    async fn find<T, H: Future<Output = Result<T, Refusal>>>(
         &self,
         others: &Others,
         key: &ConversationKey,
         question: &Question,
         is_safe: bool,
         enters: impl Fn() -> Option<Enters>,
-    ) -> Result<Found, Refusal> {
+        here: impl Fn() -> H,
+    ) -> Result<Found<T>, Refusal> {
         let until = Instant::now() + self.regions().config.answer_within;
         let mut is_in_doubt = false;
         loop {
             let node = match others.ownership.owner(shard(key)) {
-                Owner::Here(_) => return Ok(Found::Here { is_in_doubt }),
+                Owner::Here(_) => match here().await {
+                    // It left while the question waited.
+                    Err(Refusal::Moved) => None,
+                    // Whoever would have said failed: what is only read is read again.
+                    Err(Refusal::Unknown) if !question.carries_out() => None,
+                    result => return Ok(Found::Here { result, is_in_doubt }),
+                },
                 Owner::There(node) => Some(node),
                 Owner::Nobody => None,
             };
@@ -197,8 +206,10 @@ impl Handle {
                     // A conversation whose node drains is on its way to another.
                     Outcome::Answered(Answer::Refused { refusal: Refusal::Draining })
                     | Outcome::NotSent(NotSent::Down) => {}
+                    Outcome::Answered(Answer::Refused { refusal: Refusal::Unknown })
+                        if !question.carries_out() => {}
                     Outcome::Answered(answer) => {
-                        return Ok(Found::Answer { answer, is_in_doubt });
+                        return Ok(Found::There { answer, is_in_doubt });
                     }
                     // Too much waits for that node already: more would only wait too.
                     Outcome::NotSent(NotSent::Full | NotSent::TooLong) => {
@@ -248,6 +259,14 @@ fn refusal_of(answer: Answer, is_in_doubt: bool) -> Refusal {
         Answer::Refused { refusal } if !is_in_doubt => refusal,
         // P4: an earlier attempt may have been stored.
         _ => Refusal::Unknown,
+    }
+}
+
+/// Tells another node why not.
+fn no(refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::Moved => Answer::Moved { to: None },
+        refusal => Answer::Refused { refusal },
     }
 }
 
@@ -315,13 +334,13 @@ impl Handle {
         let (reply, answered) = oneshot();
         let way = match self.send(&key, message(reply.into())) {
             Ok(way) => way,
-            Err(refusal) => return asker.answer(Answer::Refused { refusal }),
+            Err(refusal) => return asker.answer(no(refusal)),
         };
         let handle = self.clone();
         ractor::concurrency::spawn(async move {
             asker.answer(match handle.answer_of(&key, way, answered).await {
                 Ok(done) => answer(done),
-                Err(refusal) => Answer::Refused { refusal },
+                Err(refusal) => no(refusal),
             });
         });
     }
@@ -342,7 +361,7 @@ impl Handle {
             conversation::Message::Read { caller, stream, range, limit, reply: reply.into() };
         let way = match self.send(&key, read) {
             Ok(way) => way,
-            Err(refusal) => return asker.answer(Answer::Refused { refusal }),
+            Err(refusal) => return asker.answer(no(refusal)),
         };
         let handle = self.clone();
         ractor::concurrency::spawn(async move {
@@ -353,7 +372,7 @@ impl Handle {
             };
             asker.answer(match read {
                 Ok(history) => stretch(history, range),
-                Err(refusal) => Answer::Refused { refusal },
+                Err(refusal) => no(refusal),
             });
         });
     }
@@ -366,12 +385,12 @@ impl Handle {
             conversation::Message::Subscribe { caller, stream, hears, reply: reply.into() };
         let way = match self.send(&key, subscribe) {
             Ok(way) => way,
-            Err(refusal) => return asker.answer(Answer::Refused { refusal }),
+            Err(refusal) => return asker.answer(no(refusal)),
         };
         let handle = self.clone();
         ractor::concurrency::spawn(async move {
             if let Err(refusal) = handle.answer_of(&key, way, answered).await {
-                asker.answer(Answer::Refused { refusal });
+                asker.answer(no(refusal));
             }
         });
     }

@@ -235,6 +235,7 @@ variants!(Refusal {
     4 Quarantined,
     5 Draining,
     6 Store(fault),
+    7 Moved,
 });
 
 impl Form for bool {

@@ -32,11 +32,11 @@ const GATHER: Duration = Duration::from_millis(25);
 /// is remembered, longer than anything old is told.
 const FORGET_ROUNDS: u32 = 480;
 
-/// Where a question is to be carried out.
-pub(crate) enum Found {
-    /// By the actors of this node.
-    Here,
-    /// The home answered it.
+/// What the home said.
+pub(crate) enum Found<T> {
+    /// This node is it.
+    Here(T),
+    /// Another one is.
     There(Answer),
 }
 
@@ -69,20 +69,25 @@ impl Tenant {
         self.link.as_ref().is_none_or(|link| link.at() == At::Here)
     }
 
-    /// Asks the home, whichever node that is, until it answers or time is over.
-    pub(crate) async fn find(
+    /// Asks the home, whichever node that is, until it answers or time is over; `here` asks this
+    /// one.
+    pub(crate) async fn find<T, H: Future<Output = Result<T, Refusal>>>(
         &self,
         link: &Link,
         question: impl Fn() -> Question + Send,
+        here: impl Fn() -> H + Send,
         within: Duration,
-    ) -> Result<Found, Refusal> {
+    ) -> Result<Found<T>, Refusal> {
         let until = Instant::now() + within;
         let mut is_in_doubt = false;
         loop {
             if let At::Here = link.at() {
-                return Ok(Found::Here);
-            }
-            if let At::There(node) = link.at() {
+                match here().await {
+                    // The home changes.
+                    Err(Refusal::Moved) => {}
+                    result => return result.map(Found::Here),
+                }
+            } else if let At::There(node) = link.at() {
                 let within = until.saturating_duration_since(Instant::now());
                 let asked = link.remote().ask_home(&node, &self.id, question(), within);
                 match asked.await {
@@ -413,6 +418,7 @@ impl Tenant {
         ractor::concurrency::spawn(async move {
             asker.answer_home(match answered(within, replied).await {
                 Ok(done) => answer(done),
+                Err(Refusal::Moved) => Answer::Moved { to: None },
                 Err(refusal) => Answer::Refused { refusal },
             });
         });

@@ -233,6 +233,80 @@ async fn say(cluster: &Cluster, dice: &mut Dice, key: &ConversationKey, who: u64
     }
 }
 
+/// Moments in which all clients ask at once, and the conversation moves.
+fn beats() -> tokio::time::Interval {
+    let mut beats = tokio::time::interval(Duration::from_millis(100));
+    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    beats
+}
+
+/// Lets every task that is ready take its next step.
+async fn others_first() {
+    let mut is_first = true;
+    std::future::poll_fn(|context| {
+        if std::mem::take(&mut is_first) {
+            context.waker().wake_by_ref();
+            return std::task::Poll::Pending;
+        }
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_refused_while_a_conversation_moves() {
+    let cluster = Arc::new(Cluster::start(3, 7).await);
+    let key = key(1);
+    cluster.ask(0, &key, visitor(1), None, create(1, None)).await.expect("created");
+    let clients = [0_usize, 1, 2, 0, 1, 2, 0, 1, 2];
+    let clients = clients.into_iter().enumerate().map(|(who, at)| {
+        let (cluster, key) = (Arc::clone(&cluster), key.clone());
+        tokio::spawn(async move {
+            let (handle, all) = (cluster.at(at), Range::After(Seq(0)));
+            let mut beat = beats();
+            for n in 1..=200 {
+                beat.tick().await;
+                let sent = send_key(who as u128 + 1, n);
+                let text = send(&format!("{who}:{n}"));
+                let mut said = cluster.ask(at, &key, agent(1), Some(sent), text.clone()).await;
+                // P4: it left while that was written.
+                while matches!(said, Err(Refusal::Unknown)) {
+                    said = cluster.ask(at, &key, agent(1), Some(sent), text.clone()).await;
+                }
+                said.expect("it is said");
+                handle.state(&key, &agent(1)).await.expect("it is seen");
+                let read = handle.history(&key, &agent(1), Stream::Public, all, 5).await;
+                read.expect("it is read");
+                let (outlet, _client) = connection();
+                let entered = handle.subscribe(&key, &agent(1), Stream::Public, 1, &outlet).await;
+                entered.expect("it is heard");
+                handle.unsubscribe(&key, Stream::Public, outlet.id());
+            }
+        })
+    });
+    let clients: Vec<_> = clients.collect();
+    let mover = {
+        let (cluster, key) = (Arc::clone(&cluster), key.clone());
+        tokio::spawn(async move {
+            let (mut dice, mut beat) = (Dice(11), beats());
+            loop {
+                beat.tick().await;
+                for _ in 0..dice.below(40) {
+                    others_first().await;
+                }
+                cluster.table.give(shard(&key), cluster.any(&mut dice));
+            }
+        })
+    };
+    for client in clients {
+        client.await.expect("never refused");
+    }
+    mover.abort();
+    assert!(mover.await.is_err(), "it moved the conversation to the end");
+    let Some(cluster) = Arc::into_inner(cluster) else { panic!("somebody still asks") };
+    cluster.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_acked_is_never_lost_doubled_or_reordered() {
     for seed in 1..=8 {

@@ -63,7 +63,9 @@ pub(crate) async fn until(node: &TestNode, call: &Call, is_good: impl Fn(&Value)
 
 /// What is answered to somebody who may ask.
 pub(crate) async fn answered(node: &TestNode, call: &Call) -> Value {
-    tried(node, call).await.unwrap_or_else(|| panic!("{call:?} is not served"))
+    let reply = node.send(call).await;
+    assert!(reply.status < 300, "{call:?}: {} {}", reply.status, reply.body);
+    reply.json()
 }
 
 /// The same; `None` where the node says that it cannot, or does not know what came of it.
