@@ -15,6 +15,7 @@ pub mod origin;
 pub mod department;
 pub mod widget;
 pub mod person;
+pub mod preferences;
 pub mod visitor;
 pub mod current;
 pub mod session_label;

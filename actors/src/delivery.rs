@@ -99,6 +99,11 @@ pub enum Delivery {
     },
     /// Somebody began a conversation with this visitor.
     Conversation(ConversationId),
+    /// What this agent likes was changed.
+    Preferences {
+        /// The version that is stored now.
+        version: u64,
+    },
     /// The node goes away: connect again after so long.
     Drain {
         /// In milliseconds.
@@ -140,6 +145,7 @@ enum Slot {
     QueuePosition(ConversationId),
     Page(ConversationId),
     Viewing(ConversationId),
+    Preferences,
 }
 
 impl Slot {
@@ -185,6 +191,7 @@ impl Item for Delivery {
             Self::QueuePosition { conversation, .. } => Slot::QueuePosition(*conversation).class(),
             Self::Page { conversation, .. } => Slot::Page(*conversation).class(),
             Self::Viewing { conversation, .. } => Slot::Viewing(*conversation).class(),
+            Self::Preferences { .. } => Slot::Preferences.class(),
         }
     }
 
@@ -204,6 +211,7 @@ impl Item for Delivery {
             | Self::AnybodyOnline(_)
             | Self::QueuePosition { .. }
             | Self::Conversation(_)
+            | Self::Preferences { .. }
             | Self::Drain { .. }
             | Self::Revoked
             | Self::Door(Door::Void | Door::Rest) => FRAME,

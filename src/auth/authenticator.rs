@@ -261,6 +261,12 @@ impl Authenticator {
         self.0.revocations.tell(tenant, visitor.uuid(), &delivery)
     }
 
+    /// Tells every open socket of a person on this node that there is a newer version of what they
+    /// like.
+    pub fn tell_preferences(&self, tenant: &TenantId, person: AgentId, version: u64) {
+        self.0.revocations.tell(tenant, person.uuid(), &Delivery::Preferences { version });
+    }
+
     /// Enters a connection under its identity, so that it hears
     /// [`Delivery::Revoked`](switchboard_actors::Delivery::Revoked) when the identity is no
     /// longer good. To be called before the connection is told that it is ready.

@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
-use switchboard_domain::ids::TenantId;
+use switchboard_domain::ids::{AgentId, TenantId};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::identity_key::IdentityKeys;
+use super::preferences::Preferences;
 use super::record::Record;
 use super::{Department, Directory, Error, Person, Visitor, Widget};
 use crate::accounts::api_key::ApiKey;
@@ -67,6 +68,8 @@ pub enum Touched {
     Site,
     /// How conversations of the tenant find their agents.
     Routing,
+    /// What open pages of that person show.
+    Preferences(AgentId),
 }
 
 impl Directory {
@@ -82,7 +85,8 @@ impl Directory {
         if R::IS_SHOWN {
             self.0.changes.tell(tenant);
         }
-        if R::IS_SHOWN || R::IS_INDEXED || R::cache(&self.0.caches).is_some() {
+        let is_kept = R::IS_INDEXED || R::cache(&self.0.caches).is_some();
+        if R::IS_SHOWN || R::IS_LIVE || is_kept {
             self.teller().tell(&Notice::changed(tenant, R::KIND, id));
         }
     }
@@ -114,6 +118,7 @@ impl Directory {
             Person::KIND | Visitor::KIND | Credential::KIND | ApiKey::KIND => {
                 Ok(id.parse().map_or(Touched::Nothing, Touched::Whoever))
             }
+            Preferences::KIND => Ok(id.parse().map_or(Touched::Nothing, Touched::Preferences)),
             avatar::FACE => {
                 self.load_face(tenant, id).await?;
                 Ok(Touched::Nothing)

@@ -32,6 +32,8 @@ pub(crate) trait Record: Sized + Send + Sync + 'static {
     const IS_SHOWN: bool = false;
     /// Whether an index of its own is kept of it in memory, on every node.
     const IS_INDEXED: bool = false;
+    /// Whether its person's open pages are told of changes, on every node.
+    const IS_LIVE: bool = false;
 
     /// The newest stored form.
     type Form: Serialize;

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod tenants;
 pub mod avatars;
 pub mod agents;
+pub mod preferences;
 pub mod departments;
 pub mod widgets;
 pub mod links;

@@ -254,6 +254,10 @@ async fn changed(doors: &Doors, tenant: &TenantId, kind: &str, id: &str) -> Resu
             apply_policies(doors, tenant).await;
         }
         Touched::Routing => apply_policies(doors, tenant).await,
+        Touched::Preferences(person) => {
+            let version = doors.directory.preferences(tenant, person).await?.version;
+            doors.auth.tell_preferences(tenant, person, version);
+        }
     }
     Ok(())
 }

@@ -194,3 +194,29 @@ test('who touches nothing is warned, set away, and back with the next key', asyn
   await page.keyboard.press('Shift');
   await expect.poll(() => agent.me.getAttribute('aria-label')).toMatch(/Away/i);
 }, 300_000);
+
+test('what one likes is the same in each browser that one signs in to, at once', async () => {
+  const [desk, laptop] = [await ada(), await ada()];
+  const ben = await Agent.open(await stage.profile(), stage.server.address, 'Ben');
+  const theme = (agent: Agent) =>
+    agent.page.evaluate(() => document.documentElement.dataset.theme ?? 'system');
+  await openPreferences(laptop.page);
+  await openPreferences(desk.page);
+  await desk.page.getByRole('radio', { name: 'Dark' }).check({ force: true });
+  await desk.page.getByRole('slider', { name: /^Undo send/ }).fill('10');
+  await desk.page.getByRole('slider', { name: 'Volume' }).fill('0.1');
+  // Shown without being loaded anew.
+  await laptop.page.getByText('What you send waits 10 s').waitFor();
+  await expect.poll(() => theme(laptop)).toBe('dark');
+  expect(await laptop.page.getByRole('radio', { name: 'Dark' }).isChecked()).toBe(true);
+  // The speakers are others.
+  expect(await laptop.page.getByRole('slider', { name: 'Volume' }).inputValue()).toBe('0.6');
+  // And back, of that one thing alone.
+  await laptop.page.getByRole('radio', { name: 'Light' }).check({ force: true });
+  await expect.poll(() => theme(desk)).toBe('light');
+  expect(await desk.page.getByRole('slider', { name: /^Undo send/ }).inputValue()).toBe('10');
+  // A browser that was never here has it after signing in, and colleagues have their own.
+  const fresh = await ada();
+  await expect.poll(() => theme(fresh)).toBe('light');
+  expect(await theme(ben)).toBe('system');
+}, 120_000);

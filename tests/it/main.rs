@@ -22,4 +22,5 @@ mod browser;
 mod accounts;
 mod people;
 mod keys;
+mod preferences;
 mod contract;

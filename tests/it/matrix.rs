@@ -154,6 +154,12 @@ fn table() -> Vec<Row> {
         row("setMyStatus", [401, 403, 403, 200, 200, 200], json!({"status": "away"})),
         row("setMyCapacity", [401, 403, 403, 200, 200, 200], json!({"max": 3})),
         row("setMySkills", [401, 403, 403, 200, 200, 200], json!({"skills": ["rust"]})),
+        row("getMyPreferences", [401, 403, 403, 200, 200, 200], none()),
+        row(
+            "changeMyPreferences",
+            [401, 403, 403, 200, 200, 200],
+            json!({"values": {"theme": "dark"}}),
+        ),
         // Ben, of the tenant `default`.
         row("getAgent", [401, 403, 403, 200, 200, 404], none()),
         row("changeAgent", [401, 403, 403, 403, 200, 404], json!({"departments": ["sales"]})),

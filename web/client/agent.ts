@@ -29,6 +29,9 @@ export class AgentClient extends Client {
   /** The last steps of the visitor of a conversation, since this page is open; oldest first. */
   readonly pages = signal<ReadonlyMap<string, readonly PageFrame[]>>(new Map());
 
+  /** The newest version of what this agent likes that we were told of; 0 for none. */
+  readonly preferences = signal(0);
+
   readonly #views = new Set<View>();
   /** What was left on this connection, the oldest first, with all that is known of it. */
   readonly #resting = new Map<string, Conversation>();
@@ -103,6 +106,8 @@ export class AgentClient extends Client {
       this.#present(frame.agents ?? [], frame.snapshot === true);
     } else if (frame.type === 'viewing') {
       this.viewers.value = new Map(this.viewers.peek()).set(frame.conversation, frame.agents);
+    } else if (frame.type === 'preferences') {
+      this.preferences.value = frame.version;
     } else if (frame.type === 'page') {
       const before = this.pages.peek();
       const steps = [...(before.get(frame.conversation) ?? []), frame].slice(-STEPS_MAX);

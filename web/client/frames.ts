@@ -263,6 +263,8 @@ export type ServerFrame =
   | { type: 'drain'; reconnect_in_ms: number }
   /** To visitors: somebody began a conversation with them. */
   | { type: 'conversation'; conversation: string }
+  /** To agents: what they like was changed, here or on another page of theirs. */
+  | { type: 'preferences'; version: number }
   | { type: 'error'; code: string }
   | { type: 'ping' }
   | { type: 'pong' };

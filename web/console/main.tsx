@@ -18,6 +18,7 @@ import { Desk } from './desk.ts';
 import { MARKS_KEY } from './marks.ts';
 import { sharedText, watchOutside, watchVersion } from './outside.ts';
 import { openPrefs, PREFS_KEY, type Prefs, rereadPrefs } from './prefs.ts';
+import { Profile } from './profile.ts';
 import { type Me, Session } from './session.ts';
 import {
   conversationIn,
@@ -57,24 +58,41 @@ function dress(prefs: Prefs): void {
   });
 }
 
-async function sitDown(shell: Shell, me: Me): Promise<Desk> {
-  const prefix = prefixOf(me.principal.id);
-  return Desk.open({
+async function sitDown(shell: Shell, me: Me): Promise<{ desk: Desk; profile: Profile }> {
+  const { session, toasts, prefs } = shell;
+  const person = me.principal.id;
+  const prefix = prefixOf(person);
+  const store = localStore(prefix);
+  const desk = await Desk.open({
     ports: {
       clock: browserClock,
       open: openStream,
-      store: localStore(prefix),
+      store,
       locks: webLocks(prefix),
       random: Math.random,
       newId: randomId,
     },
-    session: shell.session,
+    session,
     me,
-    toasts: shell.toasts,
-    prefs: shell.prefs,
-    where: new Where(sessionStorage, me.principal.id),
-    presence: sharedText(presenceKeyOf(me.principal.id)),
+    toasts,
+    prefs,
+    where: new Where(sessionStorage, person),
+    presence: sharedText(presenceKeyOf(person)),
   });
+  const profile = await Profile.open({
+    prefs,
+    person,
+    store,
+    clock: browserClock,
+    ask: (method, path, asking) => session.ask(method, path, asking),
+    link: desk.client.link,
+    told: desk.client.preferences,
+    onRefused: () =>
+      toasts.say('Your preferences are too large for your profile: they stay in this browser.', {
+        bad: true,
+      }),
+  });
+  return { desk, profile };
 }
 
 async function start(root: HTMLElement): Promise<void> {
@@ -104,11 +122,13 @@ async function start(root: HTMLElement): Promise<void> {
     for (const end of ends.splice(0)) end();
     desk.value = null;
     if (me === null) return;
-    void sitDown(shell, me).then((opened) => {
+    void sitDown(shell, me).then(({ desk: opened, profile }) => {
       if (wanted !== id) {
+        profile.close();
         opened.close();
         return;
       }
+      ends.push(() => profile.close());
       opened.selected.value = conversationIn(shell.router.path.peek());
       desk.value = opened;
       ends.push(watchOutside(shell, opened), watchVersion(opened, outdated));

@@ -1,4 +1,8 @@
-/** What a person likes, kept in this browser. */
+/**
+ * What a person likes, as this browser has it. What is theirs wherever they sign in is kept with their
+ * profile as well (`profile.ts`); the rest belongs to this screen, these speakers and what the person
+ * has allowed here.
+ */
 
 import { batch, effect, type Signal, signal } from '@preact/signals-core';
 import type { KeyStore } from '../client/ports.ts';
@@ -18,6 +22,8 @@ export const EVENTS = ['waiting', 'assigned', 'reply'] as const;
 export type AlertEvent = (typeof EVENTS)[number];
 
 export interface Prefs {
+  /** Whose the personal ones are; empty as long as nobody's profile was read here. */
+  of: Signal<string>;
   theme: Signal<Theme>;
   density: Signal<Density>;
   /** Whether keys without Ctrl or Alt do anything. */
@@ -40,16 +46,54 @@ export interface Prefs {
   undoS: Signal<number>;
 }
 
+type Values = { [Name in keyof Prefs]: Prefs[Name] extends Signal<infer Value> ? Value : never };
+
+/** As everything is until somebody says otherwise. */
+const USUAL: Values = {
+  of: '',
+  theme: 'system',
+  density: 'comfortable',
+  singleKeys: true,
+  keys: {},
+  advance: 'next',
+  listPx: 384,
+  contextPx: 312,
+  context: true,
+  volume: 0.6,
+  sounds: { waiting: 'chime', assigned: 'bell', reply: 'drop' },
+  desktop: { waiting: false, assigned: false, reply: false },
+  quiet: USUAL_QUIET,
+  awayMin: 0,
+  undoS: 0,
+};
+
+/** What goes with the person, under the names that the profile keeps it by. */
+export const PERSONAL = [
+  'theme',
+  'density',
+  'singleKeys',
+  'keys',
+  'advance',
+  'sounds',
+  'quiet',
+  'awayMin',
+  'undoS',
+] as const satisfies readonly (keyof Prefs)[];
+export type Personal = (typeof PERSONAL)[number];
+
+const NAMES = Object.keys(USUAL) as (keyof Prefs)[];
+
 export const PREFS_KEY = 'prefs';
 
 /** Reads what was kept; later changes are kept by themselves. */
 export async function openPrefs(store: KeyStore): Promise<Prefs> {
-  const prefs = read(await store.get(PREFS_KEY));
+  const kept = parse(await store.get(PREFS_KEY));
+  const prefs = Object.fromEntries(
+    NAMES.map((name) => [name, signal(fitting(name, kept[name]))]),
+  ) as unknown as Prefs;
   let first = true;
   effect(() => {
-    const now = JSON.stringify(
-      Object.fromEntries(Object.entries(prefs).map(([name, { value }]) => [name, value])),
-    );
+    const now = JSON.stringify(Object.fromEntries(NAMES.map((name) => [name, prefs[name].value])));
     if (!first && !rereading) void store.set(PREFS_KEY, now);
     first = false;
   });
@@ -59,45 +103,42 @@ export async function openPrefs(store: KeyStore): Promise<Prefs> {
 /** What is just read need not be written, and may be old by then. */
 let rereading = false;
 
+/** Whether what changes at this moment was changed, and is taken care of, by another tab. */
+export function isRereading(): boolean {
+  return rereading;
+}
+
 /** Another tab of this browser has changed something. */
 export async function rereadPrefs(prefs: Prefs, store: KeyStore): Promise<void> {
-  const kept = read(await store.get(PREFS_KEY));
+  const kept = parse(await store.get(PREFS_KEY));
+  // Two people may be signed in in two tabs: then each has what is theirs.
+  const same = kept.of === prefs.of.peek();
+  const personal: readonly string[] = ['of', ...PERSONAL];
   rereading = true;
   batch(() => {
-    for (const name of Object.keys(prefs) as (keyof Prefs)[]) {
-      const pref: Signal<unknown> = prefs[name];
-      const { value } = kept[name];
-      // What is the same stays the same object: nobody has to draw anything anew.
-      if (JSON.stringify(pref.peek()) !== JSON.stringify(value)) pref.value = value;
+    for (const name of NAMES) {
+      if (same || !personal.includes(name)) put(prefs, name, kept[name]);
     }
   });
   rereading = false;
 }
 
-function read(text: string | null): Prefs {
-  const kept = parse(text);
-  const pref = <Value>(name: keyof Prefs, usual: Value): Signal<Value> =>
-    signal(valid(kept[name], usual) ? (kept[name] as Value) : usual);
-  return {
-    theme: pref<Theme>('theme', 'system'),
-    density: pref<Density>('density', 'comfortable'),
-    singleKeys: pref('singleKeys', true),
-    keys: signal(chosenIn(kept.keys)),
-    advance: pref<Advance>('advance', 'next'),
-    listPx: pref('listPx', 384),
-    contextPx: pref('contextPx', 312),
-    context: pref('context', true),
-    volume: pref('volume', 0.6),
-    sounds: pref<Record<AlertEvent, Sound | 'none'>>('sounds', {
-      waiting: 'chime',
-      assigned: 'bell',
-      reply: 'drop',
-    }),
-    desktop: pref('desktop', { waiting: false, assigned: false, reply: false }),
-    quiet: pref('quiet', USUAL_QUIET),
-    awayMin: pref('awayMin', 0),
-    undoS: pref('undoS', 0),
-  };
+/** Sets one of them to what was kept somewhere, or to the usual where that is no such value. */
+export function put(prefs: Prefs, name: keyof Prefs, kept: unknown): void {
+  const pref: Signal<unknown> = prefs[name];
+  const value = fitting(name, kept);
+  // What is the same stays the same object: nobody has to draw anything anew.
+  if (JSON.stringify(pref.peek()) !== JSON.stringify(value)) pref.value = value;
+}
+
+/** Whether nobody has said otherwise. */
+export function isUsual(prefs: Prefs, name: keyof Prefs): boolean {
+  return JSON.stringify(prefs[name].peek()) === JSON.stringify(USUAL[name]);
+}
+
+function fitting(name: keyof Prefs, kept: unknown): unknown {
+  if (name === 'keys') return chosenIn(kept);
+  return valid(kept, USUAL[name]) ? kept : USUAL[name];
 }
 
 function parse(text: string | null): Record<string, unknown> {

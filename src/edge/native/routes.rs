@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     actions, agents, auth, avatars, conversations, demo, departments, keys, links, messages,
-    openapi, stream, tenants, visitors, widgets,
+    openapi, preferences, stream, tenants, visitors, widgets,
 };
 use crate::accounts::avatar::UPLOAD_BYTES_MAX;
 use crate::edge::assets;
@@ -69,6 +69,7 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .route("/v1/agents/me/status", put(agents::set_status))
         .route("/v1/agents/me/capacity", put(agents::set_capacity))
         .route("/v1/agents/me/skills", put(agents::set_skills))
+        .route("/v1/agents/me/preferences", get(preferences::get).patch(preferences::patch))
         .route("/v1/agents/{id}", get(agents::get).patch(agents::patch))
         .route("/v1/departments", get(departments::list).post(departments::create))
         .route(

@@ -1,4 +1,4 @@
-/** How the console looks and behaves for one person in this browser. */
+/** How the console looks and behaves for one person. */
 
 import { type Signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
@@ -60,7 +60,10 @@ export function Preferences({ shell, commands }: PageProps): JSX.Element {
     <>
       <header class="page-head">
         <h2>Preferences</h2>
-        <p class="soft">For you, in this browser. Changes are kept at once.</p>
+        <p class="soft">
+          Yours wherever you sign in; volume and desktop notifications are this browser’s. Changes
+          are kept at once.
+        </p>
       </header>
       <section class="panel" aria-labelledby="look-title">
         <h3 id="look-title">Look</h3>

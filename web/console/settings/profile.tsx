@@ -106,7 +106,7 @@ export function Profile({ shell }: PageProps): JSX.Element {
             {me?.via === 'cookie' && <PasswordPanel shell={shell} />}
             <Panel title="Notifications" text="Sounds and desktop notices are set per browser.">
               <p>
-                <a href="/console/settings/preferences">Preferences of this browser</a>
+                <a href="/console/settings/preferences">Preferences</a>
               </p>
             </Panel>
             <SaveBar

@@ -130,6 +130,7 @@ impl Dialect for Live {
             | Delivery::QueuePosition { .. }
             | Delivery::Page { .. }
             | Delivery::Viewing { .. }
+            | Delivery::Preferences { .. }
             | Delivery::Conversation(_)
             | Delivery::Drain { .. }
             | Delivery::Revoked

@@ -151,6 +151,7 @@ impl Live {
             | Delivery::QueuePosition { .. }
             | Delivery::Page { .. }
             | Delivery::Viewing { .. }
+            | Delivery::Preferences { .. }
             | Delivery::Drain { .. }
             | Delivery::Revoked
             | Delivery::Door(_) => Ok(()),

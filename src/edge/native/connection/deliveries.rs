@@ -106,6 +106,9 @@ impl Connection {
                 let frame = Frame::Conversation { conversation: conversation.uuid() };
                 self.write(self.codec.encode(&frame)).await
             }
+            Delivery::Preferences { version } => {
+                self.write(self.codec.encode(&Frame::Preferences { version })).await
+            }
             Delivery::Drain { reconnect_in_ms } => {
                 let wait = Duration::from_millis(u64::from(reconnect_in_ms));
                 self.clock.drain_at = Some(Instant::now() + wait + DRAIN_GRACE);

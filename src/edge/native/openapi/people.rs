@@ -6,7 +6,7 @@ use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{CURSOR, Conditions, LIMIT, Operation};
-use crate::edge::native::{agents, auth, keys, tenants};
+use crate::edge::native::{agents, auth, keys, preferences, tenants};
 
 /// What a picture is for.
 const PICTURE: &str = "Sets a picture: PNG, JPEG or WebP of at most 512 KiB, painted anew.";
@@ -128,6 +128,23 @@ pub(super) fn operations() -> Vec<Operation> {
         Op::new(Put, "/v1/agents/me/skills", "setMySkills", Agents, "Sets the caller's skills.")
             .takes::<agents::SetSkills>()
             .answers::<agents::Agent>(200),
+        Op::new(
+            Get,
+            "/v1/agents/me/preferences",
+            "getMyPreferences",
+            Agents,
+            "What the caller likes of the console.",
+        )
+        .answers::<preferences::Preferences>(200),
+        Op::new(
+            Patch,
+            "/v1/agents/me/preferences",
+            "changeMyPreferences",
+            Agents,
+            "Changes what the caller likes, by name; their open pages hear of it.",
+        )
+        .takes::<preferences::PreferencesChange>()
+        .answers::<preferences::Preferences>(200),
         Op::new(
             Get,
             "/v1/agents/{id}",

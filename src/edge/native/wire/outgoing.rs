@@ -113,6 +113,8 @@ pub enum Frame<'a> {
     Viewing { conversation: Uuid, agents: Vec<Agent<'a>> },
     /// An agent began a conversation with this visitor.
     Conversation { conversation: Uuid },
+    /// What this agent likes was changed, on another page or this one.
+    Preferences { version: u64 },
     /// The node goes away.
     Drain { reconnect_in_ms: u32 },
     /// A frame was no good.

@@ -1,0 +1,229 @@
+/**
+ * Keeps what a person likes with their profile on the server, so that it is the same in each browser
+ * they sign in to. What is changed here counts here at once, waits in this browser's storage until
+ * the server has it, and wins over what was said elsewhere before; each thing goes by its name, so
+ * that two browsers which change two things lose neither. Without a DOM.
+ */
+
+import { batch, computed, effect, type ReadonlySignal, untracked } from '@preact/signals-core';
+import type { Link } from '../client/connection.ts';
+import { Problem } from '../client/http.ts';
+import type { Cancel, Clock, KeyStore } from '../client/ports.ts';
+import { isRereading, isUsual, PERSONAL, type Personal, type Prefs, put } from './prefs.ts';
+import type { Session } from './session.ts';
+
+export interface ProfileOptions {
+  prefs: Prefs;
+  /** Whose. */
+  person: string;
+  /** Of this person in this browser. */
+  store: KeyStore;
+  clock: Clock;
+  ask: Session['ask'];
+  link: ReadonlySignal<Link>;
+  /** The newest version that a socket told of. */
+  told: ReadonlySignal<number>;
+  /** The server will never take what was changed here. */
+  onRefused(): void;
+}
+
+interface Stored {
+  version: number;
+  values: Record<string, unknown>;
+}
+
+const PATH = '/v1/agents/me/preferences';
+/** What is changed within this time goes together: a slider is many changes. */
+const PAUSE_MS = 800;
+/** What failed is tried again after this, or with the next connection. */
+const RETRY_MS = 30_000;
+const UNSAVED = 'unsaved:';
+/** Answers after which the same change would be refused again: it is too large, or no change. */
+const HOPELESS: readonly number[] = [400, 413, 422];
+
+export class Profile {
+  readonly #options: ProfileOptions;
+  /** In JSON, as it was found here or read; what differs from it was changed here. */
+  readonly #known = new Map<Personal, string>();
+  readonly #unsaved = new Set<Personal>();
+  readonly #ends: Cancel[] = [];
+  /** What this browser kept before there were profiles is taken along once. */
+  #takesAlong: boolean;
+  /** Of what was read last; -1 when a newer one may have been missed. */
+  #version = -1;
+  /** Whether to look if there is a newer one. */
+  #wanted = false;
+  #timer: Cancel | null = null;
+  #due = false;
+  #busy = false;
+  #over = false;
+
+  /** Shows what this person changed here and the server does not have; the rest comes with it. */
+  static async open(options: ProfileOptions): Promise<Profile> {
+    const { store } = options;
+    const left = new Map<Personal, string>();
+    const keys = await store.keys(UNSAVED);
+    for (const name of PERSONAL.filter((one) => keys.includes(UNSAVED + one))) {
+      left.set(name, (await store.get(UNSAVED + name)) ?? '');
+    }
+    return new Profile(options, left);
+  }
+
+  private constructor(options: ProfileOptions, left: ReadonlyMap<Personal, string>) {
+    this.#options = options;
+    const { prefs, person, link, told } = options;
+    this.#takesAlong = prefs.of.peek() === '';
+    batch(() => {
+      if (!this.#takesAlong && prefs.of.peek() !== person) {
+        // What somebody else likes is not shown to this one, not even until the server answers.
+        for (const name of PERSONAL) put(prefs, name, undefined);
+        prefs.of.value = person;
+      }
+      for (const [name, text] of left) {
+        put(prefs, name, parsed(text));
+        this.#unsaved.add(name);
+      }
+    });
+    for (const name of PERSONAL) {
+      this.#known.set(name, this.#text(name));
+      this.#ends.push(effect(() => this.#look(name, JSON.stringify(prefs[name].value))));
+    }
+    const ready = computed(() => link.value.state === 'ready');
+    this.#ends.push(
+      effect(() => {
+        if (!ready.value) return;
+        // Nobody told us of what happened while we were away.
+        this.#version = -1;
+        this.#wanted = this.#due = true;
+        untracked(() => void this.#run());
+      }),
+      effect(() => {
+        if (told.value <= this.#version) return;
+        this.#wanted = true;
+        untracked(() => void this.#run());
+      }),
+    );
+  }
+
+  /** What is not saved by then waits for the next time that the person is here. */
+  close(): void {
+    this.#over = true;
+    this.#timer?.();
+    for (const end of this.#ends) end();
+  }
+
+  #look(name: Personal, text: string): void {
+    if (text === this.#known.get(name)) return;
+    this.#known.set(name, text);
+    if (isRereading()) return;
+    this.#unsaved.add(name);
+    void this.#options.store.set(UNSAVED + name, text);
+    this.#later(PAUSE_MS);
+  }
+
+  #later(ms: number): void {
+    this.#timer?.();
+    this.#timer = this.#options.clock.after(ms, () => {
+      this.#timer = null;
+      this.#due = true;
+      void this.#run();
+    });
+  }
+
+  /** Reads what is newer and saves what is due, one after the other. */
+  async #run(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      while (!this.#over) {
+        if (this.#wanted) await this.#read();
+        else if (this.#due && this.#unsaved.size > 0) await this.#save();
+        else break;
+      }
+    } catch (error) {
+      if (!this.#over && error instanceof Problem && error.passing) this.#later(RETRY_MS);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #read(): Promise<void> {
+    const { ask, told } = this.#options;
+    this.#wanted = false;
+    // What we just saved ourselves is told to us too.
+    if (this.#version >= 0 && told.peek() <= this.#version) return;
+    try {
+      this.#take((await ask<Stored>('GET', PATH)).body);
+    } catch (error) {
+      this.#wanted = true;
+      throw error;
+    }
+  }
+
+  async #save(): Promise<void> {
+    const { ask, prefs, onRefused } = this.#options;
+    this.#due = false;
+    const sent = new Map([...this.#unsaved].map((name) => [name, this.#text(name)]));
+    const values = Object.fromEntries([...sent.keys()].map((name) => [name, prefs[name].peek()]));
+    try {
+      const stored = await ask<Stored>('PATCH', PATH, { body: { values } });
+      this.#settle(sent);
+      this.#take(stored.body);
+    } catch (error) {
+      if (!(error instanceof Problem) || !HOPELESS.includes(error.status)) {
+        this.#due = true;
+        throw error;
+      }
+      this.#settle(sent);
+      onRefused();
+    }
+  }
+
+  /** What was not changed again since it was sent is no longer ours to save. */
+  #settle(sent: ReadonlyMap<Personal, string>): void {
+    for (const [name, text] of sent) {
+      if (this.#text(name) !== text) continue;
+      this.#unsaved.delete(name);
+      void this.#options.store.remove(UNSAVED + name);
+    }
+  }
+
+  #take({ version, values }: Stored): void {
+    if (this.#over) return;
+    this.#version = version;
+    const { prefs } = this.#options;
+    batch(() => {
+      for (const name of PERSONAL) {
+        if (this.#unsaved.has(name)) continue;
+        if (this.#takesAlong && !(name in values)) this.#offer(name);
+        else this.#show(name, values[name]);
+      }
+      prefs.of.value = this.#options.person;
+    });
+    this.#takesAlong = false;
+  }
+
+  #show(name: Personal, value: unknown): void {
+    put(this.#options.prefs, name, value);
+    this.#known.set(name, this.#text(name));
+  }
+
+  /** Saves what this browser kept under the name, if it is not as usual anyway. */
+  #offer(name: Personal): void {
+    if (isUsual(this.#options.prefs, name)) return;
+    this.#unsaved.add(name);
+    this.#due = true;
+  }
+
+  #text(name: Personal): string {
+    return JSON.stringify(this.#options.prefs[name].peek());
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
