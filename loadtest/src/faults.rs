@@ -43,7 +43,7 @@ pub use self::strike::Class;
 
 /// What is waited for and does not come in this time is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
-/// Faults of one slice.
+/// Faults of one slice of the long form.
 const SLICE: u32 = 10;
 /// Slices that a planted fault has to show in.
 const SLICES_RED: u32 = 4;
@@ -66,7 +66,8 @@ pub struct Args {
     /// Faults of each class, with those that were done before.
     #[arg(long, default_value_t = 20)]
     pub count: u32,
-    /// Three kills, a pause, a partition and a rolling restart, with less load.
+    /// Three kills, a pause, a partition and a rolling restart, or the classes that are named, with
+    /// less load.
     #[arg(long)]
     pub short: bool,
     /// Conversations under load, each with four senders and two readers.
@@ -102,38 +103,50 @@ pub struct Args {
 impl Args {
     /// The classes to go through and how many of each.
     fn plan(&self) -> Vec<(Class, u32)> {
-        use Class::{Database, Kill, Partition, Pause, Rolling};
+        use Class::{Kill, Partition, Pause, Rolling};
         if let Some(red) = self.expect_red {
-            return vec![(red_by(red), SLICES_RED * 3)];
+            return vec![(red_by(red), SLICES_RED * self.slice())];
         }
-        if self.short {
+        if self.short && self.classes.is_empty() {
             return vec![(Kill, 3), (Pause, 1), (Partition, 1), (Rolling, 1)];
         }
-        let all = [Kill, Pause, Partition, Database, Rolling];
-        let classes = if self.classes.is_empty() { &all[..] } else { &self.classes };
+        let classes = if self.classes.is_empty() { &Class::ALL[..] } else { &self.classes };
         classes.iter().map(|class| (*class, self.count)).collect()
     }
 
     /// What the short form asks of a machine that does other things too.
     fn short_form(&mut self) {
         self.conversations = self.conversations.min(12);
+        let is_late = self.expect_red.map(red_by).is_some_and(is_late)
+            || matches!(self.classes[..], [class] if is_late(class));
         // A planted fault shows in what is under way when a node dies.
-        self.rate = if self.expect_red.is_some() { 1_000 } else { self.rate.min(40) };
-        self.lease_factor = self.lease_factor.max(2);
+        let is_fast = self.expect_red.is_some() && !is_late;
+        self.rate = if is_fast { 1_000 } else { self.rate.min(40) };
+        // What is to arrive after a longer lease arrives after its client has gone.
+        self.lease_factor = if is_late { 1 } else { self.lease_factor.max(2) };
         self.heap_mib = self.heap_mib.min(320);
     }
 
-    const fn slice(&self) -> u32 {
-        if self.expect_red.is_some() { 3 } else { SLICE }
+    /// Faults of one slice.
+    fn slice(&self) -> u32 {
+        match self.expect_red.map(red_by) {
+            Some(Class::Late) => 1,
+            Some(_) => 3,
+            None => SLICE,
+        }
     }
 }
 
 /// The faults that a sabotage shows under.
 const fn red_by(red: Sabotage) -> Class {
     match red {
-        Sabotage::NoLeaseCheck => Class::Partition,
+        Sabotage::NoLeaseCheck => Class::Late,
         _ => Class::Kill,
     }
+}
+
+const fn is_late(class: Class) -> bool {
+    matches!(class, Class::Late)
 }
 
 /// Runs the campaign, in namespaces of its own.
@@ -233,6 +246,7 @@ const fn fault_number(class: Class) -> u64 {
         Class::Partition => 3,
         Class::Database => 4,
         Class::Rolling => 5,
+        Class::Late => 6,
     }
 }
 
@@ -496,11 +510,7 @@ async fn revive(cluster: &mut Cluster) -> Result<Vec<anyhow::Error>> {
 
 /// Leases that ran out on nodes that the fault did not touch.
 fn lost_otherwise(before: &[usize], after: &[usize], all: &[Struck]) -> usize {
-    // A fault of the database touches all.
-    if all.iter().any(|struck| struck.victim.is_none()) {
-        return 0;
-    }
-    let is_victim = |at: usize| all.iter().any(|struck| struck.victim == Some(at));
+    let is_victim = |at: usize| all.iter().any(|struck| struck.victims.contains(&at));
     let lost = before.iter().zip(after).enumerate().filter(|(at, _)| !is_victim(*at));
     lost.map(|(_, (before, after))| after.saturating_sub(*before)).sum()
 }

@@ -89,6 +89,8 @@ pub struct World {
     tokens: RwLock<Vec<(&'static str, String)>>,
     /// In every internal text, in no public one; random, so that it is found in raw bytes.
     marker: Arc<str>,
+    /// How many senders of each conversation may send.
+    admitted: watch::Sender<u32>,
     armed: AtomicBool,
     in_flight: Notify,
     next_sender: AtomicU32,
@@ -174,6 +176,7 @@ impl World {
             rooms,
             tokens: RwLock::new(tokens),
             marker: format!("internal{}", run.get(..12).unwrap_or(&run)).into(),
+            admitted: watch::Sender::new(SENDERS),
             armed: AtomicBool::new(false),
             in_flight: Notify::new(),
             next_sender: AtomicU32::new(0),
@@ -184,6 +187,11 @@ impl World {
             complaints: Mutex::default(),
             last_refusal: Mutex::default(),
         }))
+    }
+
+    /// Lets so many senders of each conversation send. The others wait before their next message.
+    pub fn admit(&self, senders: u32) {
+        self.admitted.send_replace(senders);
     }
 
     /// From now on the next send wakes [`World::first_in_flight`].
@@ -428,8 +436,9 @@ impl Load {
         let mut senders = JoinSet::new();
         let mut readers = JoinSet::new();
         for room in 0..world.rooms.len() {
-            for role in [Role::Visitor, Role::Visitor, Role::Agent("ada"), Role::Agent("ben")] {
-                senders.spawn(sender::run(world.clone(), room, role, stopped.clone()));
+            let roles = [Role::Visitor, Role::Visitor, Role::Agent("ada"), Role::Agent("ben")];
+            for sender in (0..).zip(roles) {
+                senders.spawn(sender::run(world.clone(), room, sender, stopped.clone()));
             }
             for role in [Role::Visitor, Role::Agent("ben")] {
                 readers.spawn(reader::run(world.clone(), room, role, heads_seen.clone()));

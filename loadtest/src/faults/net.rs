@@ -1,5 +1,5 @@
 //! A network of one campaign's own: a namespace for each machine, a wire from each to the hub in the
-//! middle, and cuts between any two of them.
+//! middle, cuts between any two of them, and packets that are held back.
 //!
 //! Everything is in namespaces that belong to this process: when it ends, however it ends, the system
 //! takes them down with every process in them. Nothing of it shows outside.
@@ -20,6 +20,11 @@ use anyhow::{Context, Result, ensure};
 const INSIDE: &str = "FAULTS_INSIDE";
 /// The hub, where clients are.
 const HUB: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 254);
+/// A next hop that nobody answers for: what is sent by it waits in the sender's system until
+/// somebody does.
+const NOWHERE: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 253);
+/// For so many seconds, and so many bytes; after that it is dropped.
+const HELD_MAX: (u32, u32) = (120, 4 * 1024 * 1024);
 
 /// Whether this process may make namespaces.
 pub(super) fn is_root() -> bool {
@@ -69,6 +74,12 @@ impl Machine {
         format!("m{kind}-{n}")
     }
 
+    /// The hub's end of its wire.
+    fn far_end(self) -> String {
+        let [_, _, kind, n] = self.address.octets();
+        format!("02:00:7f:4d:{kind:02x}:{n:02x}")
+    }
+
     /// What runs a program on it. The process that is started becomes that program.
     pub(super) fn launcher(self) -> Vec<String> {
         ["ip", "netns", "exec"].map(str::to_owned).into_iter().chain([self.name()]).collect()
@@ -82,6 +93,8 @@ pub(super) type Cut = (Machine, Machine);
 #[derive(Debug)]
 pub(super) struct Network {
     cuts: BTreeSet<Cut>,
+    /// Whose packets to whom wait.
+    held: Option<(Machine, Vec<Machine>)>,
 }
 
 impl Network {
@@ -97,12 +110,14 @@ impl Network {
         set("net/ipv4/ip_forward")?;
         set("net/ipv4/conf/all/route_localnet")?;
         for machine in machines {
-            let (name, address) = (machine.name(), machine.address);
+            let (name, address, far_end) = (machine.name(), machine.address, machine.far_end());
             run("ip", &["netns", "add", &name])?;
             batch(
                 None,
                 &[
-                    &format!("link add {name} type veth peer name eth0 netns {name}"),
+                    &format!(
+                        "link add {name} address {far_end} type veth peer name eth0 netns {name}"
+                    ),
                     &format!("addr add {HUB}/32 dev {name} scope global"),
                     &format!("link set {name} up"),
                     &format!("route add {address}/32 dev {name} src {HUB}"),
@@ -123,7 +138,7 @@ impl Network {
                 ],
             )?;
         }
-        Ok(Self { cuts: BTreeSet::new() })
+        Ok(Self { cuts: BTreeSet::new(), held: None })
     }
 
     /// Makes these cuts and no others, all at once. Connections stay open and hear nothing.
@@ -142,11 +157,48 @@ impl Network {
         Ok(())
     }
 
-    /// Heals every cut.
+    /// Holds back what one machine sends to these, until [`Network::release`]. Nothing is lost, and
+    /// what they send arrives.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn hold(&mut self, from: Machine, to: Vec<Machine>) -> Result<()> {
+        let (name, (seconds, bytes)) = (from.name(), HELD_MAX);
+        let set = format!(
+            "cd /proc/sys/net/ipv4/neigh/eth0 && echo {seconds} > mcast_solicit && \
+             echo {bytes} > unres_qlen_bytes"
+        );
+        run("ip", &["netns", "exec", &name, "sh", "-c", &set])?;
+        let detour = |to: &Machine| {
+            let (from, to) = (from.address, to.address);
+            format!("route add {to}/32 via {NOWHERE} dev eth0 onlink src {from}")
+        };
+        let lines: Vec<String> = to.iter().map(detour).collect();
+        self.held = Some((from, to));
+        batch(Some(&name), &lines.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Lets everything go that was held back, in the order in which it was sent.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn release(&mut self) -> Result<()> {
+        let Some((from, to)) = self.held.take() else { return Ok(()) };
+        let far_end = from.far_end();
+        let answer = format!("neigh replace {NOWHERE} lladdr {far_end} dev eth0 nud permanent");
+        let back = to.iter().map(|to| format!("route del {}/32", to.address));
+        let silence = format!("neigh del {NOWHERE} dev eth0");
+        let lines: Vec<String> =
+            std::iter::once(answer).chain(back).chain(std::iter::once(silence)).collect();
+        batch(Some(&from.name()), &lines.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Heals every cut, and lets go what is held back.
     ///
     /// # Errors
     /// When the system refuses.
     pub(super) fn heal(&mut self) -> Result<()> {
+        self.release()?;
         self.cut(&BTreeSet::new())
     }
 }
@@ -212,6 +264,8 @@ mod tests {
         let machines = [Machine::node(1), Machine::node(2), Machine::database(1)];
         let names: BTreeSet<String> = machines.iter().map(|machine| machine.name()).collect();
         assert_eq!(names.len(), machines.len());
+        let ends: BTreeSet<String> = machines.iter().map(|machine| machine.far_end()).collect();
+        assert_eq!(ends.len(), machines.len());
         assert!(machines.iter().all(|machine| machine.address.is_loopback()));
     }
 }

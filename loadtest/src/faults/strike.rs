@@ -1,5 +1,7 @@
 //! The faults: what is done to whom, and when it is over.
 
+mod late;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::cluster::{Cluster, Node};
-use super::net::{Cut, between};
+use super::net::{Cut, Machine, between};
 use crate::history::Conversation;
 use crate::load::World;
 use crate::rng::Rng;
@@ -35,12 +37,14 @@ pub enum Class {
     Database,
     /// SIGTERM of each node in turn, and a new start.
     Rolling,
+    /// What a node writes arrives after others have taken over, while its clients still wait.
+    Late,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Kill, Self::Pause, Self::Partition, Self::Database, Self::Rolling];
+    pub const ALL: [Self; 6] =
+        [Self::Kill, Self::Pause, Self::Partition, Self::Database, Self::Rolling, Self::Late];
 
     /// Its name on the command line and in tables.
     #[must_use]
@@ -51,6 +55,7 @@ impl Class {
             Self::Partition => "partition",
             Self::Database => "database",
             Self::Rolling => "rolling",
+            Self::Late => "late",
         }
     }
 }
@@ -62,8 +67,8 @@ pub(super) struct Struck {
     pub(super) from_us: u64,
     /// When nothing was wrong any more but what the fault had left behind.
     pub(super) healed_us: u64,
-    /// The node that cannot have kept its lease, or whose lease it may cost.
-    pub(super) victim: Option<usize>,
+    /// The nodes that cannot have kept their leases, or whose leases it may cost.
+    pub(super) victims: Vec<usize>,
     /// The conversations that somebody else must take over meanwhile.
     pub(super) orphans: Vec<Conversation>,
 }
@@ -90,6 +95,7 @@ impl Striker<'_> {
             Class::Partition => Ok(vec![self.partition().await?]),
             Class::Database => Ok(vec![self.database().await?]),
             Class::Rolling => self.rolling().await,
+            Class::Late => Ok(vec![self.late().await?]),
         }
     }
 
@@ -105,7 +111,7 @@ impl Striker<'_> {
         }
         self.node(victim)?.server.start().await?;
         let what = format!("{} killed, back {}", self.name(victim), late(comes_late));
-        Ok(Struck { what, from_us, healed_us: self.now(), victim: Some(victim), orphans })
+        Ok(Struck { what, from_us, healed_us: self.now(), victims: vec![victim], orphans })
     }
 
     async fn pause(&mut self) -> Result<Struck> {
@@ -116,7 +122,7 @@ impl Striker<'_> {
         let lasted = self.last(seconds(2), seconds(30), &orphans, from_us).await;
         self.node(victim)?.server.signal(Signal::CONT)?;
         let what = format!("{} stood still for {lasted:.1?}", self.name(victim));
-        Ok(self.over(what, from_us, victim, orphans, lasted))
+        Ok(self.over(what, from_us, vec![victim], orphans, lasted))
     }
 
     async fn partition(&mut self) -> Result<Struck> {
@@ -125,7 +131,6 @@ impl Striker<'_> {
         let others = self.cluster.other_nodes(victim);
         let databases = self.cluster.database_machines();
         let all = [&others[..], &databases].concat();
-        let is_away = |cuts: &BTreeSet<Cut>| between(&node, &databases).is_subset(cuts);
         let (kind, cuts) = match self.rng.below(6) {
             0 => ("isolated", between(&node, &all)),
             1 => {
@@ -150,14 +155,16 @@ impl Striker<'_> {
             4 => ("parted from the database", between(&node, &databases)),
             _ => return self.flapping(victim, &between(&node, &all)).await,
         };
-        let orphans = if is_away(&cuts) { self.owned(victim) } else { Vec::new() };
+        let away = self.away(&cuts);
+        let orphans = away.iter().flat_map(|at| self.owned(*at)).collect::<Vec<_>>();
         let from_us = self.now();
         self.cluster.network.cut(&cuts)?;
         let longest = seconds(8 + 5 * u64::from(self.lease_factor));
         let lasted = self.last(seconds(2), longest, &orphans, from_us).await;
         self.cluster.network.heal()?;
         let what = format!("{} {kind} for {lasted:.1?}", self.name(victim));
-        Ok(self.over(what, from_us, victim, orphans, lasted))
+        let victims = [&[victim][..], &away].concat();
+        Ok(self.over(what, from_us, victims, orphans, lasted))
     }
 
     async fn flapping(&mut self, victim: usize, cuts: &BTreeSet<Cut>) -> Result<Struck> {
@@ -171,7 +178,7 @@ impl Striker<'_> {
         }
         let what = format!("{} isolated {flaps} times in turn", self.name(victim));
         let (healed_us, orphans) = (self.now(), Vec::new());
-        Ok(Struck { what, from_us, healed_us, victim: Some(victim), orphans })
+        Ok(Struck { what, from_us, healed_us, victims: vec![victim], orphans })
     }
 
     async fn database(&mut self) -> Result<Struck> {
@@ -194,7 +201,9 @@ impl Striker<'_> {
         };
         let what = format!("database node {address} {how} for {lasts:.1?}");
         let healed_us = self.now();
-        Ok(Struck { what, from_us, healed_us, victim: None, orphans: Vec::new() })
+        // It touches all.
+        let victims = (0..self.cluster.nodes.len()).collect();
+        Ok(Struck { what, from_us, healed_us, victims, orphans: Vec::new() })
     }
 
     async fn rolling(&mut self) -> Result<Vec<Struck>> {
@@ -213,7 +222,7 @@ impl Striker<'_> {
             server.start().await?;
             let what = format!("{name} stopped in {stopped:.1?}");
             let healed_us = self.now();
-            struck.push(Struck { what, from_us, healed_us, victim: Some(victim), orphans });
+            struck.push(Struck { what, from_us, healed_us, victims: vec![victim], orphans });
             // The next one only when this one has its share again, as an operator would.
             self.settled().await?;
         }
@@ -278,13 +287,22 @@ impl Striker<'_> {
         &self,
         what: String,
         from_us: u64,
-        victim: usize,
+        victims: Vec<usize>,
         orphans: Vec<Conversation>,
         lasted: Duration,
     ) -> Struck {
         let watched = seconds(5 * u64::from(self.lease_factor));
         let orphans = if lasted > watched { orphans } else { Vec::new() };
-        Struck { what, from_us, healed_us: self.now(), victim: Some(victim), orphans }
+        Struck { what, from_us, healed_us: self.now(), victims, orphans }
+    }
+
+    /// The nodes that these cuts part from most of the database, both ways: whoever they are, on
+    /// the smaller side or on the larger one, their leases run out.
+    fn away(&self, cuts: &BTreeSet<Cut>) -> Vec<usize> {
+        let databases = self.cluster.database_machines();
+        let nodes = self.cluster.nodes.iter().map(|node| node.machine).enumerate();
+        let is_away = |node: Machine| is_away(node, &databases, cuts);
+        nodes.filter(|(_, node)| is_away(*node)).map(|(at, _)| at).collect()
     }
 
     fn owned(&self, by: usize) -> Vec<Conversation> {
@@ -305,6 +323,33 @@ impl Striker<'_> {
     }
 }
 
+/// Whether these cuts leave a node no majority of the database.
+fn is_away(node: Machine, databases: &[Machine], cuts: &BTreeSet<Cut>) -> bool {
+    let is_reached = |at: &&Machine| !between(&[node], &[**at]).is_subset(cuts);
+    databases.iter().filter(is_reached).count() * 2 <= databases.len()
+}
+
 const fn late(is_late: bool) -> &'static str {
     if is_late { "after it was taken over" } else { "at once" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_parted_from_most_of_the_database_is_away() {
+        let [one, two] = [1, 2].map(Machine::node);
+        let databases = [1, 2, 3].map(Machine::database);
+        let [near, far @ ..] = databases;
+        // With one of three nodes of the database on the smaller side, that side is away …
+        let cuts = between(&[one, near], &[two, far[0], far[1]]);
+        assert!(is_away(one, &databases, &cuts) && !is_away(two, &databases, &cuts));
+        // … and with the only one there, the larger side is.
+        let cuts = between(&[one, near], &[two]);
+        assert!(!is_away(one, &[near], &cuts) && is_away(two, &[near], &cuts));
+        // One way is not away: what is heard may still be answered.
+        let deaf = BTreeSet::from([(near, one)]);
+        assert!(!is_away(one, &[near], &deaf));
+    }
 }

@@ -17,6 +17,8 @@ use crate::rng::Rng;
 struct Sender {
     world: Arc<World>,
     room: usize,
+    /// Which one of its conversation, from 0.
+    place: u32,
     role: Role,
     number: u32,
     device: String,
@@ -38,14 +40,14 @@ enum Outcome {
 pub(super) async fn run(
     world: Arc<World>,
     room: usize,
-    role: Role,
+    (place, role): (u32, Role),
     stopped: watch::Receiver<bool>,
 ) {
     let number = world.next_sender.fetch_add(1, Ordering::SeqCst);
     let mut sender =
-        Sender { world, room, role, number, device: device(), connection: None, left: 0 };
+        Sender { world, room, place, role, number, device: device(), connection: None, left: 0 };
     let mut n = 0;
-    while !*stopped.borrow() {
+    while sender.is_admitted(&stopped).await {
         n += 1;
         if !sender.settle(n).await {
             // A new outbox, so that one fault does not silence the sender for the whole run.
@@ -62,6 +64,17 @@ pub(super) async fn run(
 }
 
 impl Sender {
+    /// Waits until it may send; false when it is told to stop.
+    async fn is_admitted(&self, stopped: &watch::Receiver<bool>) -> bool {
+        let (mut admitted, mut stopped) = (self.world.admitted.subscribe(), stopped.clone());
+        // The world and the load are there as long as a sender is.
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => false,
+            _ = admitted.wait_for(|admitted| *admitted > self.place) => true,
+        }
+    }
+
     /// Between a half and one and a half of the time, so that senders do not march in step.
     async fn rest(&self, stopped: &watch::Receiver<bool>) {
         let rest = self.world.terms.rest;
