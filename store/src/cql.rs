@@ -22,6 +22,7 @@ mod limit;
 mod lists;
 mod log;
 mod receipts;
+mod sabotage;
 mod schema;
 mod statements;
 #[cfg(any(test, feature = "testkit"))]
@@ -54,6 +55,7 @@ use database::Database;
 pub use error::ConnectError;
 pub use lease::{Claim, Lease, LeaseState, Leases, Replaced};
 use log::Logs;
+use sabotage::Sabotage;
 use statements::Statements;
 
 /// How long a start waits for the first node to answer.
@@ -145,6 +147,7 @@ struct Engine {
     retention: Retention,
     turns: Turns,
     authors: Authors,
+    sabotage: Sabotage,
 }
 
 impl Cql {
@@ -155,6 +158,10 @@ impl Cql {
     /// When no node answers or the tables are not what this program needs. Each error names the
     /// setting that it is about.
     pub async fn connect(config: &Config) -> Result<Self, ConnectError> {
+        Self::connect_with(config, Sabotage::chosen()).await
+    }
+
+    async fn connect_with(config: &Config, sabotage: Sabotage) -> Result<Self, ConnectError> {
         let session = session(config).await?;
         session.use_keyspace(&config.keyspace, false).await.map_err(|why| {
             ConnectError::Keyspace { keyspace: config.keyspace.clone(), why: why.to_string() }
@@ -163,13 +170,15 @@ impl Cql {
         if found < schema::NEWEST {
             return Err(ConnectError::Schema { found, needed: schema::NEWEST });
         }
-        let statements = Box::pin(Statements::prepare(&session, config.retention)).await?;
+        let statements = Statements::prepare(&session, config.retention, sabotage);
+        let statements = Box::pin(statements).await?;
         let engine = Engine {
             database: Database::new(session, statements),
             logs: Logs::default(),
             retention: config.retention,
             turns: Turns::default(),
             authors: Authors::new(),
+            sabotage,
         };
         Ok(Self { engine: Arc::new(engine), runtime: Handle::current() })
     }

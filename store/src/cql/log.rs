@@ -159,7 +159,8 @@ impl Put {
     }
 }
 
-type HeadRow = (i64, i64, i64);
+/// The epoch and the starts.
+pub(super) type HeadRow = (i64, i64, i64);
 
 fn rule_of((epoch, public, internal): HeadRow) -> Rule {
     let starts = Heads { public: Seq(counted(public)), internal: Seq(counted(internal)) };
@@ -312,7 +313,8 @@ impl Engine {
     ) -> Result<bool, Fault> {
         let (public, internal) = (bigint(rule.starts.public.0), bigint(rule.starts.internal.0));
         let (tenant, id) = (&*key.tenant.0, key.conversation.uuid());
-        let values = (rule.epoch, public, internal, tenant, id, before.0, before.1, before.2);
+        let expected = self.sabotage.expected(before, rule);
+        let values = (rule.epoch, public, internal, tenant, id, expected.0, expected.1, expected.2);
         match self.database.condition(&self.database.of.take_head, values).await? {
             Applied::Yes => Ok(true),
             Applied::No => Ok(false),

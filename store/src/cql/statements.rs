@@ -12,6 +12,7 @@ use scylla::statement::{Consistency, SerialConsistency};
 
 use super::Retention;
 use super::error::ConnectError;
+use super::sabotage::Sabotage;
 
 /// How long the driver waits for an answer. Longer than the database's own 2 s, so that it is the
 /// database that says what happened.
@@ -35,6 +36,7 @@ pub(super) fn unprepared(cql: &str) -> Statement {
 struct Preparing<'session> {
     session: &'session Session,
     retention: Retention,
+    sabotage: Sabotage,
 }
 
 impl Preparing<'_> {
@@ -74,6 +76,11 @@ impl Preparing<'_> {
         Ok(prepared)
     }
 
+    /// The one that moves a head.
+    async fn of_heads(&self, cql: &str) -> Result<PreparedStatement, ConnectError> {
+        self.conditional(&self.sabotage.moving(cql)).await
+    }
+
     /// What keeps a lease must be answered while there is time to ask again.
     async fn lease_write(&self, cql: &str) -> Result<PreparedStatement, ConnectError> {
         let mut prepared = self.conditional(cql).await?;
@@ -107,8 +114,9 @@ macro_rules! statements {
             pub(super) async fn prepare(
                 session: &Session,
                 retention: Retention,
+                sabotage: Sabotage,
             ) -> Result<Self, ConnectError> {
-                let preparing = Preparing { session, retention };
+                let preparing = Preparing { session, retention, sabotage };
                 Ok(Self { $($name: preparing.$way($cql).await?,)* })
             }
         }
@@ -135,7 +143,7 @@ statements! {
         WHERE tenant = ? AND conversation = ?";
     begin_head: conditional = "INSERT INTO conversation_head (tenant, conversation, epoch, \
         public_start, internal_start) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS";
-    take_head: conditional = "UPDATE conversation_head SET epoch = ?, public_start = ?, \
+    take_head: of_heads = "UPDATE conversation_head SET epoch = ?, public_start = ?, \
         internal_start = ? WHERE tenant = ? AND conversation = ? \
         IF epoch = ? AND public_start = ? AND internal_start = ?";
     drop_head: conditional = "DELETE FROM conversation_head WHERE tenant = ? AND conversation = ? \

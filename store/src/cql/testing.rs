@@ -3,6 +3,8 @@
 use futures_util::future::try_join_all;
 
 use super::{Config, Cql};
+#[cfg(feature = "sabotage")]
+use super::{ConnectError, sabotage::Sabotage};
 use crate::port::Fault;
 
 /// Every table that tests write.
@@ -26,6 +28,16 @@ const TABLES: &[&str] = &[
 const TIMED_BY_HEADS: &[&str] = &["conversation_card", "conversation_number", "list_entry"];
 
 impl Cql {
+    /// Connects an engine in which these faults are planted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cql::connect`].
+    #[cfg(feature = "sabotage")]
+    pub async fn connect_sabotaged(config: &Config, names: &str) -> Result<Self, ConnectError> {
+        Self::connect_with(config, Sabotage::named(names)).await
+    }
+
     /// Empties every table, so that the next test finds nothing.
     ///
     /// # Errors
