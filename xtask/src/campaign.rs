@@ -35,7 +35,12 @@ const PLANTED: &[&[&str]] = &[
 ];
 
 /// The same in `faults`, the campaign of a cluster.
-const PLANTED_IN_CLUSTER: &[&str] = &["no_dedupe"];
+const PLANTED_IN_CLUSTER: &[&[&str]] = &[
+    &["--expect-red", "no_dedupe"],
+    // What the next one is found by leaves the same server green without it.
+    &["--class", "late", "--count", "2"],
+    &["--expect-red", "no_lease_check"],
+];
 
 /// What is built for a cluster's tests in the dev profile: as for the tests on CQL, which bring
 /// features of their own, so that what those were built from is used again.
@@ -160,10 +165,11 @@ pub(crate) fn planted() -> Result<Counts> {
     let server = sabotaged_server()?;
     let alone = all(PLANTED, &server)?;
     let server = sabotaged_cluster()?;
-    PLANTED_IN_CLUSTER.iter().try_fold(alone, |sum, red| {
+    let in_cluster = PLANTED_IN_CLUSTER.iter().try_fold(alone, |sum, args| {
         let mut campaign = faults(load_tool(), &server)?;
-        Ok(sum.plus(counted(campaign.command.args(["--short", "--expect-red", red]))?))
-    })
+        Ok::<_, anyhow::Error>(sum.plus(counted(campaign.command.arg("--short").args(*args))?))
+    })?;
+    Ok(in_cluster.plus(cql::planted()?))
 }
 
 /// The bench in its short form, for what a message costs in costs of the relay beside it.

@@ -59,6 +59,9 @@ const OPENED: &[(&str, &[&str])] = &[
     ("jdk.management", &["com.sun.management.internal"]),
 ];
 
+/// What the tests on a server are built with.
+const FEATURES: &str = "switchboard/cql,switchboard-store/testkit";
+
 /// The tests of the store and of the binary on a server of their own, which is stopped whatever
 /// comes of them.
 pub(crate) fn test() -> Result<Counts> {
@@ -74,8 +77,7 @@ pub(crate) fn test() -> Result<Counts> {
     ]))?;
     // Of the whole workspace, so that what the other tests were built from is used again.
     let tests = |more: &[&str]| {
-        let features = "switchboard/cql,switchboard-store/testkit";
-        let args = ["test", "--workspace", "--features", features, "--no-fail-fast"];
+        let args = ["test", "--workspace", "--features", FEATURES, "--no-fail-fast"];
         cargo(&[&args[..], &["--test", "cql"], more].concat())
     };
     if !counted_build(&mut tests(&["--no-run"]))? {
@@ -91,6 +93,22 @@ pub(crate) fn test() -> Result<Counts> {
             .env("CQL_CREDENTIALS", &credentials),
     )?;
     Ok(alone.plus(on_server))
+}
+
+/// The test that shows what the store's own planted fault does, on a server of its own.
+pub(crate) fn planted() -> Result<Counts> {
+    let features = format!("{FEATURES},switchboard/sabotage");
+    let test = |more: &[&str]| {
+        let args = ["test", "--workspace", "--features", &features, "--test", "cql"];
+        cargo(&[&args[..], more].concat())
+    };
+    if !counted_build(&mut test(&["--no-run"]))? {
+        return Ok(Counts::single(false));
+    }
+    let server = Server::start().context("starting the CQL server")?;
+    let counts = counted(test(&["loose_head"]).env("CQL_SERVER", server.address.to_string()))?;
+    // A test that is not there finds nothing.
+    Ok(if counts.passed == 0 { Counts::single(false) } else { counts })
 }
 
 fn counted_build(command: &mut Command) -> Result<bool> {
