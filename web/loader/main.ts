@@ -132,7 +132,7 @@ async function diagnose(): Promise<void> {
 function draw(): void {
   badge.textContent = open || !unread ? '' : `${unread}`;
   launcher.ariaExpanded = `${open}`;
-  launcher.ariaLabel = open ? 'Close chat' : `Open chat${unread ? `, ${unread} unread` : ''}`;
+  launcher.ariaLabel = open ? 'Close chat' : unread ? `Open chat, ${unread} unread` : 'Open chat';
   if (open || !unread) news.hidden = true;
   count();
 }
@@ -161,16 +161,20 @@ function dress(look: Look | null): void {
 
 /**
  * The look as it was last, and then as it is. To ask is the dearest that a closed launcher does, so
- * it is done once in a session; the chat tells what changes then.
+ * it is done once in a session, and when the page has nothing else to do; the chat tells what
+ * changes then.
  */
-async function look(): Promise<void> {
+function look(): void {
   const known = read('look', true);
   dress(stored(() => JSON.parse((known ?? read('look')) as string)));
   // A page whose scripts need a nonce has a policy, which may not let us ask.
   if (script.nonce || known) return;
-  const { theme, auto_open_s } = await ask('');
-  if (theme) wear({ ...theme, autoOpenS: auto_open_s as Look['autoOpenS'] });
-  else void diagnose();
+  (window.requestIdleCallback ?? setTimeout)(async () => {
+    if (!running) return;
+    const { theme, auto_open_s } = await ask('');
+    if (theme) wear({ ...theme, autoOpenS: auto_open_s as Look['autoOpenS'] });
+    else void diagnose();
+  });
 }
 
 /** From now on, on each page of the session. */
@@ -282,7 +286,7 @@ function hear(said: Asked | Told): void {
 async function claim(key: string, answer: (granted: boolean) => void): Promise<void> {
   try {
     await navigator.locks.request(prefix + key, { ifAvailable: true }, (lock) => {
-      answer(lock !== null);
+      answer(!!lock);
       return lock && new Promise<void>((release) => held.set(key, release));
     });
   } catch {
@@ -303,7 +307,7 @@ function start(): void {
   (document.body ?? document.documentElement).append(host);
   if (read('open')) show(true, false);
   else if (read('visitor') || site.token) load();
-  void look();
+  look();
   emit('ready');
 }
 
@@ -376,10 +380,10 @@ function run(command?: unknown, first?: unknown, second?: unknown): void {
 }
 
 launcher.onclick = () => show(!open, true);
-line.onclick = () => show(true, true);
+line.onclick = launcher.onclick;
 dismiss.onclick = () => {
-  news.hidden = true;
   launcher.focus();
+  news.hidden = true;
 };
 launcher.onpointerenter = launcher.onfocus = load;
 box.onkeydown = ({ key }) => {
@@ -398,5 +402,4 @@ addEventListener('storage', ({ key }) => {
 const queued = globals[global]?.q ?? [];
 globals[global] = run;
 for (const command of queued) run(...command);
-const { dataset } = script;
-if (!options && dataset.widget) run('init', dataset);
+if (!options && script.dataset.widget) run('init', script.dataset);
