@@ -263,9 +263,13 @@ impl<T: Item> Receiver<T> {
     }
 
     /// Lets items past until the next one is taken, or until [`hold`](Self::hold), if none waits.
-    /// Whoever calls this has written all that was taken.
+    /// Whoever calls this has written all that was taken, and sleeps: an empty queue gives its room
+    /// back.
     pub fn let_past(&mut self) {
         let mut queue = self.0.queue.lock();
+        if queue.items.is_empty() {
+            queue.items = VecDeque::new();
+        }
         queue.is_passed = self.0.line.is_some() && queue.items.is_empty() && queue.ended.is_none();
     }
 

@@ -79,7 +79,8 @@ impl Revocations {
             *open.by_site_key.entry(Arc::clone(name)).or_default() += 1;
         }
         let entry = Entry { id, came, outlet: outlet.clone() };
-        open.by_person.entry(whom.clone()).or_default().push(entry);
+        // As a rule it stays the only one.
+        open.by_person.entry(whom.clone()).or_insert_with(|| Vec::with_capacity(1)).push(entry);
         Registration { open: self.clone(), whom, id }
     }
 

@@ -34,6 +34,18 @@ fn events_keep_their_order() {
 }
 
 #[test]
+fn a_connection_that_sleeps_keeps_no_room() {
+    let (sender, mut receiver) = queue();
+    let room = |receiver: &Receiver<Thing>| receiver.0.queue.lock().items.capacity();
+    sender.push(Thing::Event(1));
+    receiver.let_past();
+    assert!(room(&receiver) > 0, "something waits");
+    assert_eq!(receiver.try_next(), Some(Ok(Thing::Event(1))));
+    receiver.let_past();
+    assert_eq!(room(&receiver), 0);
+}
+
+#[test]
 fn state_keeps_only_the_newest_of_a_slot() {
     let (sender, mut receiver) = queue();
     assert_eq!(sender.push(Thing::Card(1, 1)), Pushed::Queued);

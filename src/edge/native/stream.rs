@@ -17,8 +17,9 @@ use crate::edge::problem::{Code, Problem};
 
 /// Bytes of one frame or message: the longest text with every byte escaped, and its envelope.
 const FRAME_BYTES_MAX: usize = 128 * 1024;
-/// Bytes read at once. The library's default of 128 KiB would stay with every idle connection.
-const READ_BYTES: usize = 1024;
+/// Bytes read at once: more than most frames have. They stay with every idle connection; the
+/// library's default is 128 KiB.
+const READ_BYTES: usize = 512;
 /// Bytes gathered before they are written; also about what an idle connection keeps.
 const WRITE_BYTES: usize = 2 * 1024;
 /// Bytes that may wait for the socket: one large view over what is gathered. We flush after each
