@@ -16,7 +16,10 @@ use super::{BUSY_TIMEOUT, directory, documents, layout_1, receipts, recent, runs
 use crate::port::ConversationKey;
 use crate::record::{CheckpointPlace, decode_checkpoint, stream_code};
 
-const RUNS: &str = "SELECT first, last, heads, records, tenant, conversation, stream FROM run \
+const RUNS: &str = "SELECT first, last, heads, records, tenant, conversation, stream FROM filed \
+     ORDER BY tenant, conversation, stream, last";
+/// The same, before [`schema::BLOCKS_SINCE`].
+const RUNS_2: &str = "SELECT first, last, heads, records, tenant, conversation, stream FROM run \
      ORDER BY tenant, conversation, stream, last";
 const CHECKPOINTS: &str = "SELECT tenant, conversation, public_head, internal_head, record \
      FROM checkpoint";
@@ -162,7 +165,8 @@ fn key(tenant: &str, conversation: Blob16) -> ConversationKey {
 }
 
 fn verify_events(connection: &Connection, report: &mut Report) -> Result<(), Error> {
-    if schema::check(connection)? < schema::RUNS_SINCE {
+    let version = schema::check(connection)?;
+    if version < schema::RUNS_SINCE {
         let mut walk = Walk::default();
         for_each(connection, layout_1::EVENTS, |row| {
             let (key, row) = layout_1::event(row)?;
@@ -179,7 +183,8 @@ fn verify_events(connection: &Connection, report: &mut Report) -> Result<(), Err
     loaded.map_err(|stop| error_of("read a table", stop))?;
     let mut walk = Walk::default();
     let mut last: Option<(ConversationKey, u8)> = None;
-    for_each(connection, RUNS, |row| {
+    let runs = if version < schema::BLOCKS_SINCE { RUNS_2 } else { RUNS };
+    for_each(connection, runs, |row| {
         let key = key(row.get_ref(4)?.as_str()?, row.get(5)?);
         let code: u8 = row.get(6)?;
         let Some(stream) = stream_of_code(code) else {

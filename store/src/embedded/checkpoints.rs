@@ -41,7 +41,9 @@ const CLOSED: &str = "SELECT conversation FROM checkpoint \
      AND NOT EXISTS (SELECT 1 FROM dirty \
          WHERE dirty.tenant = ?1 AND dirty.conversation = checkpoint.conversation) \
      ORDER BY closed_at LIMIT ?3";
-const PURGE: [&str; 4] = [
+const PURGE: [&str; 5] = [
+    "DELETE FROM block WHERE id IN \
+         (SELECT block FROM run WHERE tenant = ?1 AND conversation = ?2)",
     "DELETE FROM run WHERE tenant = ?1 AND conversation = ?2",
     "DELETE FROM receipt WHERE tenant = ?1 AND conversation = ?2",
     "DELETE FROM reading WHERE tenant = ?1 AND conversation = ?2",

@@ -21,11 +21,17 @@ const EVENTS_RENAMED: &str = "\
      SELECT tenant, conversation, stream, seq, epoch, device, n, record FROM event \
      UNION ALL SELECT tenant, conversation, stream, seq, epoch, device, n, record FROM recent_1 \
      ORDER BY 1, 2, 3, 4";
+const IS_LEFT: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'recent_1')";
 /// Removes what is filed.
 pub(super) const DROP: &str = "DROP VIEW log; DROP TABLE event; DROP TABLE recent_1;";
 
 /// Events of one log that are filed together.
 const PAGE_ROWS: usize = 1_024;
+
+/// Whether events of version 1 wait to be filed.
+pub(super) fn is_left(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(IS_LEFT, (), |row| row.get(0))
+}
 
 /// Files every event in `run`. Records are taken over as they are: what was damaged stays so, and
 /// is noticed when it is read.

@@ -29,15 +29,20 @@ use crate::record::{
 const PAGE_ROWS: i64 = 1_000;
 const WHAT: &str = "rename logs";
 
-const BEGINNINGS: &str = "SELECT first, last, heads, records, tenant, conversation FROM run \
+const BEGINNINGS: &str = "SELECT first, last, heads, records, tenant, conversation FROM filed \
      WHERE stream = 0 AND first = 1 AND (tenant, conversation) > (?1, ?2) \
      ORDER BY tenant, conversation LIMIT ?3";
 const CHECKPOINTS: &str = "SELECT record, tenant, conversation FROM checkpoint \
      WHERE (tenant, conversation) > (?1, ?2) ORDER BY tenant, conversation LIMIT ?3";
-const PUT_BEGINNING: &str = "UPDATE run SET heads = ?3, records = ?4 \
-     WHERE tenant = ?1 AND conversation = ?2 AND stream = 0 AND first = 1";
-const PUT_CHECKPOINT: &str = "UPDATE checkpoint SET record = ?3 \
-     WHERE tenant = ?1 AND conversation = ?2";
+/// Where the values are: in the run or in its block.
+const PUT_BEGINNING: [&str; 2] = [
+    "UPDATE run SET heads = ?3, records = ?4 \
+     WHERE tenant = ?1 AND conversation = ?2 AND stream = 0 AND first = 1 AND block IS NULL",
+    "UPDATE block SET heads = ?3, records = ?4 WHERE id = (SELECT block FROM run \
+     WHERE tenant = ?1 AND conversation = ?2 AND stream = 0 AND first = 1)",
+];
+const PUT_CHECKPOINT: [&str; 1] = ["UPDATE checkpoint SET record = ?3 \
+     WHERE tenant = ?1 AND conversation = ?2"];
 
 /// Makes the backup file `from` the database of the data directory `dir`, after checking it. Every
 /// conversation gets a new log id.
@@ -85,7 +90,7 @@ fn rename_logs(path: &Path) -> Result<(), Error> {
     let mut mover = Mover::new(load_recent(&connection)?, usize::MAX);
     let transaction = attempt("begin to rename logs", connection.transaction())?;
     attempt("file recent events", mover.file_all(&transaction))?;
-    rewrite(&transaction, BEGINNINGS, PUT_BEGINNING, |key, row| {
+    rewrite(&transaction, BEGINNINGS, &PUT_BEGINNING, |key, row| {
         let (place, mut rows) = runs::unpack(key, Stream::Public, row)?;
         if let Some(first) = rows.first_mut() {
             let Head { stream, seq, epoch, .. } = first.head;
@@ -99,7 +104,7 @@ fn rename_logs(path: &Path) -> Result<(), Error> {
         let Block { heads, records } = pack_run(&place, &rows.iter().collect::<Vec<_>>());
         Ok([heads, records])
     })?;
-    rewrite(&transaction, CHECKPOINTS, PUT_CHECKPOINT, |key, row| {
+    rewrite(&transaction, CHECKPOINTS, &PUT_CHECKPOINT, |key, row| {
         let record = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
         let mut checkpoint = decode_checkpoint(CheckpointPlace(key), record)?;
         checkpoint.log = renamed(checkpoint.log);
@@ -115,7 +120,7 @@ type Renewed<const N: usize> = (ConversationKey, [Vec<u8>; N]);
 fn rewrite<const N: usize>(
     transaction: &Transaction<'_>,
     select: &str,
-    update: &str,
+    updates: &[&str],
     renew: impl Fn(&ConversationKey, &SqlRow<'_>) -> Result<[Vec<u8>; N], Stop>,
 ) -> Result<(), Error> {
     // Before every key: no tenant has an empty name and the nil conversation.
@@ -142,9 +147,13 @@ fn rewrite<const N: usize>(
             let id = Blob16::from(key.conversation);
             let key_columns =
                 [Value::from(key.tenant.0.to_string()), Value::from(id.bytes().to_vec())];
-            let columns = key_columns.into_iter().chain(values.map(Value::from));
-            let put = || transaction.prepare_cached(update)?.execute(params_from_iter(columns));
-            attempt(WHAT, put())?;
+            let columns: Vec<Value> =
+                key_columns.into_iter().chain(values.map(Value::from)).collect();
+            for update in updates {
+                let columns = params_from_iter(&columns);
+                let put = || transaction.prepare_cached(update)?.execute(columns);
+                attempt(WHAT, put())?;
+            }
         }
     }
 }

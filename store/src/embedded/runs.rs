@@ -1,8 +1,12 @@
 //! The log where it stays: runs of events of one stream, a row for each run.
+//!
+//! The rows are clustered by log. SQLite reads a whole row to compare its key, so a run that is
+//! long has its values in the table `block`, and its row in `run` says where. (With everything in
+//! one row, filing a run read forty pages of others.)
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, Statement};
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow};
 use switchboard_domain::conversation::{Event, Stream};
 use switchboard_domain::ids::Seq;
 
@@ -18,17 +22,22 @@ const EVENTS_MAX: usize = 64;
 /// Bytes of records from which on a run is full.
 const BYTES_FULL: usize = 32 << 10;
 
+/// Bytes of the values of a run that has them itself: with its key it fits the part of a row that
+/// SQLite keeps in the tree, 1,002 bytes of a page of 4 KiB.
+const OWN_BYTES_MAX: usize = 768;
+
 const INSERT: &str = "INSERT INTO run \
-     (tenant, conversation, stream, last, first, heads, records) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+     (tenant, conversation, stream, last, first, heads, records, block) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const INSERT_BLOCK: &str = "INSERT INTO block (heads, records) VALUES (?1, ?2)";
 const NEWEST: &str = "SELECT last FROM run \
      WHERE tenant = ?1 AND conversation = ?2 AND stream = ?3 ORDER BY last DESC LIMIT 1";
-const BEHIND: &str = "SELECT first, last, heads, records FROM run \
+const BEHIND: &str = "SELECT first, last, heads, records FROM filed \
      WHERE tenant = ?1 AND conversation = ?2 AND stream = ?3 AND last > ?4 ORDER BY last";
-const UP_TO: &str = "SELECT first, last, heads, records FROM run \
+const UP_TO: &str = "SELECT first, last, heads, records FROM filed \
      WHERE tenant = ?1 AND conversation = ?2 AND stream = ?3 AND last < ?4 AND first <= ?5 \
      ORDER BY last DESC";
-const ALL_BACKWARDS: &str = "SELECT first, last, heads, records FROM run \
+const ALL_BACKWARDS: &str = "SELECT first, last, heads, records FROM filed \
      WHERE tenant = ?1 AND conversation = ?2 AND stream = ?3 ORDER BY last DESC";
 
 /// Files rows of one log that come in the order of their streams and positions. What is filed
@@ -47,12 +56,11 @@ pub(super) fn file(
             is_fresh
         });
         let fresh: Vec<&Row> = fresh.collect();
-        let mut insert = connection.prepare_cached(INSERT)?;
         for dense in fresh.chunk_by(|one, next| one.head.seq.next() == next.head.seq) {
             let mut rest = dense;
             while !rest.is_empty() {
                 let (run, behind) = rest.split_at(length_of_run(rest));
-                insert_run(&mut insert, key, run)?;
+                insert_run(connection, key, run)?;
                 rest = behind;
             }
         }
@@ -72,13 +80,18 @@ fn length_of_run(rows: &[&Row]) -> usize {
 }
 
 fn insert_run(
-    insert: &mut Statement<'_>,
+    connection: &Connection,
     key: &ConversationKey,
     run: &[&Row],
 ) -> rusqlite::Result<()> {
     let Some(place) = place_of(key, run) else { return Ok(()) };
-    let Block { heads, records } = pack_run(&place, run);
-    insert.execute((
+    let Block { mut heads, mut records } = pack_run(&place, run);
+    let mut block = None;
+    if heads.len() + records.len() > OWN_BYTES_MAX {
+        let values = (std::mem::take(&mut heads), std::mem::take(&mut records));
+        block = Some(connection.prepare_cached(INSERT_BLOCK)?.insert(values)?);
+    }
+    connection.prepare_cached(INSERT)?.execute((
         &*key.tenant.0,
         Blob16::from(key.conversation),
         stream_code(place.stream),
@@ -86,6 +99,7 @@ fn insert_run(
         position(place.first),
         heads,
         records,
+        block,
     ))?;
     Ok(())
 }
@@ -279,6 +293,37 @@ mod tests {
         let connection = store();
         file_rows(&connection, &long, &rows(&long, 1..=5, BYTES_FULL / 2));
         assert_eq!(runs(&connection), [(1, 2), (3, 4), (5, 5)]);
+    }
+
+    #[test]
+    fn long_runs_have_their_values_elsewhere_and_read_alike() {
+        let (connection, key) = (store(), key("acme", 1));
+        let own = |connection: &Connection| {
+            let sql = "SELECT last FROM run WHERE block IS NULL AND length(records) > 0";
+            let mut statement = connection.prepare(sql).expect("it is SQL");
+            let lasts = statement.query_map((), |row| Ok(unsigned(row.get(0)?)));
+            lasts.and_then(Iterator::collect::<Result<Vec<u64>, _>>).expect("they are read")
+        };
+        file_rows(&connection, &key, &rows(&key, 1..=2, 10));
+        file_rows(&connection, &key, &rows(&key, 3..=42, 100));
+        file_rows(&connection, &key, &rows(&key, 43..=43, OWN_BYTES_MAX));
+        file_rows(&connection, &key, &rows(&key, 44..=44, 10));
+        assert_eq!(own(&connection), [2, 44]);
+        let whole = seqs(&connection, &key, Range::After(Seq(0)), 500);
+        assert_eq!(whole, (1..=44).collect::<Vec<_>>());
+        // As versions 2 and 3 left them.
+        connection
+            .execute_batch(
+                "UPDATE run SET (heads, records, block) =
+                     (SELECT heads, records, NULL FROM block WHERE id = run.block)
+                     WHERE block IS NOT NULL;
+                 DELETE FROM block;",
+            )
+            .expect("they are moved");
+        assert_eq!(own(&connection), [2, 42, 43, 44]);
+        assert_eq!(seqs(&connection, &key, Range::After(Seq(0)), 500), whole);
+        file_rows(&connection, &key, &rows(&key, 45..=84, 100));
+        assert_eq!(seqs(&connection, &key, Range::Before(Seq(85)), 50).len(), 50);
     }
 
     #[test]

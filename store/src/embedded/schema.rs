@@ -10,10 +10,12 @@ const APPLICATION_ID: i32 = 0x5357_4244;
 
 /// One step per version; the last one leads to [`version`]. A step never changes once it was
 /// released.
-const STEPS: &[Step] = &[step_1, step_2, step_3];
+const STEPS: &[Step] = &[step_1, step_2, step_3, step_4];
 
 /// The version from which on events are filed in runs.
 pub(super) const RUNS_SINCE: u32 = 2;
+/// The version from which on large runs have their values in blocks.
+pub(super) const BLOCKS_SINCE: u32 = 4;
 
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
@@ -21,15 +23,24 @@ fn step_1(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(TABLES_1)
 }
 
-/// From a row for each event to a row for a run of them.
+/// From a row for each event to a row for a run of them, which step 4 fills.
 fn step_2(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    transaction.execute_batch(TABLES_2)?;
-    layout_1::file_all(transaction)?;
-    transaction.execute_batch(layout_1::DROP)
+    transaction.execute_batch(TABLES_2)
 }
 
 fn step_3(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(TABLES_3)
+}
+
+/// Large runs no longer stand between the keys of others. What is filed stays where it is; events
+/// of version 1 are filed now, for they are filed as everything is.
+fn step_4(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(TABLES_4)?;
+    if layout_1::is_left(transaction)? {
+        layout_1::file_all(transaction)?;
+        transaction.execute_batch(layout_1::DROP)?;
+    }
+    Ok(())
 }
 
 /// Clustered keys (`WITHOUT ROWID`): a page of a log is one range of one tree, and a purge frees
@@ -161,6 +172,27 @@ CREATE TABLE reading (
     checksum INTEGER NOT NULL,
     PRIMARY KEY (tenant, conversation, principal, upto)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// SQLite reads a whole row to compare its key, however long the row is. So the tree that is
+/// searched keeps short rows, and a run that is long has its values in a row of their own, found by
+/// number.
+const TABLES_4: &str = "
+CREATE TABLE block (
+    id INTEGER PRIMARY KEY,
+    heads BLOB NOT NULL,
+    records BLOB NOT NULL
+) STRICT;
+
+-- Where the values of a run are; NULL for a run that has them itself.
+ALTER TABLE run ADD COLUMN block INTEGER;
+
+-- Runs with their values, wherever those are.
+CREATE VIEW filed AS
+    SELECT run.tenant, run.conversation, run.stream, run.last, run.first,
+        coalesce(block.heads, run.heads) AS heads,
+        coalesce(block.records, run.records) AS records
+    FROM run LEFT JOIN block ON block.id = run.block;
 ";
 
 /// The schema version of this program.

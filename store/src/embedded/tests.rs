@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
 use rusqlite::{Connection, ffi};
-use switchboard_domain::conversation::{Event, Stream};
-use switchboard_domain::ids::Seq;
+use switchboard_domain::conversation::{Body, Conversation, Event, Resolution, Stream};
+use switchboard_domain::ids::{Seq, Timestamp};
 
 use super::{Config, Embedded, Error, NoMeter, backup, restore, verify};
 use crate::port::{ConversationKey, Fault, Page, Range, Store};
-use crate::testkit::{self, append, created, key, message};
+use crate::testkit::{self, append, created, event, key, message};
 
 mod damage;
 mod disk;
@@ -97,6 +97,32 @@ fn count(dir: &tempfile::TempDir, table: &str) -> i64 {
 }
 
 #[tokio::test]
+async fn a_purge_leaves_no_texts_behind() {
+    let dir = dir();
+    let store = open(dir.path());
+    let (kept, gone) = (key("acme", 1), key("acme", 2));
+    for (key, number) in [(&kept, 1), (&gone, 2)] {
+        let lines = (2..=200).map(|seq| message(seq, "A line that is long enough to add up."));
+        let mut events: Vec<Event> = std::iter::once(created(number)).chain(lines).collect();
+        if number == 2 {
+            let closed = Body::Closed { resolution: Resolution::Resolved };
+            events.push(event(Stream::Public, 201, 201, closed));
+        }
+        for page in events.chunks(50) {
+            store.append(append(key, page)).await.expect("it is stored");
+        }
+        let state = Conversation::fold(key.conversation, &events).expect("it folds");
+        let state = state.expect("it begins");
+        store.put_checkpoints(vec![(key.clone(), state)]).await.expect("it is put");
+    }
+    let purged = store.purge_closed(&gone.tenant, Timestamp(i64::MAX), 10).await;
+    assert_eq!(purged.expect("it is purged"), 1);
+    let (runs, blocks) = (count(&dir, "run"), count(&dir, "block"));
+    assert!(runs > 0 && runs == blocks, "{runs} runs, all of them long, have {blocks} blocks");
+    assert_eq!(read(&store, &kept).await.expect("it is read").len(), 200);
+}
+
+#[tokio::test]
 async fn survives_reopening() {
     let dir = dir();
     testkit::survives_reopening(async || Arc::new(open(dir.path())) as Arc<dyn Store>).await;
@@ -123,10 +149,10 @@ fn a_newer_schema_is_refused_and_left_alone() {
     connection.pragma_update(None, "user_version", 99).expect("the version is set");
     drop(connection);
     let refusal = Embedded::open(config(dir.path()), Arc::new(NoMeter)).expect_err("it is newer");
-    assert!(matches!(refusal, Error::TooNew { found: 99, known: 3 }), "{refusal:?}");
+    assert!(matches!(refusal, Error::TooNew { found: 99, known: 4 }), "{refusal:?}");
     assert_eq!(
         refusal.to_string(),
-        "the database has schema version 99, this program reads up to 3"
+        "the database has schema version 99, this program reads up to 4"
     );
     let connection = Connection::open(database(dir.path())).expect("SQLite opens it");
     let version: i64 = connection
