@@ -262,6 +262,31 @@ impl Directory {
         Err(Error::Changed)
     }
 
+    /// Changes a record by a rule, or what it begins with where there is none; tries again when
+    /// another change came between. The rule says whether there is anything to write.
+    pub(crate) async fn change_or_begin<R: Record + Clone, E: From<Error>>(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        begin: impl Fn() -> R + Send,
+        mut rule: impl FnMut(&mut R) -> Result<bool, E> + Send,
+    ) -> Result<Arc<Versioned<R>>, E> {
+        for _ in 0..TRIES_MAX {
+            let stored = self.load_stored::<R>(tenant, id).await?;
+            let expect = stored.as_ref().map_or(Expect::Absent, |it| Expect::Version(it.version));
+            let version = stored.as_ref().map_or(0, |it| it.version);
+            let mut value = stored.map_or_else(&begin, |stored| stored.value.clone());
+            if !rule(&mut value)? {
+                return Ok(Arc::new(Versioned { value, version }));
+            }
+            match self.save(tenant, id, expect, value).await {
+                Err(Error::Changed) => {}
+                answer => return answer.map_err(E::from),
+            }
+        }
+        Err(Error::Changed.into())
+    }
+
     /// Removes a record that the caller read in that version; `None` for any.
     pub(crate) async fn remove_read<R: Record>(
         &self,

@@ -11,7 +11,7 @@ use super::folded;
 use crate::auth::secret::{SecretDigest, Token};
 use crate::directory::cache::{Cache, Caches};
 use crate::directory::record::{Record, damaged, parse};
-use crate::directory::{Directory, Error, TRIES_MAX, Versioned, text};
+use crate::directory::{Directory, Error, Versioned, text};
 
 /// A sign-in that nothing was asked with for so long has ended, in milliseconds: a working day
 /// and its evening.
@@ -260,18 +260,9 @@ impl Directory {
         person: AgentId,
         mut rule: impl FnMut(&mut Credential) -> Result<(), E> + Send,
     ) -> Result<Arc<Versioned<Credential>>, E> {
-        let id = person.to_string();
-        for _ in 0..TRIES_MAX {
-            let stored = self.load_stored::<Credential>(tenant, &id).await?;
-            let expect = stored.as_ref().map_or(Expect::Absent, |s| Expect::Version(s.version));
-            let mut value = stored.map_or(Credential::of(person), |stored| stored.value.clone());
-            rule(&mut value)?;
-            match self.save(tenant, &id, expect, value).await {
-                Err(Error::Changed) => {}
-                answer => return answer.map_err(E::from),
-            }
-        }
-        Err(Error::Changed.into())
+        let begin = || Credential::of(person);
+        let rule = |credential: &mut Credential| rule(credential).map(|()| true);
+        self.change_or_begin(tenant, &person.to_string(), begin, rule).await
     }
 
     /// Lets a person who signs in here do so with another mail address.

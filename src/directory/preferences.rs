@@ -10,10 +10,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use switchboard_domain::ids::{AgentId, TenantId};
-use switchboard_store::{Expect, Fault};
+use switchboard_store::Fault;
 
 use super::record::{Record, parse};
-use super::{Directory, Error, TRIES_MAX, Versioned};
+use super::{Directory, Error, Versioned};
 
 /// Names of one person at most. The console has about ten.
 const NAMES_MAX: usize = 64;
@@ -114,24 +114,12 @@ impl Directory {
         person: AgentId,
         change: &Values,
     ) -> Result<Arc<Versioned<Preferences>>, Error> {
-        let id = person.to_string();
-        for _ in 0..TRIES_MAX {
-            let stored = self.preferences(tenant, person).await?;
-            let mut value = stored.value.clone();
-            value.merge(change)?;
-            if value == stored.value {
-                return Ok(stored);
-            }
-            let expect = match stored.version {
-                0 => Expect::Absent,
-                version => Expect::Version(version),
-            };
-            match self.save(tenant, &id, expect, value).await {
-                Err(Error::Changed) => {}
-                answer => return answer,
-            }
-        }
-        Err(Error::Changed)
+        let rule = |preferences: &mut Preferences| {
+            let before = preferences.clone();
+            preferences.merge(change)?;
+            Ok(*preferences != before)
+        };
+        self.change_or_begin(tenant, &person.to_string(), Preferences::default, rule).await
     }
 }
 

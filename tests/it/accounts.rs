@@ -45,7 +45,7 @@ async fn try_set_up(browser: &mut Browser, token: &str, email: &str) -> Reply {
 }
 
 /// A socket that opens with a ticket.
-async fn socket(browser: &mut Browser, server: &Server) -> Client {
+pub(crate) async fn socket(browser: &mut Browser, server: &Server) -> Client {
     let ticket = browser.ticket().await;
     let mut client = Client::open(server.address(), None, Some(&browser.origin())).await.unwrap();
     client.send(json!({"type": "hello", "token": ticket})).await;

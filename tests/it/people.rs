@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::accounts::{EMAIL, PASSWORD, set_up, setup_token, start, start_in};
+use crate::accounts::{EMAIL, PASSWORD, set_up, setup_token, socket, start, start_in};
 use crate::browser::Browser;
-use crate::harness::{Client, End, Server};
+use crate::harness::{End, Server};
 use crate::http::{Call, Reply};
 
 const OTHER: &str = "eleven inches of wire";
@@ -48,14 +48,6 @@ async fn join(server: &Server, admin: &mut Browser, name: &str, role: &str) -> (
 async fn patch(browser: &mut Browser, id: &str, body: Value) -> Reply {
     let call = browser.call("PATCH", &format!("/v1/agents/{id}")).header("If-Match", "*");
     browser.send(&call.json(&body)).await
-}
-
-async fn socket(browser: &mut Browser, server: &Server) -> Client {
-    let ticket = browser.ticket().await;
-    let mut client = Client::open(server.address(), None, None).await.unwrap();
-    client.send(json!({"type": "hello", "token": ticket})).await;
-    client.next_of("ready").await;
-    client
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,19 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::accounts::{EMAIL, PASSWORD, set_up, start, start_in};
+use crate::accounts::{EMAIL, PASSWORD, set_up, socket, start, start_in};
 use crate::browser::Browser;
-use crate::harness::{Client, Server, auth};
+use crate::harness::{Server, auth};
 
 const PATH: &str = "/v1/agents/me/preferences";
-
-async fn socket(browser: &mut Browser, server: &Server) -> Client {
-    let ticket = browser.ticket().await;
-    let mut client = Client::open(server.address(), None, None).await.unwrap();
-    client.send(json!({"type": "hello", "token": ticket})).await;
-    client.next_of("ready").await;
-    client
-}
 
 async fn change(browser: &mut Browser, body: Value) -> Value {
     let reply = browser.change("PATCH", PATH, &json!({ "values": body })).await;

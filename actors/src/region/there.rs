@@ -38,6 +38,17 @@ enum Found<T> {
     Here { result: Result<T, Refusal>, is_in_doubt: bool },
 }
 
+/// What may be done after an attempt of which nobody knows what became.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unsure {
+    /// It only reads, and leaves nothing behind: it is asked again.
+    Reads,
+    /// It may have been carried out, and may be sent again.
+    SendsAgain,
+    /// It may have been carried out, and must not be a second time.
+    GivesUp,
+}
+
 /// Tells other nodes what could not be told before, and lets go what is owned by others, as long
 /// as the regions are there.
 pub(super) fn keep_settled(regions: &Arc<Regions>) {
@@ -90,10 +101,10 @@ impl Handle {
         request: Request,
     ) -> Result<Done, Refusal> {
         // P3: with its key a request may be sent again, to any node.
-        let is_safe = request.key.is_some();
-        let question = Question::Carry { request: request.clone() };
+        let unsure = if request.key.is_some() { Unsure::SendsAgain } else { Unsure::GivesUp };
+        let question = || Question::Carry { request: request.clone() };
         let here = || self.ask_here(key, request.clone());
-        match self.find(others, key, &question, is_safe, || None, here).await? {
+        match self.find(others, key, question, unsure, || None, here).await? {
             Found::There { answer: Answer::Done { events, duplicate, state }, .. } => {
                 let events = events.into_iter();
                 let events = events.map(|it| Arc::new(Published::new(key.conversation, it)));
@@ -112,9 +123,9 @@ impl Handle {
         key: &ConversationKey,
         caller: &Caller,
     ) -> Result<View, Refusal> {
-        let question = Question::Look { caller: caller.clone() };
+        let question = || Question::Look { caller: caller.clone() };
         let here = || self.look_here(key, caller);
-        match self.find(others, key, &question, true, || None, here).await? {
+        match self.find(others, key, question, Unsure::Reads, || None, here).await? {
             Found::There { answer: Answer::Seen { state, own, side, other }, .. } => {
                 Ok(View { state, own, side, other })
             }
@@ -132,9 +143,9 @@ impl Handle {
         range: Range,
         limit: usize,
     ) -> Result<History, Refusal> {
-        let question = Question::Read { caller: caller.clone(), stream, range, limit };
+        let question = || Question::Read { caller: caller.clone(), stream, range, limit };
         let here = || self.read_here(key, caller, stream, range, limit);
-        match self.find(others, key, &question, true, || None, here).await? {
+        match self.find(others, key, question, Unsure::Reads, || None, here).await? {
             Found::There { answer: Answer::Stretch { events, head, more }, .. } => {
                 let events = events.into_iter();
                 let events = events.map(|it| Arc::new(Published::new(key.conversation, it)));
@@ -154,11 +165,11 @@ impl Handle {
         ref_id: u64,
         outlet: &Outlet,
     ) -> Result<(), Refusal> {
-        let question = Question::Listen { caller: caller.clone(), stream };
+        let question = || Question::Listen { caller: caller.clone(), stream };
         let enters =
             || Some(Enters { caller: caller.clone(), stream, ref_id, outlet: outlet.clone() });
         let here = || self.subscribe_here(key, caller, stream, ref_id, outlet);
-        match self.find(others, key, &question, true, enters, here).await? {
+        match self.find(others, key, question, Unsure::Reads, enters, here).await? {
             Found::There { answer: Answer::Listening { .. }, .. } => Ok(()),
             Found::There { answer, .. } => Err(refusal_of(answer, false)),
             Found::Here { result, .. } => result,
@@ -166,13 +177,13 @@ impl Handle {
     }
 
     /// Asks the owner, whoever that is, until it answers or time is over; `here` asks this node.
-    /// What may have been carried out is only asked again if `is_safe`.
+    /// `unsure` says what may be asked again.
     async fn find<T, H: Future<Output = Result<T, Refusal>>>(
         &self,
         others: &Others,
         key: &ConversationKey,
-        question: &Question,
-        is_safe: bool,
+        question: impl Fn() -> Question,
+        unsure: Unsure,
         enters: impl Fn() -> Option<Enters>,
         here: impl Fn() -> H,
     ) -> Result<Found<T>, Refusal> {
@@ -184,7 +195,7 @@ impl Handle {
                     // It left while the question waited.
                     Err(Refusal::Moved) => None,
                     // Whoever would have said failed: what is only read is read again.
-                    Err(Refusal::Unknown) if !question.carries_out() => None,
+                    Err(Refusal::Unknown) if unsure == Unsure::Reads => None,
                     result => return Ok(Found::Here { result, is_in_doubt }),
                 },
                 Owner::There(node) => Some(node),
@@ -192,7 +203,7 @@ impl Handle {
             };
             if let Some(node) = node {
                 let within = until.saturating_duration_since(Instant::now());
-                let asked = others.remote.ask(&node, key, question.clone(), enters(), within);
+                let asked = others.remote.ask(&node, key, question(), enters(), within);
                 match asked.await {
                     Outcome::Answered(Answer::Moved { to }) => {
                         if let Some(to) = to {
@@ -207,7 +218,7 @@ impl Handle {
                     Outcome::Answered(Answer::Refused { refusal: Refusal::Draining })
                     | Outcome::NotSent(NotSent::Down) => {}
                     Outcome::Answered(Answer::Refused { refusal: Refusal::Unknown })
-                        if !question.carries_out() => {}
+                        if unsure == Unsure::Reads => {}
                     Outcome::Answered(answer) => {
                         return Ok(Found::There { answer, is_in_doubt });
                     }
@@ -215,9 +226,11 @@ impl Handle {
                     Outcome::NotSent(NotSent::Full | NotSent::TooLong) => {
                         return Err(if is_in_doubt { Refusal::Unknown } else { BUSY });
                     }
-                    // What is only read leaves nothing in doubt.
-                    Outcome::Lost if is_safe => is_in_doubt = question.carries_out(),
-                    Outcome::Lost => return Err(Refusal::Unknown),
+                    Outcome::Lost => match unsure {
+                        Unsure::Reads => {}
+                        Unsure::SendsAgain => is_in_doubt = true,
+                        Unsure::GivesUp => return Err(Refusal::Unknown),
+                    },
                 }
             }
             if Instant::now() + LOOK_AGAIN >= until {

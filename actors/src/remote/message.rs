@@ -52,16 +52,6 @@ pub(crate) enum Question {
     Listen { caller: Caller, stream: Stream },
 }
 
-impl Question {
-    /// Whether it may change anything.
-    pub(crate) const fn carries_out(&self) -> bool {
-        match self {
-            Self::Carry { .. } => true,
-            Self::Look { .. } | Self::Read { .. } | Self::Listen { .. } => false,
-        }
-    }
-}
-
 /// What is answered.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {

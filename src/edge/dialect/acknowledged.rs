@@ -33,12 +33,6 @@ struct Kept<'a> {
     message: &'a Encoded,
 }
 
-/// A refusal as an acknowledgement.
-#[must_use]
-pub fn refusal(problem: &Problem) -> Value {
-    json!({ "success": false, "message": in_words(problem) })
-}
-
 /// Acknowledges an event, if its client asked for that.
 ///
 /// # Errors
@@ -55,6 +49,9 @@ pub async fn acknowledge(link: &Link, ack: &Ack, answer: Answer) -> Result<(), C
         }
         // Neither stored nor refused: whoever reads "refused" would send it again.
         Err(problem) if problem.code == Code::UnknownOutcome => Ok(()),
-        Err(problem) => link.answer(ack, &refusal(&problem)).await,
+        Err(problem) => {
+            let refusal = json!({ "success": false, "message": in_words(&problem) });
+            link.answer(ack, &refusal).await
+        }
     }
 }
