@@ -122,19 +122,21 @@ impl Card {
     pub fn of(state: &Conversation) -> Self {
         let last = state.last.as_ref();
         let rating = state.rating.as_ref();
-        let mut texts = Builder::default();
-        texts.push(state.subject.as_deref());
-        texts.push(state.department.as_ref().map(|department| &*department.0));
-        texts.push(state.visitor.name.as_deref());
-        texts.push(state.visitor.email.as_deref());
-        texts.push(state.visitor.phone.as_deref());
-        texts.push(state.agent.as_ref().map(|agent| &*agent.name));
-        texts.push(last.and_then(|last| last.from.name.as_deref()));
-        texts.push(last.map(|last| &*last.text));
-        texts.push(rating.and_then(|rating| rating.comment.as_deref()));
-        texts.push(Some(&state.skills.join(SEPARATOR)));
-        texts.push(Some(&state.tags.join(SEPARATOR)));
-        texts.push(state.widget.as_ref().map(|widget| &*widget.0));
+        let (skills, tags) = (state.skills.join(SEPARATOR), state.tags.join(SEPARATOR));
+        let texts = Texts::of([
+            state.subject.as_deref(),
+            state.department.as_ref().map(|department| &*department.0),
+            state.visitor.name.as_deref(),
+            state.visitor.email.as_deref(),
+            state.visitor.phone.as_deref(),
+            state.agent.as_ref().map(|agent| &*agent.name),
+            last.and_then(|last| last.from.name.as_deref()),
+            last.map(|last| &*last.text),
+            rating.and_then(|rating| rating.comment.as_deref()),
+            Some(&skills),
+            Some(&tags),
+            state.widget.as_ref().map(|widget| &*widget.0),
+        ]);
         Self {
             id: state.id,
             log: state.log,
@@ -155,7 +157,7 @@ impl Card {
             ordinals: state.ordinals,
             last: last.map(|last| Last { seq: last.seq, from: last.from.principal, at: last.at }),
             rare: Rare::of(state),
-            texts: texts.build(),
+            texts,
         }
     }
 
@@ -311,6 +313,23 @@ pub struct Texts {
 }
 
 impl Texts {
+    /// These texts, in the order of [`Part`]. One that would not fit 64 KiB is left out; the
+    /// limits of the parts sum to a small fraction of that.
+    fn of(parts: [Option<&str>; N_PARTS]) -> Self {
+        let parts = parts.map(Option::unwrap_or_default);
+        // Made in its own size: a card is made for every message.
+        let mut all = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+        let mut end = 0;
+        let ends = parts.map(|part| {
+            if let Ok(fits) = u16::try_from(all.len() + part.len()) {
+                all.push_str(part);
+                end = fits;
+            }
+            end
+        });
+        Self { all: all.into_boxed_str(), ends }
+    }
+
     /// All texts end to end, and where each ends: how they travel.
     #[must_use]
     pub const fn parts(&self) -> (&str, &[u16]) {
@@ -336,35 +355,6 @@ impl Texts {
 
     fn list(&self, part: Part) -> impl Iterator<Item = &str> {
         self.get(part).into_iter().flat_map(|list| list.split(SEPARATOR))
-    }
-}
-
-#[derive(Default)]
-struct Builder {
-    all: String,
-    ends: [u16; N_PARTS],
-    n_parts: usize,
-}
-
-impl Builder {
-    /// Adds the next text. One that would not fit 64 KiB is left out; the limits of the parts sum
-    /// to a small fraction of that.
-    fn push(&mut self, text: Option<&str>) {
-        let text = text.unwrap_or_default();
-        let before = self.n_parts.checked_sub(1).map_or(0, |idx| self.ends[idx]);
-        let end = match u16::try_from(self.all.len() + text.len()) {
-            Ok(end) => {
-                self.all.push_str(text);
-                end
-            }
-            Err(_) => before,
-        };
-        self.ends[self.n_parts] = end;
-        self.n_parts += 1;
-    }
-
-    fn build(self) -> Texts {
-        Texts { all: self.all.into_boxed_str(), ends: self.ends }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one thread that writes. It takes everything that waits, up to a bound, runs it in one
 //! transaction, and answers after the commit: the more callers wait, the more share one fsync.
 //! What arrives while a commit runs is the next batch. A few callers never wait for company; many
-//! do, because a commit costs much the same for ten as for a hundred ([`pause`]).
+//! do, because a commit costs much the same for ten as for a hundred ([`Crowd`]).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,11 +25,13 @@ use crate::port::Fault;
 /// Jobs of one transaction. More would not make the share of the fsync noticeably smaller, only
 /// the wait of the first one longer.
 const BATCH_MAX: usize = 512;
-/// After a batch of so many jobs the next one waits for company. Fewer are in no crowd, and what
-/// matters to them is how long they wait; more already share what a commit costs.
-const COMPANY: Range<usize> = 6..128;
-/// How long a batch waits for company at most: about the time of a slow disk's sync.
-const PAUSE_MAX: Duration = Duration::from_millis(2);
+/// Among so many callers the next batch waits for company. Fewer are in no crowd, and what matters
+/// to them is how long they wait; behind a full batch as many wait already.
+const COMPANY: Range<usize> = 6..BATCH_MAX;
+/// How many times what a batch took the next one waits for company.
+const PAUSE_FACTOR: u32 = 2;
+/// How long a batch waits for company at most: a few syncs of a slow disk.
+const PAUSE_MAX: Duration = Duration::from_millis(5);
 
 /// What a job works on.
 pub(super) struct Tables<'writer> {
@@ -139,12 +141,13 @@ impl Writer {
     pub(super) fn run(mut self) {
         let _ending = Ending { queue: Arc::clone(&self.queue), health: Arc::clone(&self.health) };
         let mut batch = Vec::with_capacity(BATCH_MAX);
+        let mut crowd = Crowd::default();
         while let Some(bytes) = self.queue.take(&mut batch, BATCH_MAX) {
             let (jobs, began) = (batch.len(), Instant::now());
             self.write(&mut batch, bytes);
-            let took = began.elapsed();
+            crowd.take_in(jobs, began.elapsed());
             self.carry_over_when_due();
-            thread::sleep(pause(jobs, took));
+            thread::sleep(crowd.pause());
         }
         if self.health.check().is_ok() {
             carry_over_or_fail(&self.connection, Extent::Truncate, &self.health);
@@ -245,10 +248,27 @@ impl Writer {
     }
 }
 
-/// How long to wait before the next batch is taken: no longer than the last one took, so that
-/// nobody waits twice as long as without.
-fn pause(jobs: usize, took: Duration) -> Duration {
-    if COMPANY.contains(&jobs) { took.min(PAUSE_MAX) } else { Duration::ZERO }
+/// What the last batches were like, the newest most. One small batch between large ones is no sign
+/// that the callers are gone: they have their answers of the batch before and will be back.
+#[derive(Debug, Default)]
+struct Crowd {
+    jobs: usize,
+    took: Duration,
+}
+
+impl Crowd {
+    fn take_in(&mut self, jobs: usize, took: Duration) {
+        self.jobs = jobs.max(self.jobs / 2);
+        self.took = (self.took + took) / 2;
+    }
+
+    /// How long to wait before the next batch is taken.
+    fn pause(&self) -> Duration {
+        match COMPANY.contains(&self.jobs) {
+            true => (self.took * PAUSE_FACTOR).min(PAUSE_MAX),
+            false => Duration::ZERO,
+        }
+    }
 }
 
 enum Failure {
@@ -286,9 +306,25 @@ mod tests {
     #[test]
     fn only_a_crowd_waits_for_company_and_never_long() {
         let took = Duration::from_micros(700);
-        for (jobs, expect) in [(1, 0), (5, 0), (6, 700), (127, 700), (128, 0), (512, 0)] {
-            assert_eq!(pause(jobs, took), Duration::from_micros(expect), "{jobs} jobs");
+        for (jobs, expect) in [(1, 0), (5, 0), (6, 1_400), (511, 1_400), (512, 0)] {
+            let crowd = Crowd { jobs, took };
+            assert_eq!(crowd.pause(), Duration::from_micros(expect), "{jobs} jobs");
         }
-        assert_eq!(pause(10, Duration::from_secs(1)), PAUSE_MAX);
+        let slow = Crowd { jobs: 10, took: Duration::from_secs(1) };
+        assert_eq!(slow.pause(), PAUSE_MAX);
+    }
+
+    #[test]
+    fn a_crowd_is_remembered_for_some_batches() {
+        let mut crowd = Crowd::default();
+        crowd.take_in(100, Duration::from_millis(2));
+        let alone = Duration::from_micros(200);
+        let pauses = std::iter::repeat_with(|| {
+            crowd.take_in(1, alone);
+            crowd.pause()
+        });
+        let pauses: Vec<Duration> = pauses.take(8).collect();
+        assert!(pauses.is_sorted_by(|one, next| one >= next), "{pauses:?}");
+        assert_eq!(pauses.iter().filter(|pause| !pause.is_zero()).count(), 4, "{pauses:?}");
     }
 }
