@@ -147,12 +147,14 @@ async fn side_by_side(
     for number in 1..=size.rounds {
         let data = dir.join(format!("engine-{number}"));
         let commit = engine::measure(&data, size.pairs, size.round).await?;
+        settle().await?;
         report.note(format!("round {number} engine alone: {commit}"));
         commits.push(commit);
         for (peer, rounds) in &mut peers {
             let round = pairs::run(peer, size.pairs, size.round).await?;
             report.note(format!("round {number} {}: {round}", peer.kind().name()));
             rounds.push(round);
+            settle().await?;
         }
     }
     let mut done = Vec::new();
@@ -161,6 +163,11 @@ async fn side_by_side(
         peer.stop().await;
     }
     Ok((done, engine::medians(&commits)))
+}
+
+/// Lets the disk come to rest: what one program wrote is not carried out while another is measured.
+async fn settle() -> anyhow::Result<()> {
+    Ok(tokio::task::spawn_blocking(rustix::fs::sync).await?)
 }
 
 fn judge_cpu(args: &Args, ratios: &Ratios, report: &mut Report) {

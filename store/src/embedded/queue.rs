@@ -1,6 +1,7 @@
 //! A queue with a bound in items and bytes (P7). What does not fit is refused, never waited for.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -18,11 +19,13 @@ struct Waiting<T> {
     items: VecDeque<(T, usize)>,
     bytes: usize,
     closed: bool,
+    /// How many items wake who waits for them.
+    wanted: usize,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(items_max: usize, bytes_max: usize) -> Self {
-        let waiting = Waiting { items: VecDeque::new(), bytes: 0, closed: false };
+        let waiting = Waiting { items: VecDeque::new(), bytes: 0, closed: false, wanted: 1 };
         Self { waiting: Mutex::new(waiting), arrived: Condvar::new(), items_max, bytes_max }
     }
 
@@ -37,9 +40,35 @@ impl<T> Queue<T> {
         }
         waiting.bytes += bytes;
         waiting.items.push_back((item, bytes));
+        let are_enough = self.are_enough(&waiting);
         drop(waiting);
-        self.arrived.notify_one();
+        if are_enough {
+            self.arrived.notify_one();
+        }
         Ok(())
+    }
+
+    /// Waits until so many items are there, but no longer than that; not at all once the queue is
+    /// closed, nor when it is half full. For the only thread that takes: what comes meanwhile wakes
+    /// no other.
+    pub(super) fn gather(&self, items: usize, at_most: Duration) {
+        if at_most.is_zero() {
+            return;
+        }
+        let until = Instant::now() + at_most;
+        let mut waiting = self.waiting.lock();
+        waiting.wanted = items.min(self.items_max / 2);
+        while !self.are_enough(&waiting) {
+            if self.arrived.wait_until(&mut waiting, until).timed_out() {
+                break;
+            }
+        }
+        waiting.wanted = 1;
+    }
+
+    fn are_enough(&self, waiting: &Waiting<T>) -> bool {
+        let fill = waiting.items.len() >= waiting.wanted || waiting.bytes > self.bytes_max / 2;
+        fill || waiting.closed
     }
 
     /// Waits for something to do, then moves up to `items_max` items into `taken`; answers their
@@ -86,7 +115,7 @@ mod tests {
     use std::sync::Arc;
     use std::thread;
 
-    use super::Queue;
+    use super::*;
 
     #[test]
     fn both_bounds_refuse() {
@@ -114,6 +143,31 @@ mod tests {
         assert_eq!(queue.take(&mut taken, 8), Some(1));
         assert_eq!(queue.take(&mut taken, 8), None);
         assert_eq!(taken, [1]);
+    }
+
+    #[test]
+    fn who_gathers_waits_for_so_many_or_so_long() {
+        let queue = Arc::new(Queue::new(8, 100));
+        let (short, long) = (Duration::from_millis(20), Duration::from_secs(600));
+        let began = Instant::now();
+        queue.gather(2, short);
+        assert!(began.elapsed() >= short, "nothing came");
+        assert_eq!(queue.push("one", 1), Ok(()));
+        let pusher = Arc::clone(&queue);
+        let second = thread::spawn(move || pusher.push("two", 1));
+        queue.gather(2, long);
+        assert_eq!(queue.len(), 2);
+        second.join().expect("it does not panic").expect("there is room");
+        assert_eq!(queue.push("three", 1), Ok(()));
+        assert_eq!(queue.push("four", 1), Ok(()));
+        queue.gather(1_000, long);
+        let mut taken = Vec::new();
+        assert_eq!(queue.take(&mut taken, 8), Some(4), "half of its items is enough");
+        assert_eq!(queue.push("large", 51), Ok(()));
+        queue.gather(2, long);
+        assert_eq!(queue.take(&mut taken, 8), Some(51), "so is half of its bytes");
+        queue.close();
+        queue.gather(1, long);
     }
 
     #[test]

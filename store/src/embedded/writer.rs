@@ -25,10 +25,10 @@ use crate::port::Fault;
 /// Jobs of one transaction. More would not make the share of the fsync noticeably smaller, only
 /// the wait of the first one longer.
 const BATCH_MAX: usize = 512;
-/// Among so many callers the next batch waits for company. Fewer are in no crowd, and what matters
-/// to them is how long they wait; behind a full batch as many wait already.
+/// Among so many callers the next batch waits until as many are there again. Fewer are in no crowd,
+/// and what matters to them is how long they wait; behind a full batch as many wait already.
 const COMPANY: Range<usize> = 6..BATCH_MAX;
-/// How many times what a batch took the next one waits for company.
+/// How many times what a batch took the next one waits for company at most.
 const PAUSE_FACTOR: u32 = 2;
 /// How long a batch waits for company at most: a few syncs of a slow disk.
 const PAUSE_MAX: Duration = Duration::from_millis(5);
@@ -147,7 +147,7 @@ impl Writer {
             self.write(&mut batch, bytes);
             crowd.take_in(jobs, began.elapsed());
             self.carry_over_when_due();
-            thread::sleep(crowd.pause());
+            self.queue.gather(crowd.jobs, crowd.pause());
         }
         if self.health.check().is_ok() {
             carry_over_or_fail(&self.connection, Extent::Truncate, &self.health);
@@ -262,7 +262,7 @@ impl Crowd {
         self.took = (self.took + took) / 2;
     }
 
-    /// How long to wait before the next batch is taken.
+    /// How long to wait for it before the next batch is taken.
     fn pause(&self) -> Duration {
         match COMPANY.contains(&self.jobs) {
             true => (self.took * PAUSE_FACTOR).min(PAUSE_MAX),
