@@ -37,7 +37,7 @@ pub(super) fn write(path: &Path, table: &str, size: Size) -> anyhow::Result<()> 
     let page = format!(
         "# Benchmarks\n\n\
          Written by `cargo xtask bench`. Server and client share one machine and its loopback; the rounds of the programs are\n\
-         interleaved and each figure is the median of {rounds} rounds of {seconds} s.\n\n\
+         interleaved, the disk comes to rest between them, and each figure is the median of {rounds} rounds of {seconds} s.\n\n\
          - machine: {machine}\n- commit: {commit}\n- date: {date}\n- command: `switchboard-loadtest {command}`\n\n\
          {pairs} pairs in closed loop: the sender sends {TEXT_BYTES} bytes and waits for the ack, the peer receives. Switchboard acks after\n\
          the message is synced to the disk; a visitor sends, an agent receives. CPU is user and system time of the server process\n\

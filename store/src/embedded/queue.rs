@@ -67,8 +67,9 @@ impl<T> Queue<T> {
     }
 
     fn are_enough(&self, waiting: &Waiting<T>) -> bool {
-        let fill = waiting.items.len() >= waiting.wanted || waiting.bytes > self.bytes_max / 2;
-        fill || waiting.closed
+        waiting.closed
+            || waiting.items.len() >= waiting.wanted
+            || waiting.bytes > self.bytes_max / 2
     }
 
     /// Waits for something to do, then moves up to `items_max` items into `taken`; answers their

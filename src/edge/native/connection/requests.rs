@@ -1,4 +1,5 @@
-//! Frames that ask something of an actor: each becomes a future whose answer is written later.
+//! Frames that ask something of an actor. A send is answered from the conversation's own task where
+//! that is on this node; all else becomes a future whose answer is written later.
 
 use std::sync::Arc;
 
