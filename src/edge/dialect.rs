@@ -15,6 +15,7 @@ pub mod acknowledged;
 pub mod people;
 pub mod request;
 pub mod seat;
+pub mod standing;
 pub mod socket_io;
 pub mod vocabulary;
 pub mod web_socket;

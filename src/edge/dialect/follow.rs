@@ -20,7 +20,7 @@ use switchboard_domain::person::Principal;
 use switchboard_store::{List, ListScope, Range};
 
 use super::seat::Seat;
-use crate::edge::problem::{Code, Problem};
+use crate::edge::problem::Problem;
 
 /// Conversations that are heard at once.
 const ROWS: usize = 200;
@@ -147,16 +147,14 @@ impl Follow {
         delta: &ViewDelta,
     ) -> Result<Vec<Arc<Published>>, Problem> {
         let mut news = Vec::new();
-        for card in delta.rows.shown().map(|row| &row.card) {
+        for row in delta.rows.shown() {
+            let card = &row.card;
             if seat.is_in(card.id) {
                 continue;
             }
-            let head = card.heads.public;
-            match self.news(seat, card.id, head, card.last_public_at).await {
+            match self.news(seat, card.id, card.heads.public, card.last_public_at).await {
                 Ok(missed) => news.extend(missed),
-                // It went out of sight meanwhile.
-                Err(problem) if problem.code == Code::NotFound => {}
-                Err(problem) => return Err(problem),
+                Err(problem) => seat.unread(delta.id, row, problem)?,
             }
         }
         Ok(news)

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use switchboard_actors::answer::Subscribed;
 use switchboard_actors::delivery::{Delivery, Outlet, Unsubscribed};
+use switchboard_actors::inbox::{Change, Row, Rows, ViewDelta};
 use switchboard_actors::presence::View;
 use switchboard_actors::{Published, Refusal};
 use switchboard_domain::conversation::Stream;
@@ -216,6 +217,20 @@ impl Seat {
         })
     }
 
+    /// What a row of a live list is to tell could not be read. What is out of sight is passed over;
+    /// what cannot be had now, as while its owner changes, is shown again in a moment.
+    ///
+    /// # Errors
+    ///
+    /// Any other problem.
+    pub fn unread(&self, list: u64, row: &Row, problem: Problem) -> Result<(), Problem> {
+        unread(&self.outlet, problem, || {
+            let rows = Rows::Changes(vec![Change::Put(row.clone())]);
+            // Dialects count no steps.
+            Delivery::View(ViewDelta { id: list, version: 0, total: 0, rows })
+        })
+    }
+
     /// A subscription stands; answers whether it is still wanted.
     pub fn joined(&mut self, conversation: ConversationId, ref_id: u64, number: u64) -> bool {
         match self.rooms.get_mut(&conversation) {
@@ -412,6 +427,26 @@ impl Seat {
     }
 }
 
+/// A problem with what `delivery` is to tell: delivers it again in a moment where that may help.
+fn unread(
+    outlet: &Outlet,
+    problem: Problem,
+    delivery: impl FnOnce() -> Delivery,
+) -> Result<(), Problem> {
+    match problem.code {
+        Code::NotFound => Ok(()),
+        Code::Busy => {
+            let (outlet, again) = (outlet.clone(), delivery());
+            drop(spawn_light(async move {
+                sleep(AGAIN_AFTER).await;
+                outlet.push(again);
+            }));
+            Ok(())
+        }
+        _ => Err(problem),
+    }
+}
+
 /// The kind of a principal, as metrics name it.
 const fn kind(principal: Principal) -> &'static str {
     match principal {
@@ -423,7 +458,23 @@ const fn kind(principal: Principal) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use switchboard_actors::subscriber;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_had_now_is_shown_again_and_ends_no_connection() {
+        let (outlet, mut deliveries) = subscriber::queue();
+        let met = |code| unread(&outlet, Problem::new(code), || Delivery::AnybodyOnline(true));
+        met(Code::NotFound).unwrap();
+        assert_eq!(met(Code::Internal).unwrap_err().code, Code::Internal);
+        met(Code::Busy).unwrap();
+        assert!(deliveries.try_next().is_none(), "not at once");
+        sleep(2 * AGAIN_AFTER).await;
+        let shown = deliveries.try_next().unwrap().unwrap();
+        assert!(matches!(shown, Delivery::AnybodyOnline(true)), "{shown:?}");
+        assert!(deliveries.try_next().is_none(), "once");
+    }
 
     #[test]
     fn a_place_is_free_again_when_its_connection_is_gone() {

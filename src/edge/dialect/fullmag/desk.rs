@@ -20,6 +20,7 @@ use crate::edge::commands::{self, ask};
 use crate::edge::device::note_device;
 use crate::edge::dialect::encoded::Encoded;
 use crate::edge::dialect::history;
+use crate::edge::dialect::standing::look_at_all;
 use crate::edge::doors::Doors;
 use crate::edge::opening::{self, Current, Opening};
 use crate::edge::problem::{Code, Problem};
@@ -189,14 +190,12 @@ impl<'a> Desk<'a> {
         let mut cards = self.doors.inbox.open_cards(&self.identity.tenant);
         cards.retain(|card| sees(self.doors, self.identity, card.sight()));
         cards.sort_by_key(|card| Reverse((card.last_at, card.id)));
+        let newest = cards.iter().take(ROOMS_MAX).map(|card| card.id);
         let mut rooms = Vec::new();
-        for card in cards.iter().take(ROOMS_MAX) {
-            match self.look(card.id).await {
-                // It may have ended since.
-                Ok(view) if view.state.status.is_open() => rooms.push(self.shown(&view).await?),
-                Ok(_) => {}
-                Err(problem) if problem.code == Code::NotFound => {}
-                Err(problem) => return Err(problem),
+        for view in look_at_all(self.doors, self.identity, newest).await? {
+            // It may have ended since.
+            if view.state.status.is_open() {
+                rooms.push(self.shown(&view).await?);
             }
         }
         Ok(rooms)

@@ -226,7 +226,10 @@ impl Live {
     /// A step of the live list of waiting rooms.
     async fn view(&mut self, link: &Link, delta: &ViewDelta) -> Result<(), Failed> {
         for row in delta.rows.shown() {
-            self.request(link, &row.card).await?;
+            match self.request(link, &row.card).await {
+                Err(Failed::Problem(problem)) => link.unread(delta.id, row, problem)?,
+                told => told?,
+            }
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ use crate::edge::commands::{self, ask};
 use crate::edge::device::note_device;
 use crate::edge::dialect::caller::authenticate;
 use crate::edge::dialect::history::{self, Line};
+use crate::edge::dialect::standing::look_at_all;
 use crate::edge::doors::Doors;
 use crate::edge::opening::{self, Opening, known_department};
 use crate::edge::problem::{Code, Problem};
@@ -378,11 +379,11 @@ impl Desk<'_> {
         let mut open = self.doors.inbox.open_cards(&self.identity.tenant);
         open.retain(|card| holds(card));
         open.sort_by_key(|card| Reverse((card.last_at, card.id)));
-        for card in open.iter().skip(n_before).take(limit) {
+        let newest = open.iter().skip(n_before).take(limit).map(|card| card.id);
+        for view in look_at_all(self.doors, self.identity, newest).await? {
             // It may have ended since; then it belongs to what follows.
-            let state = self.look(card.id).await?;
-            if state.status.is_open() {
-                chats.push(self.chat(&state).await?);
+            if view.state.status.is_open() {
+                chats.push(self.chat(&view.state).await?);
             }
         }
         let statuses = filter.ended();

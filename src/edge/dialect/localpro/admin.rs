@@ -28,6 +28,7 @@ use crate::edge::dialect::people::id_of;
 use crate::edge::dialect::request::{
     self, Asked, BODY_BYTES_MAX, Doorway, Part, Said, not_served, not_spoken,
 };
+use crate::edge::dialect::standing::look_at_all;
 use crate::edge::dialect::vocabulary::asked;
 use crate::edge::doors::Doors;
 use crate::edge::opening::known_department;
@@ -141,20 +142,19 @@ impl Desk<'_> {
             }
         }
         // What began or moved within the last second is in memory alone.
-        let mut by_id: HashMap<ConversationId, usize> =
+        let by_id: HashMap<ConversationId, usize> =
             found.iter().enumerate().map(|(idx, state)| (state.id, idx)).collect();
-        for card in self.doors.inbox.open_cards(tenant) {
-            let known = by_id.get(&card.id).copied();
-            let is_newer = known.is_none_or(|idx| found[idx].last_at < card.last_at);
-            if is_newer && sees(self.doors, self.identity, card.sight()) {
-                let state = self.look(card.id).await?;
-                match known {
-                    Some(idx) => found[idx] = state,
-                    None => {
-                        by_id.insert(card.id, found.len());
-                        found.push(state);
-                    }
-                }
+        let mut newer = self.doors.inbox.open_cards(tenant);
+        newer.retain(|card| {
+            let known = by_id.get(&card.id);
+            known.is_none_or(|&idx| found[idx].last_at < card.last_at)
+                && sees(self.doors, self.identity, card.sight())
+        });
+        let newer = newer.iter().map(|card| card.id);
+        for view in look_at_all(self.doors, self.identity, newer).await? {
+            match by_id.get(&view.state.id) {
+                Some(&idx) => found[idx] = view.state,
+                None => found.push(view.state),
             }
         }
         found.sort_by_key(|state| Reverse((state.last_at, state.id)));

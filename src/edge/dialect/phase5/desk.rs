@@ -25,6 +25,7 @@ use crate::edge::commands::{self, ask};
 use crate::edge::device::note_device;
 use crate::edge::dialect::encoded::Encoded;
 use crate::edge::dialect::history;
+use crate::edge::dialect::standing::look_at_all;
 use crate::edge::dialect::vocabulary::asked;
 use crate::edge::doors::Doors;
 use crate::edge::numbers::name_of;
@@ -248,13 +249,11 @@ impl Desk<'_> {
                     && sees(self.doors, self.identity, card.sight())
             });
             cards.sort_by_key(|card| (card.created_at, card.id));
-            for card in cards.iter().take(SESSIONS_MAX) {
-                // It may have ended or moved since; then it belongs to another list.
-                let state = self.look(card.id).await?;
-                if statuses.contains(&state.status) {
-                    states.push(state);
-                }
-            }
+            let oldest = cards.iter().take(SESSIONS_MAX).map(|card| card.id);
+            let found = look_at_all(self.doors, self.identity, oldest).await?;
+            states.extend(found.into_iter().map(|view| view.state));
+            // It may have ended or moved since; then it belongs to another list.
+            states.retain(|state| statuses.contains(&state.status));
         } else {
             let list = self.list(statuses, ListScope::All, SESSIONS_MAX);
             let found = self.doors.store.list(list).await?;

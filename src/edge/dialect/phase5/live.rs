@@ -64,15 +64,11 @@ struct Told {
 }
 
 impl Told {
-    /// Whether a chat that waits is news, and remembers it.
-    fn is_news(&mut self, card: &Card) -> bool {
-        let Some(since) = card.waiting_since else { return false };
+    /// By what a chat that waits is remembered, if it is news.
+    fn news(&self, card: &Card) -> Option<(ConversationId, Timestamp)> {
+        let since = card.waiting_since?;
         let name = (card.id, since);
-        if since < self.since || self.newest.contains(&name) {
-            return false;
-        }
-        self.remember(name);
-        true
+        (since >= self.since && !self.newest.contains(&name)).then_some(name)
     }
 
     fn remember(&mut self, name: (ConversationId, Timestamp)) {
@@ -382,11 +378,9 @@ impl Live {
         let is_first = matches!(delta.rows, Rows::Snapshot(_));
         if self.waiting == Some(delta.id) {
             for row in delta.rows.shown() {
-                if self.told.is_news(&row.card) {
-                    let state = look(link, row.card.id).await?;
-                    let desk = Desk { doors: &link.doors, identity: &link.identity };
-                    let session = desk.shown(&state).await?;
-                    link.emit("chat:new_session", &json!({ "session": session })).await?;
+                match self.waiting(link, &row.card).await {
+                    Err(Failed::Problem(problem)) => link.unread(delta.id, row, problem)?,
+                    told => told?,
                 }
             }
         } else if self.own == Some(delta.id) {
@@ -400,6 +394,16 @@ impl Live {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Tells a chat that waits: once, when it begins to.
+    async fn waiting(&mut self, link: &Link, card: &Card) -> Result<(), Failed> {
+        let Some(name) = self.told.news(card) else { return Ok(()) };
+        let state = look(link, card.id).await?;
+        let session = Desk { doors: &link.doors, identity: &link.identity }.shown(&state).await?;
+        link.emit("chat:new_session", &json!({ "session": session })).await?;
+        self.told.remember(name);
         Ok(())
     }
 

@@ -26,6 +26,7 @@ use crate::edge::commands::{self, ask};
 use crate::edge::device::note_device;
 use crate::edge::dialect::history::{self, Line};
 use crate::edge::dialect::people::id_of;
+use crate::edge::dialect::standing::look_at_all;
 use crate::edge::dialect::vocabulary::asked;
 use crate::edge::doors::Doors;
 use crate::edge::opening::{self, Outbound, To, Wish, Written};
@@ -97,6 +98,15 @@ impl Desk<'_> {
     /// A conversation as it stands, if the caller may see it.
     pub(super) async fn look(&self, id: ConversationId) -> Result<Arc<Conversation>, Problem> {
         Ok(self.doors.conversations.state(&self.key(id), &self.identity.caller).await?.state)
+    }
+
+    /// Conversations as they stand, as far as the caller may see them.
+    async fn look_at_all(
+        &self,
+        ids: impl IntoIterator<Item = ConversationId>,
+    ) -> Result<Vec<Arc<Conversation>>, Problem> {
+        let found = look_at_all(self.doors, self.identity, ids).await?;
+        Ok(found.into_iter().map(|view| view.state).collect())
     }
 
     async fn command(
@@ -323,16 +333,7 @@ impl Desk<'_> {
     async fn searched(&self, text: &str) -> Result<Vec<Arc<Conversation>>, Problem> {
         require(self.identity, Role::Agent)?;
         let cards = search::search(self.doors, self.identity, text, search::FOUND_MAX).await?;
-        let mut found = Vec::with_capacity(cards.len());
-        for card in cards {
-            match self.look(card.id).await {
-                Ok(state) => found.push(state),
-                // It went out of sight meanwhile.
-                Err(problem) if problem.code == Code::NotFound => {}
-                Err(problem) => return Err(problem),
-            }
-        }
-        Ok(found)
+        self.look_at_all(cards.iter().map(|card| card.id)).await
     }
 
     /// What is open from memory, where it is as it stands; what ended from the store.
@@ -363,9 +364,7 @@ impl Desk<'_> {
                 status && scope && sees(self.doors, self.identity, card.sight())
             });
             cards.sort_by_key(|card| Reverse((card.last_at, card.id)));
-            for card in cards.iter().take(limit) {
-                found.push(self.look(card.id).await?);
-            }
+            found = self.look_at_all(cards.iter().take(limit).map(|card| card.id)).await?;
         }
         if matches!(standing, None | Some(Standing::Ended)) {
             let list = List {
