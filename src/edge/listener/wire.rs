@@ -70,6 +70,29 @@ impl Wire {
         }
     }
 
+    /// Puts whole frames on the wire, for the socket's own task: what the socket does not take now
+    /// leaves with the task's next flush, before anything else.
+    ///
+    /// # Errors
+    ///
+    /// The frames, when the task's own last write was cut short and has to be flushed first.
+    pub fn put(&self, frames: Vec<u8>) -> Result<(), Vec<u8>> {
+        let mut half = self.0.lock();
+        if half.is_cut_short {
+            return Err(frames);
+        }
+        if !half.rest.is_empty() {
+            half.rest.extend_from_slice(&frames);
+            return Ok(());
+        }
+        // Full, or broken, which the flush finds out.
+        let n = half.socket.as_ref().map_or(0, |socket| socket.try_write(&frames).unwrap_or(0));
+        if n < frames.len() {
+            half.rest = frames[n..].to_vec();
+        }
+        Ok(())
+    }
+
     /// The socket's task is gone, and with it the socket.
     pub(super) fn cut(&self) {
         let socket = self.0.lock().socket.take();
@@ -194,12 +217,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_its_task_puts_leaves_whole_and_in_order() {
+        let (wire, _reading, mut client) = wire().await;
+        wire.put(b"0".to_vec()).unwrap();
+        let frame = vec![b'a'; 100_003];
+        let n_frames = fill(&wire, &frame);
+        for byte in *b"123" {
+            wire.put(vec![byte; 1_000]).unwrap();
+        }
+        assert_eq!(wire.send(b"between"), Sent::Nothing, "more waits");
+        let reader = tokio::spawn(async move {
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).await.map(|_| all)
+        });
+        poll_fn(|context| wire.poll_flush(context)).await.unwrap();
+        wire.cut();
+        let all = reader.await.unwrap().unwrap();
+        let put = [vec![b'1'; 1_000], vec![b'2'; 1_000], vec![b'3'; 1_000]].concat();
+        assert_eq!(all.len(), 1 + n_frames * frame.len() + put.len(), "no byte is lost");
+        assert!(all.starts_with(b"0a") && all.ends_with(&put));
+    }
+
+    #[tokio::test]
     async fn a_write_that_was_cut_short_lets_nothing_between() {
         let (wire, _reading, mut client) = wire().await;
         let frame = vec![b'a'; 16 << 20];
         let written = poll_fn(|context| wire.poll_write(context, &frame)).await.unwrap();
         assert!(written < frame.len(), "no socket takes so much at once");
         assert_eq!(wire.send(b"between"), Sent::Nothing);
+        assert_eq!(wire.put(b"between".to_vec()), Err(b"between".to_vec()));
         let reader = tokio::spawn(async move {
             let mut all = Vec::new();
             client.read_to_end(&mut all).await.map(|_| all)

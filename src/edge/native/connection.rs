@@ -109,6 +109,10 @@ struct Connection {
     clock: Deadlines,
     bad_frames: (u32, Instant),
     frames: Bucket,
+    /// Where frames go that need no encryption.
+    wire: Option<Wire>,
+    /// Whole frames that are not on it yet.
+    unsent: Vec<u8>,
     /// Whether frames were written that are not sent.
     is_unsent: bool,
 }

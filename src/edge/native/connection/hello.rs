@@ -49,7 +49,7 @@ pub(super) async fn greet(
             return refuse(socket, codec, &doors, close, Some(problem)).await;
         }
     };
-    let past = wire.map(|wire| {
+    let past = wire.clone().map(|wire| {
         let reader = identity.caller.author.principal;
         let sent = doors.metrics.streams.sent.clone();
         Box::new(Past { wire, codec, reader, sent }) as Box<dyn Line<Delivery>>
@@ -93,6 +93,8 @@ pub(super) async fn greet(
         },
         bad_frames: (0, now),
         frames: Bucket::full(doors.budgets.frames, now),
+        wire,
+        unsent: Vec::new(),
         is_unsent: false,
         doors,
     }))

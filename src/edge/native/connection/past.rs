@@ -3,7 +3,6 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 use switchboard_actors::Published;
 use switchboard_actors::delivery::{Delivery, Door};
@@ -46,7 +45,9 @@ impl Line<Delivery> for Past {
             // Whatever needs a thought is the connection's.
             _ => return Some(delivery),
         };
-        let left = match self.wire.send(&framed(self.codec, &payload)) {
+        let mut frame = Vec::with_capacity(HEADER_BYTES_MAX + payload.len());
+        append_frame(&mut frame, self.codec, &payload);
+        let left = match self.wire.send(&frame) {
             Sent::Nothing => return Some(delivery),
             Sent::Begun => Some(Delivery::Door(Door::Rest)),
             Sent::Whole => None,
@@ -62,18 +63,17 @@ pub(super) const fn is_for(published: &Published, reader: Principal) -> bool {
     matches!(published.event.stream, Stream::Public) || reader.is_agent()
 }
 
-/// A whole WebSocket frame.
-fn framed(codec: Codec, payload: &Bytes) -> Vec<u8> {
+/// Appends a whole WebSocket frame.
+pub(super) fn append_frame(frames: &mut Vec<u8>, codec: Codec, payload: &[u8]) {
     let data = match codec {
         Codec::Json => Data::Text,
         Codec::MessagePack => Data::Binary,
     };
     let header = FrameHeader { opcode: OpCode::Data(data), ..FrameHeader::default() };
-    let mut frame = Vec::with_capacity(HEADER_BYTES_MAX + payload.len());
+    frames.reserve(HEADER_BYTES_MAX + payload.len());
     let length = u64::try_from(payload.len()).unwrap_or(u64::MAX);
-    header.format(length, &mut frame).expect("writing to memory cannot fail");
-    frame.extend_from_slice(payload);
-    frame
+    header.format(length, frames).expect("writing to memory cannot fail");
+    frames.extend_from_slice(payload);
 }
 
 #[cfg(test)]
@@ -88,8 +88,10 @@ mod tests {
             (Codec::Json, 126, &[0x81, 126, 0, 126]),
             (Codec::Json, 70_000, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x70]),
         ] {
-            let payload = Bytes::from(vec![b'x'; length]);
-            let frame = framed(codec, &payload);
+            let payload = vec![b'x'; length];
+            let mut frames = b"before".to_vec();
+            append_frame(&mut frames, codec, &payload);
+            let frame = frames.strip_prefix(b"before").unwrap();
             assert_eq!(frame[..header.len()], *header, "{codec:?}, {length} bytes");
             assert_eq!(frame[header.len()..], payload, "{codec:?}, {length} bytes");
         }
