@@ -195,6 +195,14 @@ fn what_one_node_changes_the_others_know() {
     let (status, put) = one.ask("PUT", "/v1/widgets/demo/settings", &admin, &changed);
     assert_eq!(status, 200, "{put}");
     until("the other node shows it", || (settings(&two)["name"] == "Moss & Meadow").then_some(()));
+    // What somebody likes in a browser at one node is told to the one at the other.
+    let preferences = "/v1/agents/me/preferences";
+    let liked = json!({ "values": { "theme": "dark" } });
+    let elsewhere = one.sign_in("ben");
+    let (status, kept) = one.ask("PATCH", preferences, &elsewhere, &liked);
+    assert_eq!(status, 200, "{kept}");
+    console.is_told("preferences");
+    assert_eq!(two.ask("GET", preferences, &agent, &Value::Null), (200, kept));
     // Who is disabled on one node is out on the other.
     assert_eq!(two.ask("GET", "/v1/agents/me", &agent, &Value::Null).0, 200);
     let (status, patched) =
