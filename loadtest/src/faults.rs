@@ -114,6 +114,11 @@ impl Args {
         classes.iter().map(|class| (*class, self.count)).collect()
     }
 
+    /// Whether the only node of the database is among what is struck.
+    fn loses_the_only_copy(&self) -> bool {
+        self.databases == 1 && self.plan().iter().any(|(class, _)| *class == Class::Database)
+    }
+
     /// What the short form asks of a machine that does other things too.
     fn short_form(&mut self) {
         self.conversations = self.conversations.min(12);
@@ -192,6 +197,7 @@ async fn inside(args: &Args) -> Result<()> {
         root: dir.path(),
         databases: args.databases,
         heap_mib: args.heap_mib,
+        sync_each: args.loses_the_only_copy(),
         lease_factor: args.lease_factor,
         sabotage: args.expect_red,
     };

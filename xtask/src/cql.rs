@@ -148,7 +148,7 @@ impl Server {
         fetch()?;
         let folder = root().join("target/cql").join(std::process::id().to_string());
         let [client, storage] = free_ports()?;
-        let place = Place { client, storage, seed: storage, heap_mib: HEAP_MIB };
+        let place = Place { client, storage, seed: storage, heap_mib: HEAP_MIB, sync_each: false };
         let mut java = place.command(&folder)?;
         let log = std::fs::File::create(folder.join("log")).context("making its log")?;
         java.stdin(Stdio::null()).stdout(log.try_clone().context("sharing its log")?).stderr(log);
@@ -197,6 +197,10 @@ pub(crate) struct NodeArgs {
     /// Its heap.
     #[arg(long, default_value_t = HEAP_MIB)]
     heap_mib: u32,
+    /// Sync each write before confirming it, instead of all of a second together: without other
+    /// nodes that have a copy, a write is lost otherwise when this one is killed.
+    #[arg(long)]
+    sync_each: bool,
 }
 
 /// Becomes that node: this process is its process from then on.
@@ -207,6 +211,7 @@ pub(crate) fn become_node(args: &NodeArgs) -> Result<Infallible> {
         storage: storage(args.address),
         seed: storage(args.seed),
         heap_mib: args.heap_mib,
+        sync_each: args.sync_each,
     };
     Err(place.command(&args.folder)?.exec()).context("running java")
 }
@@ -219,6 +224,8 @@ struct Place {
     storage: SocketAddrV4,
     seed: SocketAddrV4,
     heap_mib: u32,
+    /// Whether each write is synced before it is confirmed.
+    sync_each: bool,
 }
 
 impl Place {
@@ -259,12 +266,15 @@ impl Place {
     fn settings(&self, folder: &Path) -> String {
         let folder = folder.display();
         let Self { client, storage, seed, .. } = self;
+        let sync = match self.sync_each {
+            true => "commitlog_sync: batch",
+            false => "commitlog_sync: periodic\ncommitlog_sync_period: 1000ms",
+        };
         format!(
             "cluster_name: switchboard-test\n\
              num_tokens: 4\n\
              partitioner: org.apache.cassandra.dht.Murmur3Partitioner\n\
-             commitlog_sync: periodic\n\
-             commitlog_sync_period: 1000ms\n\
+             {sync}\n\
              data_file_directories: ['{folder}/data']\n\
              commitlog_directory: '{folder}/commitlog'\n\
              hints_directory: '{folder}/hints'\n\
@@ -381,18 +391,22 @@ mod tests {
     #[test]
     fn settings_name_the_folder_and_every_address() {
         let at = |last, port| SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, last), port);
-        let place = Place { client: at(2, 1), storage: at(3, 2), seed: at(4, 5), heap_mib: 1 };
+        let (client, storage, seed) = (at(2, 1), at(3, 2), at(4, 5));
+        let place = Place { client, storage, seed, heap_mib: 1, sync_each: true };
         let settings = place.settings(Path::new("/somewhere"));
         for expected in [
             "rpc_address: 127.0.0.2\n",
             "native_transport_port: 1\n",
             "listen_address: 127.0.0.3\n",
             "storage_port: 2\n",
+            "commitlog_sync: batch\n",
             "'/somewhere/data'",
             "'127.0.0.4:5'",
         ] {
             assert!(settings.contains(expected), "{expected} is not in\n{settings}");
         }
         assert!(settings.lines().any(|line| line.starts_with("  parameters")), "{settings}");
+        let usual = Place { sync_each: false, ..place }.settings(Path::new("/somewhere"));
+        assert!(usual.contains("commitlog_sync: periodic\ncommitlog_sync_period: 1000ms\n"));
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Parts<'a> {
     pub(super) databases: u8,
     /// Their heap, in MiB.
     pub(super) heap_mib: u32,
+    /// Whether they sync each write before they confirm it.
+    pub(super) sync_each: bool,
     pub(super) lease_factor: u8,
     pub(super) sabotage: Option<Sabotage>,
 }
@@ -56,6 +58,7 @@ pub(super) struct Database {
     program: PathBuf,
     root: PathBuf,
     heap_mib: u32,
+    sync_each: bool,
     child: Option<Child>,
 }
 
@@ -73,6 +76,7 @@ impl Database {
             .args(["--seed", &Machine::database(1).address.to_string(), "--folder"])
             .arg(&self.root)
             .args(["--heap-mib", &self.heap_mib.to_string()])
+            .args(self.sync_each.then_some("--sync-each"))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -150,8 +154,9 @@ impl Cluster {
             let root = root.join(format!("database-{}", machine.address));
             std::fs::create_dir_all(&root)?;
             let program = parts.database.to_owned();
-            let heap_mib = parts.heap_mib;
-            let mut database = Database { machine, program, root, heap_mib, child: None };
+            let &Parts { heap_mib, sync_each, .. } = parts;
+            let mut database =
+                Database { machine, program, root, heap_mib, sync_each, child: None };
             // One after the other: those that come must find those that are there.
             database.start().await?;
             cluster.databases.push(database);
