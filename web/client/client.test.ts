@@ -477,11 +477,31 @@ test('typing ends by itself, and at the message', async () => {
   const from = { kind: 'visitor', id: 'v', name: 'Vi' } as const;
   world.server.say({ type: 'typing', conversation: CHAT, from, on: true });
   await world.clock.pass(10);
-  expect([...chat.typing.peek().values()]).toEqual(['Vi']);
+  expect([...chat.typing.peek().values()].map(({ from: { name } }) => name)).toEqual(['Vi']);
   world.server.write(CHAT, 'there');
   await world.clock.pass(10);
   expect(chat.typing.peek().size).toBe(0);
   world.server.say({ type: 'typing', conversation: CHAT, from, on: true });
+  await world.clock.pass(6_100);
+  expect(chat.typing.peek().size).toBe(0);
+});
+
+test('what is written so far is held while it is typed, and no longer', async () => {
+  const world = makeWorld();
+  const tab = await openTab(world);
+  const chat = tab.client.follow(CHAT);
+  await world.clock.pass(100);
+  const say = async (on: boolean, preview?: string) => {
+    const from = { kind: 'visitor', id: 'v' } as const;
+    world.server.say({ type: 'typing', conversation: CHAT, from, on, ...(preview && { preview }) });
+    await world.clock.pass(10);
+    return [...chat.typing.peek().values()].map((typist) => typist.preview);
+  };
+  expect(await say(true, 'Wh')).toEqual(['Wh']);
+  expect(await say(true, 'Where is')).toEqual(['Where is']);
+  expect(await say(true)).toEqual([undefined]);
+  expect(await say(false)).toEqual([]);
+  await say(true, 'Where');
   await world.clock.pass(6_100);
   expect(chat.typing.peek().size).toBe(0);
 });

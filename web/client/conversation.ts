@@ -69,8 +69,8 @@ export class Conversation {
   /** Both streams in the order to show. */
   readonly timeline: ReadonlySignal<readonly Event[]>;
   readonly receipts: ReadonlySignal<ReadonlyMap<string, Positions>>;
-  /** Names of those who are typing, by id. */
-  readonly typing: ReadonlySignal<ReadonlyMap<string, string>>;
+  /** Who is typing, by id, as they said last. */
+  readonly typing: ReadonlySignal<ReadonlyMap<string, TypingFrame>>;
   readonly queue: ReadonlySignal<QueueFrame | null>;
   /** Why the server does not let us follow it; `null` when it does. */
   readonly refused: ReadonlySignal<string | null>;
@@ -80,7 +80,7 @@ export class Conversation {
   readonly #options: ConversationOptions;
   readonly #pulls: Map<Stream, Pull>;
   readonly #receipts = signal<ReadonlyMap<string, Positions>>(new Map());
-  readonly #typing = signal<ReadonlyMap<string, string>>(new Map());
+  readonly #typing = signal<ReadonlyMap<string, TypingFrame>>(new Map());
   readonly #typingEnds = new Map<string, Cancel>();
   readonly #queue = signal<QueueFrame | null>(null);
   readonly #refused = signal<string | null>(null);
@@ -254,7 +254,7 @@ export class Conversation {
     this.#typingEnds.delete(frame.from.id);
     const next = new Map(this.#typing.peek());
     if (frame.on) {
-      next.set(frame.from.id, frame.from.name ?? '');
+      next.set(frame.from.id, frame);
       const end = this.#options.clock.after(TYPING_MS, () => this.#typingOver(frame.from.id));
       this.#typingEnds.set(frame.from.id, end);
     } else {

@@ -141,10 +141,10 @@ export class Guard {
       return { ...held, why: 'answered', who, at: Date.parse(answer.at) };
     }
     if (this.#warned.has(id)) return null;
-    for (const [typist, name] of client.follow(id).typing.peek()) {
+    for (const [typist, { from }] of client.follow(id).typing.peek()) {
       if (typist === me || !client.agents.peek().has(typist)) continue;
       this.#warned.add(id);
-      return { ...held, why: 'typing', who: name || 'A colleague', at: 0 };
+      return { ...held, why: 'typing', who: from.name || 'A colleague', at: 0 };
     }
     return null;
   }

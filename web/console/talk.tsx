@@ -104,18 +104,33 @@ function Talk({ desk, prefs, commands, conversation, card }: TalkProps): JSX.Ele
 }
 
 function Typing({ desk, conversation, card }: Omit<TalkProps, 'prefs' | 'commands'>): JSX.Element {
-  const names = [...conversation.typing.value]
-    .filter(([id]) => id !== desk.me.id)
-    .map(([, name]) => name || visitorName(card));
+  const typists = [...conversation.typing.value.values()].filter(
+    ({ from }) => from.id !== desk.me.id,
+  );
+  const names = typists.map(({ from }) => from.name || visitorName(card));
   return (
-    <div class="typing" role="status">
-      {names.length > 0 && (
-        <>
-          <TypingDots />
-          {`${names.join(', ')} ${names.length > 1 ? 'are' : 'is'} typing…`}
-        </>
+    <>
+      {typists.map(
+        ({ from, preview }) =>
+          preview && (
+            // Not in the status below: that would be read aloud with every few letters.
+            <div key={from.id} class="unsent">
+              <p class="soft small">Not sent yet</p>
+              <p class="unsent-text" dir="auto">
+                {preview}
+              </p>
+            </div>
+          ),
       )}
-    </div>
+      <div class="typing" role="status">
+        {names.length > 0 && (
+          <>
+            <TypingDots />
+            {`${names.join(', ')} ${names.length > 1 ? 'are' : 'is'} typing…`}
+          </>
+        )}
+      </div>
+    </>
   );
 }
 

@@ -183,8 +183,9 @@ export class Widget {
       return this.notice.value ?? (this.full.value ? 'full' : null);
     });
     this.typing = computed(() => {
-      const names = [...(this.conversation.value?.typing.value.values() ?? [])];
-      return names.length === 0 ? null : names.join(', ');
+      const typing = this.conversation.value?.typing.value;
+      if (!typing?.size) return null;
+      return [...typing.values()].map(({ from }) => from.name).join(', ');
     });
   }
 
