@@ -22,7 +22,7 @@ const OURS = `
   own picture reader refused run settings stored tell who words
   wake rename refuse deadline heard hear onPlace whole chats forgotten drafted begun goOn catchUp lookBack
   onStart answered listed saved shown passing subscribed merge stay
-  enlist holds pump awaited tryAgain
+  enlist holds pump awaited tryAgain allRead
 `;
 
 export const names = `${PREACT} ${OURS}`.split(/\s+/).filter((name) => name !== '');

@@ -242,11 +242,16 @@ export class Conversation {
       if (!transmit({ type: 'read', conversation: this.id, seq: last })) return;
       this.#read = last;
       this.#received = last;
-      const card = this.#options.card.peek();
-      if (card !== null && card.unread > 0) this.#options.card.value = { ...card, unread: 0 };
+      this.allRead();
     } else if (last > this.#received) {
       if (transmit({ type: 'received', conversation: this.id, seq: last })) this.#received = last;
     }
+  }
+
+  /** It was read, here or on another page: the server tells receipts to the other side alone. */
+  allRead(): void {
+    const card = this.#options.card.peek();
+    if (card !== null && card.unread > 0) this.#options.card.value = { ...card, unread: 0 };
   }
 
   typed(frame: TypingFrame): void {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ClientFrame } from '../client/frames.ts';
 import { type Api, Problem } from '../client/http.ts';
+import { card } from '../test/fake/cards.ts';
 import { FakeClock, idsFrom, MemoryLocks, MemoryStore, randomFrom } from '../test/fake/ports.ts';
 import { FakeServer } from '../test/fake/server.ts';
 import { Widget } from './model.ts';
@@ -121,6 +122,33 @@ test('two tabs that write at once are in one chat', async () => {
   expect(requests.length).toBe(1);
   expect(server.texts('chat-1').sort()).toEqual(['from one', 'from two']);
   expect(shown(one)).toEqual(shown(two));
+});
+
+test('what is read in one tab is read in the other, once the same has come there', async () => {
+  const { open, clock, server, store } = makeWorld();
+  server.state = card('chat-1', { head: 1 });
+  const one = await open('one');
+  const two = await open('two');
+  one.send('hello');
+  await clock.pass(1_000);
+  await two.changedElsewhere('visitor');
+  await clock.pass(1_000);
+  const unread = () => [one, two].map((tab) => tab.card.peek()?.unread);
+  const write = (text: string) =>
+    server.write('chat-1', text, 'public', { kind: 'agent', id: 'ada', name: 'Ada' });
+  write('How can I help?');
+  await clock.pass(1_000);
+  expect(unread()).toEqual([1, 1]);
+  one.watching.value = true;
+  await clock.pass(1_000);
+  expect(store.texts.get('read')).toBe('public-2');
+  await two.changedElsewhere('read');
+  expect(unread()).toEqual([0, 0]);
+  one.watching.value = false;
+  write('Are you there?');
+  await clock.pass(1_000);
+  await two.changedElsewhere('read');
+  expect(unread()).toEqual([1, 1]);
 });
 
 test('after a reload the chat goes on, and a new one keeps the visitor', async () => {

@@ -19,7 +19,7 @@ import { Chats } from './chats.ts';
 import { type Ears, News } from './news.ts';
 import { LiveSettings, type Settings } from './settings.ts';
 import { type Stage, stageOf, type Trouble } from './stage.ts';
-import { Stored } from './stored.ts';
+import { READ, Stored } from './stored.ts';
 import { Typing } from './typing.ts';
 import { Who } from './visitor.ts';
 
@@ -117,7 +117,7 @@ export class Widget {
       credentials: async () => this.who.credentials(),
       onApplied: (conversation, _stream, events) => {
         const watching = this.watching.peek();
-        if (conversation === this.conversation.peek()) conversation.confirm(watching);
+        if (conversation === this.conversation.peek()) this.#confirm();
         this.news.applied(conversation, events, this.stored.sound.peek() && !watching);
       },
       onBegun: (id) => void this.chats.goOn(id),
@@ -275,6 +275,11 @@ export class Widget {
   /** Another tab of the same site changed what is kept. */
   async changedElsewhere(key: string): Promise<void> {
     if (key === this.who.key) await this.chats.read();
+    if (key === READ) {
+      const end = await this.#options.ports.store.get(READ);
+      const conversation = this.conversation.peek();
+      if (end === endOf(conversation)) conversation?.allRead();
+    }
   }
 
   /**
@@ -365,7 +370,7 @@ export class Widget {
     );
     effect(() => {
       const watching = this.watching.value;
-      if (watching) this.conversation.value?.confirm(true);
+      if (watching) this.#confirm();
       this.#live.watch(watching);
       if (watching) void chats.lookBack();
     });
@@ -383,6 +388,14 @@ export class Widget {
       }
       wasFull = full;
     });
+  }
+
+  /** Tells the server, and other tabs, how far the visitor has got. */
+  #confirm(): void {
+    const conversation = this.conversation.value;
+    const watching = this.watching.value;
+    conversation?.confirm(watching);
+    if (watching) this.stored.read(endOf(conversation));
   }
 
   #stage(): Stage {
@@ -456,6 +469,11 @@ export class Widget {
     const preview = this.settings.peek()?.preview_typing ? text.slice(-PREVIEW_MAX) : '';
     this.client.typing(id, on, preview);
   }
+}
+
+/** The newest event that is here; `null` for none. */
+function endOf(conversation: Conversation | null): string | null {
+  return conversation?.timeline.peek().at(-1)?.id ?? null;
 }
 
 /** Those that say something, by name. */

@@ -20,6 +20,8 @@ const ANSWERS = 'answers';
 const UNSENT = 'unsent';
 const SOUND = 'sound';
 const PLACE = 'place';
+/** The event up to which the visitor has read; a change of it by another tab concerns us. */
+export const READ = 'read';
 /** Changes this close to each other are kept once. */
 const SAVE_MS = 300;
 
@@ -69,6 +71,11 @@ export class Stored {
   answer(more: Answers): void {
     this.answers.value = { ...this.answers.peek(), ...more };
     this.#keep(ANSWERS, JSON.stringify(this.answers.peek()));
+  }
+
+  /** The visitor has read up to an event. Other tabs hear of it when the same has come to them. */
+  read(end: string | null): void {
+    this.#keep(READ, end, SAVE_MS);
   }
 
   hear(on: boolean): void {
