@@ -1,11 +1,12 @@
-/** What the console does outside its page: title, badge, desktop notifications. And its version. */
+/** What the console does outside its page: title, icon, badge, desktop notifications. And its version. */
 
-import { effect, type Signal } from '@preact/signals';
+import { computed, effect, type Signal } from '@preact/signals';
 import { browserClock } from '../client/browser.ts';
 import { type Notice, watchAlerts } from './alerts.ts';
 import type { Desk } from './desk.ts';
 import type { SharedText } from './idle.ts';
-import { INBOX, pathOf, SETTINGS, type Shell } from './shell.ts';
+import { INBOX, pathOf, type Shell } from './shell.ts';
+import { iconOf, titleOf } from './tab.ts';
 
 /** Runs until called off. */
 export function watchOutside(shell: Shell, desk: Desk): () => void {
@@ -29,18 +30,26 @@ export function watchOutside(shell: Shell, desk: Desk): () => void {
   });
   const endTitle = effect(() => {
     const unread = desk.unread.value;
-    const name = shell.router.path.value.startsWith(SETTINGS) ? 'Settings' : 'Inbox';
-    document.title = unread > 0 ? `(${unread}) ${name}` : name;
+    document.title = titleOf(shell.router.path.value, unread);
     if (unread > 0) void navigator.setAppBadge?.(unread).catch(() => null);
     else void navigator.clearAppBadge?.().catch(() => null);
   });
+  const icon = computed(() => iconOf(desk.unread.value));
+  const endIcon = effect(() => showIcon(icon.value));
   const endTouches = watchTouches(() => desk.idle.touched());
   return () => {
     endAlerts();
     endTitle();
+    endIcon();
+    // Who is not signed in has nothing unread.
+    showIcon(iconOf(0));
     endTouches();
     step?.();
   };
+}
+
+function showIcon(href: string): void {
+  document.querySelector('link[rel="icon"]')?.setAttribute('href', href);
 }
 
 /** Calls whenever the person touches anything. */

@@ -7,6 +7,7 @@ import { Dialog } from '../../ui/dialog.tsx';
 import { Glyph, type GlyphName } from '../../ui/icons.tsx';
 import { Patience } from '../../ui/lazy.tsx';
 import type { Shell } from '../shell.ts';
+import { pageName } from '../tab.ts';
 import type { Collection } from './collection.ts';
 import type { Editing, Loading } from './editing.ts';
 
@@ -20,7 +21,10 @@ interface HeadProps {
 
 export function PageHead({ title, text, back, children }: HeadProps): JSX.Element {
   useEffect(() => {
-    document.title = `${title} – Settings`;
+    pageName.value = `${title} – Settings`;
+    return () => {
+      pageName.value = null;
+    };
   }, [title]);
   return (
     <header class="page-head">
