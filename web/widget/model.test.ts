@@ -100,6 +100,29 @@ test('a chat that could not begin is tried again under the same key, and nothing
   expect(widget.trouble.peek()).toBe(null);
 });
 
+test('connecting is said after a while, and again as reconnecting', async () => {
+  const { open, clock, server } = makeWorld();
+  const before = await open('a');
+  before.send('hello');
+  await clock.pass(1_000);
+  before.client.stop();
+  server.down = true;
+  const widget = await open('b');
+  await clock.pass(1_900);
+  expect(widget.trouble.peek()).toBe(null);
+  await clock.pass(200);
+  expect(widget.trouble.peek()).toBe('connecting');
+  server.down = false;
+  await clock.pass(60_000);
+  expect(widget.trouble.peek()).toBe(null);
+  server.down = true;
+  server.cut();
+  await clock.pass(1_900);
+  expect(widget.trouble.peek()).toBe(null);
+  await clock.pass(200);
+  expect(widget.trouble.peek()).toBe('reconnecting');
+});
+
 test('a refusal is said and waits for the visitor', async () => {
   const { open, clock, requests, world } = makeWorld();
   world.create = [403];

@@ -38,7 +38,7 @@ interface Created {
 
 /** Fields that belong to the contact; every other is one of the conversation. */
 const CONTACT = ['name', 'email', 'phone'];
-/** A connection that comes back this soon is not worth a word. */
+/** A connection that comes, or comes back, this soon is not worth a word. */
 const QUIET_MS = 2_000;
 /** How long the server lets a visitor change a message. */
 const EDIT_MS = 60_000;
@@ -83,7 +83,8 @@ export class Widget {
   readonly #live: LiveSettings;
   readonly #beginning: Beginning;
   readonly #typing: Typing;
-  readonly #reconnecting = signal(false);
+  /** What is said of the connection; `null` when there is one, or none for a moment. */
+  readonly #link = signal<Trouble | null>(null);
   readonly #contact = signal<Contact>({});
   /** As the settings know: whether no more may wait where this visitor would. */
   readonly #lineFull: ReadonlySignal<boolean>;
@@ -178,9 +179,8 @@ export class Widget {
       if (this.chats.forgotten.value) return 'gone';
       const refused = this.#beginning.refused.value;
       if (refused !== null && refused !== QUEUE_FULL) return 'cannot_begin';
-      const waiting = this.#reconnecting.value || this.#beginning.waiting.value;
-      if (waiting) return 'reconnecting';
-      return this.notice.value ?? (this.full.value ? 'full' : null);
+      const link = this.#link.value ?? (this.#beginning.waiting.value ? 'connecting' : null);
+      return link ?? this.notice.value ?? (this.full.value ? 'full' : null);
     });
     this.typing = computed(() => {
       const typing = this.conversation.value?.typing.value;
@@ -344,17 +344,23 @@ export class Widget {
   #run(): void {
     const { chats } = this;
     let quiet: Cancel | null = null;
+    let word: Trouble = 'connecting';
     effect(() => {
       const { state } = this.client.link.value;
-      quiet?.();
       if (state === 'connecting' || state === 'waiting') {
-        quiet = this.#options.ports.clock.after(QUIET_MS, () => {
-          this.#reconnecting.value = true;
+        // One try may follow another within it.
+        quiet ??= this.#options.ports.clock.after(QUIET_MS, () => {
+          this.#link.value = word;
         });
         return;
       }
-      this.#reconnecting.value = false;
-      if (state === 'ready') void chats.catchUp();
+      quiet?.();
+      quiet = null;
+      this.#link.value = null;
+      if (state === 'ready') {
+        word = 'reconnecting';
+        void chats.catchUp();
+      }
       if (state === 'stopped') {
         chats.forgotten.value = true;
         this.#options.onEvent('error', { code: 'signed_out' });

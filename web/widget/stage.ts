@@ -4,6 +4,7 @@ import type { Settings } from './settings.ts';
 
 /** What goes wrong, as a phrase of the language files. */
 export type Trouble =
+  | 'connecting'
   | 'reconnecting'
   | 'cannot_begin'
   | 'full'
