@@ -10,12 +10,13 @@ import type { Deed } from './many.ts';
 import { Marks } from './marks.ts';
 import { Picked } from './picked.ts';
 import { openPrefs } from './prefs.ts';
+import { type Role, rank } from './session.ts';
 import type { Shell } from './shell.ts';
 
 const ME = { id: 'me', name: 'Ada', role: 'agent' as const };
 
 /** The commands of a desk with this conversation open, and what of the desk they called. */
-async function make(open: Card | null, path = '/console') {
+async function make(open: Card | null, path = '/console', role: Role = 'agent') {
   const called: string[] = [];
   const note = (name: string) => () => {
     called.push(name);
@@ -48,9 +49,13 @@ async function make(open: Card | null, path = '/console') {
     textFile: async () => ({ name: 'talk.txt', text: '' }),
   };
   const shell = {
-    router: { path: signal(path), go: note('go') },
+    router: { path: signal(path), go: (to: string) => note(`go ${to}`)() },
     prefs: await openPrefs(new MemoryStore()),
-    session: { signOut: note('signOut') },
+    session: {
+      signOut: note('signOut'),
+      may: (least: Role) => rank(role) >= rank(least),
+      me: signal({ tenant: { id: 'default' } }),
+    },
   };
   const commands = commandsOf({
     shell: shell as unknown as Shell,
@@ -105,6 +110,29 @@ test('keys of conversations mean nothing in the settings', async () => {
   expect(called).toEqual([]);
   expect(press('g i')).toBe('Inbox');
   expect(press('mod+k')).toBe('All commands');
+});
+
+test('each page of the settings that one may open has a command', async () => {
+  const pages = async (role: Role) => {
+    const { can, called } = await make(null, '/console', role);
+    const found = can.filter(({ group }) => group === 'Settings');
+    for (const { run } of found) run();
+    return found.map(({ title }, idx) => `${title}: ${called[idx]}`);
+  };
+  const own = [
+    'Your profile: go /console/settings/profile',
+    'Preferences: go /console/settings/preferences',
+  ];
+  expect(await pages('agent')).toEqual(own);
+  const kept = [
+    'First steps: go /console/settings',
+    'People: go /console/settings/people',
+    'Departments: go /console/settings/departments',
+    'Widgets: go /console/settings/widgets',
+    'API keys: go /console/settings/keys',
+  ];
+  expect(await pages('admin')).toEqual([...kept, ...own]);
+  expect(await pages('owner')).toEqual([...kept, 'Tenants: go /console/settings/tenants', ...own]);
 });
 
 test('the transcript comes as a file', async () => {

@@ -12,11 +12,12 @@ import { FILTERS, type FilterName } from './inbox.ts';
 import { keymap } from './keymap.ts';
 import { closeAll, type Deed, resolveAll, takeAll } from './many.ts';
 import type { ManyPanel, Panel, Place } from './panels.ts';
+import { pathOfSettings, SETTINGS_PAGES } from './settings-pages.ts';
 import { INBOX, SETTINGS, type Shell } from './shell.ts';
 
 export interface Command {
   title: string;
-  group: 'Conversation' | 'List' | 'Write' | 'Go to' | 'Console';
+  group: 'Conversation' | 'List' | 'Write' | 'Go to' | 'Settings' | 'Console';
   /** All keys that run it now, as they were chosen; the first is shown in menus. */
   keys: readonly string[];
   /** The keys that it comes with. */
@@ -373,8 +374,17 @@ function plainCommands(ports: CommandPorts): Plain[] {
       title: 'Settings',
       group: 'Go to',
       keys: ['g s'],
-      run: () => void router.go(`${SETTINGS}/preferences`),
+      run: () => void router.go(pathOfSettings('preferences')),
     },
+    // Settings
+    ...SETTINGS_PAGES.filter(({ may }) => may(shell)).map(
+      ({ name, title }): Plain => ({
+        title,
+        group: 'Settings',
+        keys: [],
+        run: () => void router.go(pathOfSettings(name)),
+      }),
+    ),
     // Console
     {
       title: 'All commands',

@@ -34,8 +34,9 @@ export function Palette({ shell, desk, commands, onClose }: PaletteProps): JSX.E
   const people = useMemo(() => conversationsOf(desk, shell), []);
   const found = useComputed(() => {
     const wanted = text.value;
+    // Who has typed nothing yet sees all that can be done.
+    if (wanted.trim() === '') return actions;
     const some = rank(wanted, actions, (entry) => entry.folded, SHOWN_MAX);
-    if (wanted.trim() === '') return some;
     return [...some, ...rank(wanted, people, (entry) => entry.folded, CONVERSATIONS_MAX)];
   });
   return (
