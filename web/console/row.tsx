@@ -2,7 +2,7 @@
 
 import type { JSX } from 'preact';
 import type { Card } from '../client/frames.ts';
-import { Avatar } from '../ui/parts.tsx';
+import { Avatar, marked } from '../ui/parts.tsx';
 import { duration } from '../ui/time.ts';
 import { PriorityBadge, StatusBadge } from './badges.tsx';
 import { now } from './clock.ts';
@@ -31,10 +31,11 @@ export function Row({ desk, id, place, of, stop }: RowProps): JSX.Element {
   const name = visitorName(card);
   const draft = desk.drafts.held.value.has(id);
   const picked = desk.picked.has(id);
-  const marked = desk.marks.ids.value.has(id);
+  const aside = desk.marks.ids.value.has(id);
+  const words = desk.search.words.value;
   return (
     <li
-      class={`row${open ? ' open' : ''}${card.unread > 0 || marked ? ' fresh' : ''}${picked ? ' picked' : ''}`}
+      class={`row${open ? ' open' : ''}${card.unread > 0 || aside ? ' fresh' : ''}${picked ? ' picked' : ''}`}
       data-row={id}
       aria-setsize={of}
       aria-posinset={place}
@@ -50,23 +51,23 @@ export function Row({ desk, id, place, of, stop }: RowProps): JSX.Element {
         <span class="what">
           <span class="top-line">
             <strong>
-              <bdi>{name}</bdi>
+              <bdi>{marked(name, words)}</bdi>
             </strong>
             <Age card={card} />
           </span>
           <span class="last">
             {draft && <span class="draft-mark">Draft </span>}
-            <bdi>{lastLine(card)}</bdi>
+            <bdi>{marked(lastLine(card), words)}</bdi>
           </span>
           <span class="badges">
             <StatusBadge card={card} />
             <PriorityBadge card={card} />
             {(card.tags ?? []).slice(0, 2).map((tag) => (
               <span key={tag} class="badge tag">
-                {tag}
+                {marked(tag, words)}
               </span>
             ))}
-            <span class="owner">{ownerOf(desk, card)}</span>
+            <span class="owner">{marked(ownerOf(desk, card), words)}</span>
           </span>
         </span>
         {card.unread > 0 && (
@@ -75,7 +76,7 @@ export function Row({ desk, id, place, of, stop }: RowProps): JSX.Element {
             <span class="sr"> unread</span>
           </span>
         )}
-        {card.unread === 0 && marked && (
+        {card.unread === 0 && aside && (
           <span class="unread marked">
             <span class="sr">marked as unread</span>
           </span>

@@ -29,6 +29,7 @@ test('a pause in typing is one question', async () => {
     search.look(text);
     await clock.pass(40);
   }
+  expect(search.words.value).toEqual(['vi']);
   expect(search.state.value).toBe('asking');
   await clock.pass(200);
   expect(asked).toEqual(['vi']);

@@ -1,9 +1,10 @@
 /** The search box over all conversations. The server finds; this asks seldom enough. No DOM. */
 
-import { type ReadonlySignal, signal } from '@preact/signals-core';
+import { computed, type ReadonlySignal, signal } from '@preact/signals-core';
 import type { AgentClient } from '../client/agent.ts';
 import type { Card } from '../client/frames.ts';
 import type { Cancel, Clock } from '../client/ports.ts';
+import { wordsOf } from '../ui/marked.ts';
 
 export interface SearchOptions {
   client: AgentClient;
@@ -16,6 +17,8 @@ const PAUSE_MS = 120;
 
 export class Search {
   readonly text: ReadonlySignal<string>;
+  /** What is looked for, as it is compared. */
+  readonly words: ReadonlySignal<readonly string[]>;
   /** What was found last, best first; `null` while nothing is looked for. */
   readonly found: ReadonlySignal<readonly string[] | null>;
   readonly state: ReadonlySignal<'ready' | 'asking' | 'failed'>;
@@ -29,6 +32,7 @@ export class Search {
   constructor(options: SearchOptions) {
     this.#options = options;
     this.text = this.#text;
+    this.words = computed(() => wordsOf(this.#text.value));
     this.found = this.#found;
     this.state = this.#state;
   }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { folded, rank } from './fuzzy.ts';
 
-const NAMES = ['Assign to me', 'Accept next', 'Add a note', 'Résolve', 'Go to settings'];
+const NAMES = ['Assign to me', 'Accept next', 'Add a note', 'Résolve', 'Go to settings', 'Łódź'];
 
 test.each([
   ['', 'Assign to me'],
@@ -10,6 +10,7 @@ test.each([
   ['gs', 'Go to settings'],
   ['acnx', 'Accept next'],
   ['note', 'Add a note'],
+  ['lodz', 'Łódź'],
 ])('%s finds %s first', (query, first) => {
   expect(rank(query, NAMES, folded, 10)[0]).toBe(first);
 });

@@ -1,8 +1,31 @@
 /** Finds what a few letters stand for. Case and accents do not count. */
 
-/** Text in the form that is compared. */
+/** Letters that are no other letter with an accent to Unicode, but to who looks for something. */
+const PLAIN: Readonly<Record<string, string>> = {
+  ß: 'ss',
+  æ: 'ae',
+  œ: 'oe',
+  þ: 'th',
+  đ: 'd',
+  ð: 'd',
+  ħ: 'h',
+  ı: 'i',
+  ł: 'l',
+  ø: 'o',
+  ŧ: 't',
+  ς: 'σ',
+  ٱ: 'ا',
+  ى: 'ي',
+  ة: 'ه',
+  // It only stretches a line.
+  ـ: '',
+};
+const NOT_PLAIN = new RegExp(`[${Object.keys(PLAIN).join('')}]`, 'g');
+
+/** Text in the form that is compared, as the server does it for what it finds. */
 export function folded(text: string): string {
-  return text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+  const bare = text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+  return bare.replace(NOT_PLAIN, (letter) => PLAIN[letter] ?? '');
 }
 
 /**

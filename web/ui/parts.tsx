@@ -1,7 +1,8 @@
 /** Small pieces that several parts of the console show. */
 
-import type { JSX } from 'preact';
+import type { ComponentChildren, JSX } from 'preact';
 import { linkify } from './linkify.ts';
+import { pieces } from './marked.ts';
 
 /** Text as written, with its addresses as links. */
 export function Prose({ text }: { text: string }): JSX.Element {
@@ -17,6 +18,13 @@ export function Prose({ text }: { text: string }): JSX.Element {
         ),
       )}
     </span>
+  );
+}
+
+/** Text with what somebody looks for marked in it. A function: lists have hundreds of texts. */
+export function marked(text: string, words: readonly string[]): ComponentChildren {
+  return pieces(text, words).map(([piece, wanted], idx) =>
+    wanted ? <mark key={idx}>{piece}</mark> : piece,
   );
 }
 
