@@ -18,6 +18,8 @@ pub(crate) const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 /// Other machines than ours run both databases and all nodes on two cores: leases last as much
 /// longer.
 const LEASE_FACTOR: &str = "3";
+/// Shards of all nodes together.
+const N_SHARDS: u64 = 1_024;
 
 fn credentials(what: &str) -> PathBuf {
     Path::new(&variable("CQL_CREDENTIALS")).join(what)
@@ -94,7 +96,7 @@ fn transcript(at: &Server, talk: &Talk, token: &str) -> Vec<Value> {
 }
 
 /// A conversation that begins at one node and is owned by another.
-pub(crate) fn begun_at_owned_by(at: &Server, owner: &Server) -> Talk {
+fn begun_at_owned_by(at: &Server, owner: &Server) -> Talk {
     until("a conversation of the other node", || {
         let before = owner.live();
         let talk = at.try_to_begin("Hello")?;
@@ -102,6 +104,17 @@ pub(crate) fn begun_at_owned_by(at: &Server, owner: &Server) -> Talk {
         // will do.
         (owner.live() > before).then_some(talk)
     })
+}
+
+/// Waits until three nodes have shared the shards and none is on its way.
+pub(crate) fn settled(nodes: [&Server; 3]) {
+    let mut before = [0; 3];
+    until("every shard has its node", || {
+        let shards = nodes.map(Server::shards);
+        let is_still = std::mem::replace(&mut before, shards) == shards;
+        let is_even = shards.iter().all(|count| *count > N_SHARDS / 4);
+        (is_still && is_even && shards.iter().sum::<u64>() == N_SHARDS).then_some(())
+    });
 }
 
 pub(crate) fn stopped(mut server: Server) -> ExitStatus {

@@ -35,7 +35,7 @@ use self::native::Native;
 use self::phase5::Phase5;
 use self::socket::{Says, Socket};
 use self::tms::Tms;
-use crate::cluster::{NODES, begun_at_owned_by, migrated, start_with, stopped};
+use crate::cluster::{NODES, migrated, settled, start_with, stopped};
 use crate::node::TestNode;
 use crate::server::{PATIENCE, Server};
 use crate::tokens::{SECRET, token};
@@ -154,8 +154,8 @@ async fn through_every_door_a_talk_survives_its_owner() {
     let settings =
         [("SWITCHBOARD_JWT_SECRET", SECRET), ("SWITCHBOARD_DIALECTS_SOCKET_IO_PONG_MS", PONG_MS)];
     let [here, there, owner] = NODES.map(|node| start_with(keyspace, node, &settings));
-    // It has its share by then.
-    begun_at_owned_by(&here, &owner);
+    // Agents who have to wait for a conversation that changes its node are another test's.
+    settled([&here, &there, &owner]);
     let stage = Stage {
         of_visitors: TestNode { address: here.address },
         of_agents: TestNode { address: there.address },

@@ -88,9 +88,18 @@ impl Server {
 
     /// How many conversations are in its memory.
     pub(crate) fn live(&self) -> u64 {
+        self.observed()["conversations"]["live"].as_u64().unwrap()
+    }
+
+    /// How many shards it owns and serves.
+    pub(crate) fn shards(&self) -> u64 {
+        self.observed()["shards"].as_u64().unwrap()
+    }
+
+    fn observed(&self) -> Value {
         let (status, observed) = request(self.operations, "GET", "/observe", "", &Value::Null);
         assert_eq!(status, 200, "{observed}");
-        observed["conversations"]["live"].as_u64().unwrap()
+        observed
     }
 
     pub(crate) fn agent(&self) -> String {
