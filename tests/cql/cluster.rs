@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use switchboard_cluster::shard::SHARDS;
 
 use crate::listener::Listener;
 use crate::server::{
@@ -18,8 +19,6 @@ pub(crate) const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 /// Other machines than ours run both databases and all nodes on two cores: leases last as much
 /// longer.
 const LEASE_FACTOR: &str = "3";
-/// Shards of all nodes together.
-const N_SHARDS: u64 = 1_024;
 
 fn credentials(what: &str) -> PathBuf {
     Path::new(&variable("CQL_CREDENTIALS")).join(what)
@@ -108,12 +107,13 @@ fn begun_at_owned_by(at: &Server, owner: &Server) -> Talk {
 
 /// Waits until three nodes have shared the shards and none is on its way.
 pub(crate) fn settled(nodes: [&Server; 3]) {
+    let all = u64::from(SHARDS);
     let mut before = [0; 3];
     until("every shard has its node", || {
         let shards = nodes.map(Server::shards);
         let is_still = std::mem::replace(&mut before, shards) == shards;
-        let is_even = shards.iter().all(|count| *count > N_SHARDS / 4);
-        (is_still && is_even && shards.iter().sum::<u64>() == N_SHARDS).then_some(())
+        let is_even = shards.iter().all(|count| *count > all / 4);
+        (is_still && is_even && shards.iter().sum::<u64>() == all).then_some(())
     });
 }
 

@@ -25,8 +25,9 @@ pub async fn look_at_all(
     identity: &Identity,
     conversations: impl IntoIterator<Item = ConversationId>,
 ) -> Result<Vec<View>, Problem> {
-    let looks = conversations.into_iter().map(|id| look(doors, identity, id));
-    let looks: Vec<_> = looks.collect();
+    // Begun one by one as there is room. Collected, for a future that holds the caller's closure
+    // over borrowed cards is not `Send` for every lifetime, as far as the compiler can tell.
+    let looks: Vec<_> = conversations.into_iter().map(|id| look(doors, identity, id)).collect();
     let found = stream::iter(looks).buffered(AT_ONCE);
     found.try_filter_map(|view| ready(Ok(view))).try_collect().await
 }

@@ -45,7 +45,7 @@ impl Line<Delivery> for Past {
             // Whatever needs a thought is the connection's.
             _ => return Some(delivery),
         };
-        let mut frame = Vec::with_capacity(HEADER_BYTES_MAX + payload.len());
+        let mut frame = Vec::new();
         append_frame(&mut frame, self.codec, &payload);
         let left = match self.wire.send(&frame) {
             Sent::Nothing => return Some(delivery),
