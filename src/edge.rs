@@ -1,6 +1,7 @@
 //! The doors: bytes from outside become commands, and events become bytes. A door translates and
 //! never decides; what is allowed is said in the domain and asked through the actors' handles.
 
+pub mod request_id;
 pub mod problem;
 pub mod limits;
 pub mod network;

@@ -20,6 +20,7 @@ use crate::accounts;
 use crate::auth::AuthError;
 use crate::directory::{self, LastChange};
 use crate::edge::native::wire::time::Rfc3339;
+use crate::edge::request_id::RequestId;
 
 /// What went wrong, as programs compare it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -431,7 +432,8 @@ impl From<Fault> for Problem {
             | Fault::Fenced
             | Fault::Unknown
             | Fault::Failed { .. }) => {
-                tracing::error!(%fault, "the store failed a request");
+                let request = RequestId::current().map(tracing::field::display);
+                tracing::error!(request, %fault, "the store failed a request");
                 Code::Internal.into()
             }
         }
@@ -456,7 +458,8 @@ impl From<directory::Error> for Problem {
             directory::Error::LinkExpired => Code::LinkExpired.into(),
             directory::Error::Store(fault) => fault.into(),
             directory::Error::Random(error) => {
-                tracing::error!(%error, "the system gives no random bytes");
+                let request = RequestId::current().map(tracing::field::display);
+                tracing::error!(request, %error, "the system gives no random bytes");
                 Code::Internal.into()
             }
         }
@@ -487,7 +490,8 @@ impl From<accounts::Error> for Problem {
             accounts::Error::Busy => Self { retry_after_ms: Some(1_000), ..Code::Busy.into() },
             accounts::Error::Directory(error) => error.into(),
             accounts::Error::Hash(error) => {
-                tracing::error!(%error, "a password could not be hashed");
+                let request = RequestId::current().map(tracing::field::display);
+                tracing::error!(request, %error, "a password could not be hashed");
                 Code::Internal.into()
             }
         }
@@ -526,6 +530,9 @@ pub struct ProblemBody<'a> {
     /// The newest message by somebody else, for `stale_head`.
     #[serde(skip_serializing_if = "Option::is_none")]
     newest: Option<u64>,
+    /// For people to quote; the same as in the header `x-request-id` and in the server's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -550,6 +557,7 @@ impl IntoResponse for Problem {
             at: last.map(|last| Rfc3339(last.at)),
             expect: self.expect,
             newest: self.newest.map(|seq| seq.0),
+            request_id: RequestId::current().map(|id| id.to_string()),
         };
         let bytes = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (status, bytes).into_response();

@@ -75,6 +75,26 @@ test('what was sent can be taken back, and is never lost nor overtaken', async (
   expect((await other.texts()).length).toBe(2);
 }, 300_000);
 
+test('what the server could not do can be quoted', async () => {
+  await begin('Is it free?');
+  const profile = await stage.profile();
+  profile.expect(/Failed to load resource/);
+  const agent = await Agent.open(profile, stage.server.address, 'Ada');
+  await agent.page.route('**/v1/conversations?q=*', (route) =>
+    route.fulfill({
+      status: 500,
+      contentType: 'application/problem+json',
+      body: JSON.stringify({ code: 'internal', request_id: '8f00000000000001' }),
+    }),
+  );
+  await agent.page.getByRole('searchbox').fill('free');
+  const failed = agent.list.getByRole('alert');
+  await failed.getByText('(Request 8f00000000000001)').waitFor();
+  await agent.page.unroute('**/v1/conversations?q=*');
+  await failed.getByRole('button', { name: 'Try again' }).click();
+  await agent.row('Is it free?').waitFor();
+}, 60_000);
+
 test('emoji by their names, by keyboard, and never in the way of what is no name', async () => {
   const guest = await begin('It works!');
   const agent = await ada();

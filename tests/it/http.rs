@@ -105,6 +105,14 @@ impl Reply {
     }
 
     /// The stable code of a problem.
+    /// What answers that tell the same have in common: all but the time and the request's own id.
+    pub(crate) fn tells(&self) -> (u16, Vec<(String, String)>, String) {
+        let id = self.header("x-request-id").unwrap_or("none");
+        let is_said = |name: &str| !["date", "x-request-id"].contains(&name);
+        let headers = self.headers.iter().filter(|(name, _)| is_said(name)).cloned().collect();
+        (self.status, headers, self.body.replace(id, "its own"))
+    }
+
     pub(crate) fn code(&self) -> String {
         self.json()["code"].as_str().unwrap_or_default().to_owned()
     }

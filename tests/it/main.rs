@@ -17,6 +17,7 @@ mod stream;
 mod hostile;
 mod openapi;
 mod matrix;
+mod request_ids;
 mod strangers;
 mod browser;
 mod accounts;

@@ -13,6 +13,8 @@ export class Refusal extends Problem {
   /** And when. */
   readonly at: string | null;
   readonly retryAfterS: number | null;
+  /** Under which the server's log has it. */
+  readonly id: string | null;
 
   /** `said` is the answer: a problem document, or whatever else came. */
   constructor(status: number, said: unknown, retryAfterS: number | null) {
@@ -23,7 +25,13 @@ export class Refusal extends Problem {
     this.by = textIn(partIn(said, 'by'), 'name');
     this.at = textIn(said, 'at');
     this.retryAfterS = retryAfterS;
+    this.id = textIn(said, 'request_id');
   }
+}
+
+/** The words with what a person can quote to whoever runs the server, when there is something. */
+export function quotable(words: string, error: unknown): string {
+  return error instanceof Refusal && error.id !== null ? `${words} (Request ${error.id})` : words;
 }
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

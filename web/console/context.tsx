@@ -7,6 +7,7 @@ import { Glyph } from '../ui/icons.tsx';
 import { Patience } from '../ui/lazy.tsx';
 import { Avatar } from '../ui/parts.tsx';
 import { dayName, duration, timeOfDay } from '../ui/time.ts';
+import { quotable } from './api.ts';
 import { StatusBadge, Verified } from './badges.tsx';
 import { now } from './clock.ts';
 import { type Context, deviceName, type Page, trail } from './contexts.ts';
@@ -78,7 +79,7 @@ export function ContextPane({ desk, card, onClose }: ContextPaneProps): JSX.Elem
       {loaded.state === 'loading' && <Patience rows={5} />}
       {loaded.state === 'failed' && (
         <div class="context-failed" role="alert">
-          <p>More about this visitor could not be loaded.</p>
+          <p>{quotable('More about this visitor could not be loaded.', loaded.error)}</p>
           <button
             type="button"
             class="quiet slim"

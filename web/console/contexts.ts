@@ -35,7 +35,7 @@ export interface Context {
 
 export type Loaded =
   | { state: 'loading' }
-  | { state: 'failed' }
+  | { state: 'failed'; error: unknown }
   | { state: 'ready'; context: Context };
 
 /** Conversations whose context is kept, so that going back is instant. */
@@ -72,8 +72,8 @@ export class Contexts {
     if (loaded.peek().state === 'failed') loaded.value = { state: 'loading' };
     try {
       loaded.value = { state: 'ready', context: await this.#ask(id) };
-    } catch {
-      if (loaded.peek().state !== 'ready') loaded.value = { state: 'failed' };
+    } catch (error) {
+      if (loaded.peek().state !== 'ready') loaded.value = { state: 'failed', error };
     }
   }
 }

@@ -20,6 +20,7 @@ import type { Toasts } from '../ui/toasts.tsx';
 import { type Item, transcript } from '../ui/transcript.ts';
 import { publicEvents, type TextFile } from '../ui/transcript-file.ts';
 import { Acts } from './acts.ts';
+import { quotable } from './api.ts';
 import { Contexts } from './contexts.ts';
 import { Drafts, type Mode } from './drafts.ts';
 import { Guard } from './guard.ts';
@@ -414,8 +415,8 @@ export class Desk {
       });
       const names = this.departments.peek().map(({ id, name }) => [id, name] as const);
       return transcriptFile(card, events, new Map(names));
-    } catch {
-      toasts.say('The transcript could not be fetched.', { bad: true });
+    } catch (error) {
+      toasts.say(quotable('The transcript could not be fetched.', error), { bad: true });
       return null;
     }
   }
@@ -431,9 +432,9 @@ export class Desk {
     await before;
     try {
       await this.#options.session.ask('PUT', '/v1/agents/me/status', { body: { status } });
-    } catch {
+    } catch (error) {
       if (this.#chosen.peek() === status) this.#chosen.value = null;
-      this.#options.toasts.say('Your status could not be changed.', {
+      this.#options.toasts.say(quotable('Your status could not be changed.', error), {
         bad: true,
         action: { text: 'Retry', run: () => void this.setStatus(status) },
       });

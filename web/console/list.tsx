@@ -6,6 +6,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { Glyph } from '../ui/icons.tsx';
 import { Patience } from '../ui/lazy.tsx';
 import { type VirtualHandle, VirtualList } from '../ui/virtual.tsx';
+import { quotable } from './api.ts';
 import { type Command, FILTER_NAMES } from './commands.ts';
 import type { Desk } from './desk.ts';
 import { FILTERS, type FilterName } from './inbox.ts';
@@ -244,6 +245,7 @@ function Nothing({ desk, searching }: { desk: Desk; searching: boolean }): JSX.E
       return (
         <div class="nothing" role="alert">
           <h2>The search did not work</h2>
+          <p>{quotable('The server may be busy.', search.error.value)}</p>
           <button type="button" class="quiet" onClick={() => void search.again()}>
             Try again
           </button>

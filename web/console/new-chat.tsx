@@ -7,6 +7,7 @@ import type { Card } from '../client/frames.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Glyph } from '../ui/icons.tsx';
 import { Patience } from '../ui/lazy.tsx';
+import { quotable } from './api.ts';
 import type { Desk } from './desk.ts';
 import type { Shell } from './shell.ts';
 
@@ -120,8 +121,8 @@ function Form({ shell, onClose, onBegun }: FormProps): JSX.Element {
       const { body } = await shell.session.ask<{ items: Widget[] }>('GET', '/v1/widgets');
       widgets.value = body.items;
       widget.value = body.items[0]?.id ?? '';
-    } catch {
-      trouble.value = 'The widgets could not be loaded.';
+    } catch (error) {
+      trouble.value = quotable('The widgets could not be loaded.', error);
     }
   };
   useEffect(() => void load(), []);
@@ -144,8 +145,9 @@ function Form({ shell, onClose, onBegun }: FormProps): JSX.Element {
         },
       });
       onBegun(body);
-    } catch {
-      trouble.value = 'The chat could not be begun. Nothing was sent; please try again.';
+    } catch (error) {
+      const words = 'The chat could not be begun. Nothing was sent; please try again.';
+      trouble.value = quotable(words, error);
       sending.value = false;
     }
   };

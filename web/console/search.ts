@@ -22,11 +22,14 @@ export class Search {
   /** What was found last, best first; `null` while nothing is looked for. */
   readonly found: ReadonlySignal<readonly string[] | null>;
   readonly state: ReadonlySignal<'ready' | 'asking' | 'failed'>;
+  /** Why it failed last. */
+  readonly error: ReadonlySignal<unknown>;
 
   readonly #options: SearchOptions;
   readonly #text = signal('');
   readonly #found = signal<readonly string[] | null>(null);
   readonly #state = signal<'ready' | 'asking' | 'failed'>('ready');
+  readonly #error = signal<unknown>(null);
   #pause: Cancel | null = null;
 
   constructor(options: SearchOptions) {
@@ -35,6 +38,7 @@ export class Search {
     this.words = computed(() => wordsOf(this.#text.value));
     this.found = this.#found;
     this.state = this.#state;
+    this.error = this.#error;
   }
 
   look(text: string): void {
@@ -60,8 +64,10 @@ export class Search {
       for (const card of items) this.#options.client.learn(card);
       this.#found.value = items.map((card) => card.id);
       this.#state.value = 'ready';
-    } catch {
-      if (asked === this.#text.peek()) this.#state.value = 'failed';
+    } catch (error) {
+      if (asked !== this.#text.peek()) return;
+      this.#error.value = error;
+      this.#state.value = 'failed';
     }
   }
 }

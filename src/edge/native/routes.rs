@@ -20,6 +20,7 @@ use crate::edge::cross_origin::{Page, REQUEST_WITHIN, is_preflight, preflight};
 use crate::edge::doors::Doors;
 use crate::edge::headers::secure;
 use crate::edge::problem::{Code, Problem};
+use crate::edge::request_id::RequestId;
 
 /// Bytes of a request's body: the longest text, escaped, and its envelope.
 const BODY_BYTES_MAX: usize = 128 * 1024;
@@ -27,7 +28,7 @@ const BODY_BYTES_MAX: usize = 128 * 1024;
 const SENT: &str =
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Switchboard-CSRF";
 /// Headers of answers that pages may read.
-const READ: &str = "ETag, Retry-After";
+const READ: &str = "ETag, Retry-After, X-Request-Id";
 
 /// All public routes.
 pub fn router(doors: Arc<Doors>) -> Router {
@@ -98,8 +99,14 @@ fn picture() -> DefaultBodyLimit {
     DefaultBodyLimit::max(UPLOAD_BYTES_MAX)
 }
 
-/// Everything around a request: the Origin rule, time, headers and counts.
+/// Everything around a request.
 async fn around(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
+    let id = RequestId::new(doors.clock.fresh_id());
+    id.answer(answered(&doors, request, next)).await
+}
+
+/// The Origin rule, time, headers and counts.
+async fn answered(doors: &Doors, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let page = Page::of(request.headers(), |origin| doors.knows_origin(origin));

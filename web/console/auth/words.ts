@@ -1,7 +1,7 @@
 /** What the server said no with, in words for people. */
 
 import { Problem } from '../../client/http.ts';
-import { Refusal } from '../api.ts';
+import { quotable, Refusal } from '../api.ts';
 
 /** What the field is wrong about, without its name: "is empty" becomes "Is empty". */
 export function fieldTrouble(refusal: Refusal): string {
@@ -35,13 +35,13 @@ export function inWords(error: unknown): string {
     case 'busy':
     case 'draining':
     case 'storage_full':
-      return 'The server is too busy for this now. Please try again in a moment.';
+      return quotable('The server is too busy for this now. Please try again in a moment.', error);
     default:
       if (error instanceof Refusal && error.code === 'invalid') {
         const named = error.field === null ? '' : `${error.field.replaceAll('_', ' ')}: `;
         return `${named}${fieldTrouble(error)}`;
       }
-      return `The server refused this (${error.code}).`;
+      return quotable(`The server refused this (${error.code}).`, error);
   }
 }
 
