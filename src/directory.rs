@@ -16,6 +16,7 @@ pub mod department;
 pub mod widget;
 pub mod person;
 pub mod preferences;
+pub mod drafts;
 pub mod visitor;
 pub mod current;
 pub mod session_label;

@@ -104,6 +104,11 @@ pub enum Delivery {
         /// The version that is stored now.
         version: u64,
     },
+    /// What this agent has not sent was changed.
+    Drafts {
+        /// The version that is stored now.
+        version: u64,
+    },
     /// The node goes away: connect again after so long.
     Drain {
         /// In milliseconds.
@@ -146,6 +151,7 @@ enum Slot {
     Page(ConversationId),
     Viewing(ConversationId),
     Preferences,
+    Drafts,
 }
 
 impl Slot {
@@ -192,6 +198,7 @@ impl Item for Delivery {
             Self::Page { conversation, .. } => Slot::Page(*conversation).class(),
             Self::Viewing { conversation, .. } => Slot::Viewing(*conversation).class(),
             Self::Preferences { .. } => Slot::Preferences.class(),
+            Self::Drafts { .. } => Slot::Drafts.class(),
         }
     }
 
@@ -212,6 +219,7 @@ impl Item for Delivery {
             | Self::QueuePosition { .. }
             | Self::Conversation(_)
             | Self::Preferences { .. }
+            | Self::Drafts { .. }
             | Self::Drain { .. }
             | Self::Revoked
             | Self::Door(Door::Void | Door::Rest) => FRAME,

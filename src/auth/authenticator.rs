@@ -267,6 +267,12 @@ impl Authenticator {
         self.0.revocations.tell(tenant, person.uuid(), &Delivery::Preferences { version });
     }
 
+    /// Tells every open socket of a person on this node that there is a newer version of what they
+    /// have not sent.
+    pub fn tell_drafts(&self, tenant: &TenantId, person: AgentId, version: u64) {
+        self.0.revocations.tell(tenant, person.uuid(), &Delivery::Drafts { version });
+    }
+
     /// Enters a connection under its identity, so that it hears
     /// [`Delivery::Revoked`](switchboard_actors::Delivery::Revoked) when the identity is no
     /// longer good. To be called before the connection is told that it is ready.

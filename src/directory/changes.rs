@@ -8,6 +8,7 @@ use switchboard_domain::ids::{AgentId, TenantId};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::drafts::Drafts;
 use super::identity_key::IdentityKeys;
 use super::preferences::Preferences;
 use super::record::Record;
@@ -70,6 +71,8 @@ pub enum Touched {
     Routing,
     /// What open pages of that person show.
     Preferences(AgentId),
+    /// What open pages of that person hold unsent.
+    Drafts(AgentId),
 }
 
 impl Directory {
@@ -119,6 +122,7 @@ impl Directory {
                 Ok(id.parse().map_or(Touched::Nothing, Touched::Whoever))
             }
             Preferences::KIND => Ok(id.parse().map_or(Touched::Nothing, Touched::Preferences)),
+            Drafts::KIND => Ok(id.parse().map_or(Touched::Nothing, Touched::Drafts)),
             avatar::FACE => {
                 self.load_face(tenant, id).await?;
                 Ok(Touched::Nothing)

@@ -20,6 +20,7 @@ pub mod tenants;
 pub mod avatars;
 pub mod agents;
 pub mod preferences;
+pub mod drafts;
 pub mod departments;
 pub mod widgets;
 pub mod links;

@@ -258,6 +258,10 @@ async fn changed(doors: &Doors, tenant: &TenantId, kind: &str, id: &str) -> Resu
             let version = doors.directory.preferences(tenant, person).await?.version;
             doors.auth.tell_preferences(tenant, person, version);
         }
+        Touched::Drafts(person) => {
+            let version = doors.directory.drafts(tenant, person).await?.version;
+            doors.auth.tell_drafts(tenant, person, version);
+        }
     }
     Ok(())
 }

@@ -75,6 +75,25 @@ test('what was sent can be taken back, and is never lost nor overtaken', async (
   expect((await other.texts()).length).toBe(2);
 }, 300_000);
 
+test('what one began to write is found in another browser, and gone there when it was sent', async () => {
+  const guest = await begin('Is it free?');
+  const [desk, laptop] = [await ada(), await ada()];
+  await desk.accept('Is it free?');
+  await desk.reply.fill('Good');
+  // The list says so before the conversation is opened.
+  await laptop.filter('Mine').click();
+  await laptop.row('Draft').waitFor();
+  await laptop.open('Is it free?');
+  await expect.poll(() => laptop.reply.inputValue()).toBe('Good');
+  await laptop.reply.fill('Good morning!');
+  // Somebody stands in the field there, and has nothing unsaved in it.
+  await expect.poll(() => desk.reply.inputValue()).toBe('Good morning!');
+  await laptop.reply.press('Enter');
+  await laptop.sees('Good morning!');
+  await expect.poll(() => desk.reply.inputValue()).toBe('');
+  await expect.poll(async () => (await guest.texts()).slice(2)).toEqual(['Good morning!']);
+}, 120_000);
+
 test('what the server could not do can be quoted', async () => {
   await begin('Is it free?');
   const profile = await stage.profile();

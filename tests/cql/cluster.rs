@@ -216,6 +216,11 @@ fn what_one_node_changes_the_others_know() {
     assert_eq!(status, 200, "{kept}");
     console.is_told("preferences");
     assert_eq!(two.ask("GET", preferences, &agent, &Value::Null), (200, kept));
+    let draft = "/v1/agents/me/drafts/0190a000-0000-7000-8000-000000000001";
+    let (status, kept) =
+        one.ask("PUT", draft, &elsewhere, &json!({ "message": "Dear", "age_ms": 0 }));
+    assert_eq!(status, 200, "{kept}");
+    console.is_told("drafts");
     // Who is disabled on one node is out on the other.
     assert_eq!(two.ask("GET", "/v1/agents/me", &agent, &Value::Null).0, 200);
     let (status, patched) =

@@ -23,5 +23,6 @@ mod browser;
 mod accounts;
 mod people;
 mod keys;
+mod drafts;
 mod preferences;
 mod contract;

@@ -31,6 +31,8 @@ export class AgentClient extends Client {
 
   /** The newest version of what this agent likes that we were told of; 0 for none. */
   readonly preferences = signal(0);
+  /** The same of what they have not sent. */
+  readonly drafts = signal(0);
 
   readonly #views = new Set<View>();
   /** What was left on this connection, the oldest first, with all that is known of it. */
@@ -108,6 +110,8 @@ export class AgentClient extends Client {
       this.viewers.value = new Map(this.viewers.peek()).set(frame.conversation, frame.agents);
     } else if (frame.type === 'preferences') {
       this.preferences.value = frame.version;
+    } else if (frame.type === 'drafts') {
+      this.drafts.value = frame.version;
     } else if (frame.type === 'page') {
       const before = this.pages.peek();
       const steps = [...(before.get(frame.conversation) ?? []), frame].slice(-STEPS_MAX);

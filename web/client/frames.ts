@@ -265,6 +265,8 @@ export type ServerFrame =
   | { type: 'conversation'; conversation: string }
   /** To agents: what they like was changed, here or on another page of theirs. */
   | { type: 'preferences'; version: number }
+  /** To agents: what they wrote and did not send was changed, here or on another page of theirs. */
+  | { type: 'drafts'; version: number }
   | { type: 'error'; code: string }
   | { type: 'ping' }
   | { type: 'pong' };

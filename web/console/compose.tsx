@@ -1,7 +1,7 @@
 /** Where replies and notes are written. A note looks like nothing a visitor will ever see. */
 
 import type { JSX } from 'preact';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Card } from '../client/frames.ts';
 import { Glyph } from '../ui/icons.tsx';
 import { Keys } from '../ui/keys.tsx';
@@ -85,6 +85,11 @@ function Field({ desk, card, mode, commands }: ComposeProps & { mode: Mode }): J
   const tooLong = text.length * 3 > bytesMax && new TextEncoder().encode(text).length > bytesMax;
   const empty = text.trim() === '';
   const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    // It may have got the focus, or kept it from the conversation before.
+    if (document.activeElement === field.current) desk.drafts.enter(card.id);
+    return () => desk.drafts.leave(card.id);
+  }, [desk, card.id]);
   const emoji = useEmoji(field, (next) => desk.write(card.id, mode, next));
   const send = () => {
     if (!empty && !tooLong) desk.send(card.id, mode, text.trim());
@@ -114,7 +119,11 @@ function Field({ desk, card, mode, commands }: ComposeProps & { mode: Mode }): J
         }}
         onKeyUp={emoji.look}
         onClick={emoji.look}
-        onBlur={emoji.close}
+        onFocus={() => desk.drafts.enter(card.id)}
+        onBlur={() => {
+          desk.drafts.leave(card.id);
+          emoji.close();
+        }}
         onKeyDown={(event) => {
           if (event.isComposing || emoji.press(event)) return;
           if (event.key === 'Escape') {

@@ -26,6 +26,7 @@ import { Drafts, type Mode } from './drafts.ts';
 import { Guard } from './guard.ts';
 import { Idle, type SharedText } from './idle.ts';
 import { Inbox } from './inbox.ts';
+import { KeptDrafts } from './kept-drafts.ts';
 import { agentLine } from './lines.ts';
 import { type Deed, doAll } from './many.ts';
 import { Marks } from './marks.ts';
@@ -448,9 +449,11 @@ export class Desk {
     if (filter !== null) this.inbox.choose(filter);
     this.client.connect();
     void this.#loadDepartments();
+    const kept = this.#keepDrafts();
     let quiet: Cancel | null = null;
     let followed: string | null = null;
     this.#ends.push(
+      () => kept.close(),
       effect(() => {
         const { state } = this.client.link.value;
         quiet?.();
@@ -496,6 +499,21 @@ export class Desk {
         if (this.watching.value) this.conversation.value?.confirm(true);
       }),
     );
+  }
+
+  #keepDrafts(): KeptDrafts {
+    const { ports, session, toasts } = this.#options;
+    return new KeptDrafts({
+      drafts: this.drafts,
+      clock: ports.clock,
+      ask: (method, path, asking) => session.ask(method, path, asking),
+      link: this.client.link,
+      told: this.client.drafts,
+      onRefused: () =>
+        toasts.say('This draft is too long, or one too many: it stays in this browser.', {
+          bad: true,
+        }),
+    });
   }
 
   async #loadDepartments(): Promise<void> {

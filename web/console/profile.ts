@@ -5,10 +5,10 @@
  * that two browsers which change two things lose neither. Without a DOM.
  */
 
-import { batch, computed, effect, type ReadonlySignal, untracked } from '@preact/signals-core';
+import { batch, effect, type ReadonlySignal } from '@preact/signals-core';
 import type { Link } from '../client/connection.ts';
-import { Problem } from '../client/http.ts';
 import type { Cancel, Clock, KeyStore } from '../client/ports.ts';
+import { isHopeless, Keeping } from './keeping.ts';
 import { isRereading, isUsual, PERSONAL, type Personal, type Prefs, put } from './prefs.ts';
 import type { Session } from './session.ts';
 
@@ -35,11 +35,7 @@ interface Stored {
 const PATH = '/v1/agents/me/preferences';
 /** What is changed within this time goes together: a slider is many changes. */
 const PAUSE_MS = 800;
-/** What failed is tried again after this, or with the next connection. */
-const RETRY_MS = 30_000;
 const UNSAVED = 'unsaved:';
-/** Answers after which the same change would be refused again: it is too large, or no change. */
-const HOPELESS: readonly number[] = [400, 413, 422];
 
 export class Profile {
   readonly #options: ProfileOptions;
@@ -47,16 +43,9 @@ export class Profile {
   readonly #known = new Map<Personal, string>();
   readonly #unsaved = new Set<Personal>();
   readonly #ends: Cancel[] = [];
+  readonly #keeping: Keeping;
   /** What this browser kept before there were profiles is taken along once. */
   #takesAlong: boolean;
-  /** Of what was read last; -1 when a newer one may have been missed. */
-  #version = -1;
-  /** Whether to look if there is a newer one. */
-  #wanted = false;
-  #timer: Cancel | null = null;
-  #due = false;
-  #busy = false;
-  #over = false;
 
   /** Shows what this person changed here and the server does not have; the rest comes with it. */
   static async open(options: ProfileOptions): Promise<Profile> {
@@ -71,7 +60,7 @@ export class Profile {
 
   private constructor(options: ProfileOptions, left: ReadonlyMap<Personal, string>) {
     this.#options = options;
-    const { prefs, person, link, told } = options;
+    const { prefs, person, clock, link, told } = options;
     this.#takesAlong = prefs.of.peek() === '';
     batch(() => {
       if (!this.#takesAlong && prefs.of.peek() !== person) {
@@ -88,27 +77,19 @@ export class Profile {
       this.#known.set(name, this.#text(name));
       this.#ends.push(effect(() => this.#look(name, JSON.stringify(prefs[name].value))));
     }
-    const ready = computed(() => link.value.state === 'ready');
-    this.#ends.push(
-      effect(() => {
-        if (!ready.value) return;
-        // Nobody told us of what happened while we were away.
-        this.#version = -1;
-        this.#wanted = this.#due = true;
-        untracked(() => void this.#run());
-      }),
-      effect(() => {
-        if (told.value <= this.#version) return;
-        this.#wanted = true;
-        untracked(() => void this.#run());
-      }),
-    );
+    this.#keeping = new Keeping({
+      clock,
+      link,
+      told,
+      read: () => this.#read(),
+      save: (known) => this.#save(known),
+      unsaved: () => this.#unsaved.size > 0,
+    });
   }
 
   /** What is not saved by then waits for the next time that the person is here. */
   close(): void {
-    this.#over = true;
-    this.#timer?.();
+    this.#keeping.close();
     for (const end of this.#ends) end();
   }
 
@@ -118,64 +99,26 @@ export class Profile {
     if (isRereading()) return;
     this.#unsaved.add(name);
     void this.#options.store.set(UNSAVED + name, text);
-    this.#later(PAUSE_MS);
+    this.#keeping.saveIn(PAUSE_MS);
   }
 
-  #later(ms: number): void {
-    this.#timer?.();
-    this.#timer = this.#options.clock.after(ms, () => {
-      this.#timer = null;
-      this.#due = true;
-      void this.#run();
-    });
+  async #read(): Promise<number> {
+    return this.#take((await this.#options.ask<Stored>('GET', PATH)).body);
   }
 
-  /** Reads what is newer and saves what is due, one after the other. */
-  async #run(): Promise<void> {
-    if (this.#busy) return;
-    this.#busy = true;
-    try {
-      while (!this.#over) {
-        if (this.#wanted) await this.#read();
-        else if (this.#due && this.#unsaved.size > 0) await this.#save();
-        else break;
-      }
-    } catch (error) {
-      if (!this.#over && error instanceof Problem && error.passing) this.#later(RETRY_MS);
-    } finally {
-      this.#busy = false;
-    }
-  }
-
-  async #read(): Promise<void> {
-    const { ask, told } = this.#options;
-    this.#wanted = false;
-    // What we just saved ourselves is told to us too.
-    if (this.#version >= 0 && told.peek() <= this.#version) return;
-    try {
-      this.#take((await ask<Stored>('GET', PATH)).body);
-    } catch (error) {
-      this.#wanted = true;
-      throw error;
-    }
-  }
-
-  async #save(): Promise<void> {
+  async #save(known: number): Promise<number> {
     const { ask, prefs, onRefused } = this.#options;
-    this.#due = false;
     const sent = new Map([...this.#unsaved].map((name) => [name, this.#text(name)]));
     const values = Object.fromEntries([...sent.keys()].map((name) => [name, prefs[name].peek()]));
     try {
       const stored = await ask<Stored>('PATCH', PATH, { body: { values } });
       this.#settle(sent);
-      this.#take(stored.body);
+      return this.#take(stored.body);
     } catch (error) {
-      if (!(error instanceof Problem) || !HOPELESS.includes(error.status)) {
-        this.#due = true;
-        throw error;
-      }
+      if (!isHopeless(error)) throw error;
       this.#settle(sent);
       onRefused();
+      return known;
     }
   }
 
@@ -188,9 +131,8 @@ export class Profile {
     }
   }
 
-  #take({ version, values }: Stored): void {
-    if (this.#over) return;
-    this.#version = version;
+  #take({ version, values }: Stored): number {
+    if (this.#keeping.over) return version;
     const { prefs } = this.#options;
     batch(() => {
       for (const name of PERSONAL) {
@@ -201,6 +143,7 @@ export class Profile {
       prefs.of.value = this.#options.person;
     });
     this.#takesAlong = false;
+    return version;
   }
 
   #show(name: Personal, value: unknown): void {
@@ -212,7 +155,7 @@ export class Profile {
   #offer(name: Personal): void {
     if (isUsual(this.#options.prefs, name)) return;
     this.#unsaved.add(name);
-    this.#due = true;
+    this.#keeping.saveNow();
   }
 
   #text(name: Personal): string {

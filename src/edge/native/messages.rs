@@ -104,6 +104,7 @@ async fn wait_for(
             | Delivery::Page { .. }
             | Delivery::Viewing { .. }
             | Delivery::Preferences { .. }
+            | Delivery::Drafts { .. }
             | Delivery::QueuePosition { .. }
             | Delivery::Door(_) => continue,
         };

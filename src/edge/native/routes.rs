@@ -11,8 +11,8 @@ use axum::routing::{delete, get, patch, post, put};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    actions, agents, auth, avatars, conversations, demo, departments, keys, links, messages,
-    openapi, preferences, stream, tenants, visitors, widgets,
+    actions, agents, auth, avatars, conversations, demo, departments, drafts, keys, links,
+    messages, openapi, preferences, stream, tenants, visitors, widgets,
 };
 use crate::accounts::avatar::UPLOAD_BYTES_MAX;
 use crate::edge::assets;
@@ -71,6 +71,8 @@ pub fn router(doors: Arc<Doors>) -> Router {
         .route("/v1/agents/me/capacity", put(agents::set_capacity))
         .route("/v1/agents/me/skills", put(agents::set_skills))
         .route("/v1/agents/me/preferences", get(preferences::get).patch(preferences::patch))
+        .route("/v1/agents/me/drafts", get(drafts::list))
+        .route("/v1/agents/me/drafts/{id}", put(drafts::put))
         .route("/v1/agents/{id}", get(agents::get).patch(agents::patch))
         .route("/v1/departments", get(departments::list).post(departments::create))
         .route(

@@ -131,6 +131,7 @@ impl Dialect for Live {
             | Delivery::Page { .. }
             | Delivery::Viewing { .. }
             | Delivery::Preferences { .. }
+            | Delivery::Drafts { .. }
             | Delivery::Conversation(_)
             | Delivery::Drain { .. }
             | Delivery::Revoked

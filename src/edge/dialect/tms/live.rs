@@ -152,6 +152,7 @@ impl Live {
             | Delivery::Page { .. }
             | Delivery::Viewing { .. }
             | Delivery::Preferences { .. }
+            | Delivery::Drafts { .. }
             | Delivery::Drain { .. }
             | Delivery::Revoked
             | Delivery::Door(_) => Ok(()),

@@ -109,6 +109,9 @@ impl Connection {
             Delivery::Preferences { version } => {
                 self.write(self.codec.encode(&Frame::Preferences { version })).await
             }
+            Delivery::Drafts { version } => {
+                self.write(self.codec.encode(&Frame::Drafts { version })).await
+            }
             Delivery::Drain { reconnect_in_ms } => {
                 let wait = Duration::from_millis(u64::from(reconnect_in_ms));
                 self.clock.drain_at = Some(Instant::now() + wait + DRAIN_GRACE);

@@ -6,7 +6,7 @@ use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{CURSOR, Conditions, LIMIT, Operation};
-use crate::edge::native::{agents, auth, keys, preferences, tenants};
+use crate::edge::native::{agents, auth, drafts, keys, preferences, tenants};
 
 /// What a picture is for.
 const PICTURE: &str = "Sets a picture: PNG, JPEG or WebP of at most 512 KiB, painted anew.";
@@ -145,6 +145,24 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .takes::<preferences::PreferencesChange>()
         .answers::<preferences::Preferences>(200),
+        Op::new(
+            Get,
+            "/v1/agents/me/drafts",
+            "listMyDrafts",
+            Agents,
+            "What the caller wrote and has not sent.",
+        )
+        .answers::<drafts::All>(200),
+        Op::new(
+            Put,
+            "/v1/agents/me/drafts/{id}",
+            "keepMyDraft",
+            Agents,
+            "Keeps what the caller wrote for a conversation, unless something written later is \
+             there; without text it is taken away. Their open pages hear of it.",
+        )
+        .takes::<drafts::Write>()
+        .answers::<drafts::Kept>(200),
         Op::new(
             Get,
             "/v1/agents/{id}",

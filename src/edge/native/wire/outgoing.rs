@@ -115,6 +115,8 @@ pub enum Frame<'a> {
     Conversation { conversation: Uuid },
     /// What this agent likes was changed, on another page or this one.
     Preferences { version: u64 },
+    /// What this agent has not sent was changed, on another page or this one.
+    Drafts { version: u64 },
     /// The node goes away.
     Drain { reconnect_in_ms: u32 },
     /// A frame was no good.

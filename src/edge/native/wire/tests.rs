@@ -272,6 +272,7 @@ fn frames(mut sample: impl FnMut(&str, &Frame<'_>)) {
     sample("viewing to agents", &viewing);
     sample("conversation", &Frame::Conversation { conversation: conversation().uuid() });
     sample("preferences", &Frame::Preferences { version: 7 });
+    sample("drafts", &Frame::Drafts { version: 7 });
     sample("drain", &Frame::Drain { reconnect_in_ms: 8_123 });
     sample("error", &Frame::Error { code: "bad_frame", detail: Some("not JSON") });
     sample("ping", &Frame::Ping);
