@@ -182,7 +182,7 @@ impl Node {
             agents_see: config.actors.agents_see.into(),
             connections: Connections::new(teller.clone()),
             trails: Trails::new(teller.clone()),
-            viewers: Viewers::new(teller),
+            viewers: Viewers::new(teller, system.inbox()),
             numbers: Numbers::default(),
             metrics,
             budgets: Budgets::new(&config.limits),

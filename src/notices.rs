@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use switchboard_actors::inbox::Companion;
 use switchboard_actors::region::Remote;
 use switchboard_domain::ids::{ConversationId, TenantId, VisitorId};
-use switchboard_domain::person::AgentRef;
 use switchboard_domain::trail::Page;
 use switchboard_store::ConversationKey;
 use uuid::Uuid;
@@ -68,6 +68,9 @@ pub enum Notice {
         conversation: u128,
         /// Who, and under which names.
         agents: Vec<(u128, Arc<str>)>,
+        /// Which of them type.
+        #[serde(default)]
+        typing: Vec<u128>,
     },
     /// A visitor whose site says what their mail address is came to the node that says so, or has
     /// left it.
@@ -140,14 +143,16 @@ impl Notice {
         }
     }
 
-    /// Who looks at a conversation here.
+    /// Who looks at a conversation here, and types in it.
     #[must_use]
-    pub fn viewing(key: &ConversationKey, agents: &[AgentRef]) -> Self {
-        let agents = agents.iter().take(AGENTS_MAX);
+    pub fn viewing(key: &ConversationKey, looking: &[Companion]) -> Self {
+        let looking = looking.iter().take(AGENTS_MAX);
+        let id = |who: &Companion| number(who.agent.id.uuid());
         Self::Viewing {
             tenant: key.tenant.0.clone(),
             conversation: number(key.conversation.uuid()),
-            agents: agents.map(|it| (number(it.id.uuid()), Arc::clone(&it.name))).collect(),
+            agents: looking.clone().map(|who| (id(who), Arc::clone(&who.agent.name))).collect(),
+            typing: looking.filter(|who| who.types).map(id).collect(),
         }
     }
 
@@ -190,6 +195,7 @@ impl Teller {
 #[cfg(test)]
 mod tests {
     use switchboard_domain::ids::{AgentId, Timestamp};
+    use switchboard_domain::person::AgentRef;
 
     use super::*;
 
@@ -201,7 +207,8 @@ mod tests {
             conversation: ConversationId::from_u128(u128::MAX),
         };
         let page = Page::new("https://shop.example/a", "A", Timestamp(7)).unwrap();
-        let ada = AgentRef { id: AgentId::from_u128(1), name: "Ada".into() };
+        let agent = AgentRef { id: AgentId::from_u128(1), name: "Ada".into() };
+        let ada = Companion { agent, types: true };
         for notice in [
             Notice::changed(&acme, "widget", "main"),
             Notice::begun(&acme, VisitorId::from_u128(1), key.conversation),
@@ -238,7 +245,8 @@ mod tests {
         };
         let name: Arc<str> = "x".repeat(256).into();
         let agent = |n| AgentRef { id: AgentId::from_u128(n), name: Arc::clone(&name) };
-        let crowd: Vec<AgentRef> = (0..10_000).map(agent).collect();
+        let crowd: Vec<_> =
+            (0..10_000).map(|n| Companion { agent: agent(n), types: true }).collect();
         assert!(Notice::viewing(&key, &crowd).words().len() < 128 * 1024);
     }
 }

@@ -11,7 +11,7 @@ use switchboard_domain::receipt::Receipt;
 use switchboard_domain::trail::Page;
 
 use crate::answer::Subscribed;
-use crate::inbox::ViewDelta;
+use crate::inbox::{Company, ViewDelta};
 use crate::presence::AgentPresence;
 use crate::published::Published;
 use crate::subscriber::{Class, Item, Sender};
@@ -97,6 +97,8 @@ pub enum Delivery {
         /// All who look, at this moment.
         agents: Arc<[AgentRef]>,
     },
+    /// Who is with conversations of the lists that this connection watches; for agents.
+    Company(Arc<[Company]>),
     /// Somebody began a conversation with this visitor.
     Conversation(ConversationId),
     /// What this agent likes was changed.
@@ -183,7 +185,7 @@ impl Item for Delivery {
             | Self::Drain { .. }
             | Self::Revoked
             | Self::Door(_) => Class::Durable,
-            Self::Typing { .. } => Class::Ephemeral,
+            Self::Typing { .. } | Self::Company(_) => Class::Ephemeral,
             Self::Receipt { conversation, by, .. } => {
                 Slot::Receipt(*conversation, by.principal).class()
             }
@@ -212,6 +214,9 @@ impl Item for Delivery {
             Self::View(delta) => FRAME + delta.weight(),
             Self::Page { page, .. } => FRAME + page.bytes(),
             Self::Viewing { agents, .. } => FRAME + FRAME / 2 * agents.len(),
+            Self::Company(all) => {
+                all.iter().map(|it| FRAME / 2 * (1 + it.agents.len())).sum::<usize>() + FRAME
+            }
             Self::Presence { agents, .. } => FRAME * agents.len().max(1),
             Self::Unsubscribed { .. }
             | Self::Receipt { .. }

@@ -11,8 +11,9 @@
 mod handle;
 mod list;
 mod view;
+mod company;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +24,12 @@ use switchboard_domain::ids::{ConversationId, DepartmentId};
 use switchboard_store::{Fault, ListScope};
 use tokio::time::Instant;
 
+pub(crate) use self::company::Board;
+pub use self::company::{Companion, Company};
 pub use self::handle::Handle;
 pub(crate) use self::view::Watches;
 
+use self::company::Told;
 use self::list::{Filter, Live};
 use self::view::View;
 use crate::mailbox::{Permit, Reply};
@@ -37,6 +41,8 @@ use crate::world::World;
 pub const ROWS_MAX: usize = 200;
 /// Time between two steps of a list at least.
 const STEP_EVERY: Duration = Duration::from_millis(100);
+/// Time between two tellings of who is with the conversations of a list.
+const COMPANY_EVERY: Duration = Duration::from_millis(500);
 
 /// Which list somebody watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +146,10 @@ pub(crate) enum Message {
     Wake,
     /// Tell the watchers; at most one is on its way.
     Step,
+    /// Somebody is with another conversation.
+    Company,
+    /// Tell the watchers of it; at most one is on its way.
+    TellCompany,
     /// Say how it stands.
     Observe(Reply<observe::Inbox>),
 }
@@ -157,9 +167,38 @@ pub(crate) struct State {
     myself: ActorRef<Message>,
     lists: HashMap<Filter, Live>,
     views: HashMap<(u64, u64), View>,
-    stepped_at: Option<Instant>,
-    steps_soon: bool,
+    /// By outlet.
+    told: HashMap<u64, Told>,
+    steps: Pace,
+    company: Pace,
     n_steps: u64,
+}
+
+/// How often something is done at most.
+struct Pace {
+    every: Duration,
+    done_at: Option<Instant>,
+    is_due: bool,
+}
+
+impl Pace {
+    const fn new(every: Duration) -> Self {
+        Self { every, done_at: None, is_due: false }
+    }
+
+    /// It is to be done: answers how long to wait, or `None` when somebody waits already.
+    fn due(&mut self) -> Option<Duration> {
+        if std::mem::replace(&mut self.is_due, true) {
+            return None;
+        }
+        let at = self.done_at.map(|at| at + self.every);
+        Some(at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now())))
+    }
+
+    fn done(&mut self) {
+        self.is_due = false;
+        self.done_at = Some(Instant::now());
+    }
 }
 
 impl Actor for Behavior {
@@ -178,8 +217,9 @@ impl Actor for Behavior {
             myself,
             lists: HashMap::new(),
             views: HashMap::new(),
-            stepped_at: None,
-            steps_soon: false,
+            told: HashMap::new(),
+            steps: Pace::new(STEP_EVERY),
+            company: Pace::new(COMPANY_EVERY),
             n_steps: 0,
         };
         // Those who watched before a failure are shown everything afresh.
@@ -205,6 +245,8 @@ impl Actor for Behavior {
             Message::Unwatched => state.forget_ended(),
             Message::Wake => state.step_soon(),
             Message::Step => state.step(),
+            Message::Company => state.company_soon(),
+            Message::TellCompany => state.tell_company(),
             Message::Observe(reply) => drop(reply.send(Ok(state.observe()))),
         }
         Ok(())
@@ -236,26 +278,23 @@ impl State {
         }
         self.views.insert((outlet_id, id), view);
         self.forget_unwatched();
+        self.company_soon();
         Ok(())
     }
 
     /// Sees to it that the watchers are told, now or when the last step is long enough ago.
     fn step_soon(&mut self) {
-        if std::mem::replace(&mut self.steps_soon, true) {
-            return;
+        if let Some(wait) = self.steps.due() {
+            self.myself.send_after(wait, || Message::Step);
         }
-        let wait = self.stepped_at.map_or(Duration::ZERO, |at| {
-            (at + STEP_EVERY).saturating_duration_since(Instant::now())
-        });
-        self.myself.send_after(wait, || Message::Step);
     }
 
     fn step(&mut self) {
-        self.steps_soon = false;
-        self.stepped_at = Some(Instant::now());
+        self.steps.done();
         self.take_changes();
         let mut is_behind = false;
         let mut has_ended = false;
+        let mut has_new = false;
         for view in self.views.values_mut() {
             let Some(list) = self.lists.get(&view.filter) else { continue };
             match view.step(list, self.tenant.cards(), &*self.world.meter) {
@@ -264,12 +303,49 @@ impl State {
                 view::Step::Waits => is_behind = true,
                 view::Step::Ended => has_ended = true,
             }
+            has_new |= view.has_new();
         }
         if has_ended {
             self.forget_ended();
         }
         if is_behind {
             self.step_soon();
+        }
+        if has_new {
+            self.company_soon();
+        }
+    }
+
+    /// The same for who is with the conversations.
+    fn company_soon(&mut self) {
+        if let Some(wait) = self.company.due() {
+            self.myself.send_after(wait, || Message::TellCompany);
+        }
+    }
+
+    fn tell_company(&mut self) {
+        self.company.done();
+        let changed = self.tenant.company.take_changed();
+        for ((outlet_id, _), view) in &mut self.views {
+            let told = self.told.entry(*outlet_id).or_insert_with(|| Told::new(view.outlet()));
+            told.look_at(view.take_new());
+            told.look_at(changed.iter().copied().filter(|id| view.shows(*id)));
+        }
+        for told in self.told.values_mut() {
+            told.look_at_told(&changed);
+        }
+        // Only now: what has left one list of a connection may have come into another.
+        for ((outlet_id, _), view) in &self.views {
+            if let Some(told) = self.told.get_mut(outlet_id) {
+                told.see(|id| view.shows(id));
+            }
+        }
+        let mut is_behind = false;
+        for told in self.told.values_mut() {
+            is_behind |= told.tell(&self.tenant.company);
+        }
+        if is_behind {
+            self.company_soon();
         }
     }
 
@@ -286,6 +362,8 @@ impl State {
         self.tenant.watches.forget_closed();
         let watches = &self.tenant.watches;
         self.views.retain(|(outlet_id, id), _| watches.get(*outlet_id, *id).is_some());
+        let outlets: HashSet<u64> = self.views.keys().map(|(outlet_id, _)| *outlet_id).collect();
+        self.told.retain(|outlet_id, _| outlets.contains(outlet_id));
         self.forget_unwatched();
     }
 

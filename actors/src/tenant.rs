@@ -58,6 +58,8 @@ pub(crate) struct Tenant {
     pub(crate) widget_policies: Mutex<BTreeMap<WidgetId, Policy>>,
     /// Who watches which list.
     pub(crate) watches: inbox::Watches,
+    /// Which agents are with which conversation.
+    pub(crate) company: inbox::Board,
     /// The open connections of agents; they outlive presence's actor, which begins again from them.
     pub(crate) desks: Desks,
     /// Who is told of presence; they outlive its actor.
@@ -117,6 +119,7 @@ impl Tenant {
             policies: Mutex::default(),
             widget_policies: Mutex::default(),
             watches: inbox::Watches::default(),
+            company: inbox::Board::default(),
             desks: Desks::default(),
             watchers: Mutex::default(),
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use switchboard_actors::inbox::Companion;
 use switchboard_actors::region::{Notices, Remote};
 use switchboard_cluster::driver;
 use switchboard_cluster::ownership::NodeName;
@@ -215,11 +216,13 @@ async fn told(doors: &Arc<Doors>, node: &NodeName, notice: Notice) -> Result<(),
             let page = Page { url, title, did, at: Timestamp(at) };
             doors.trails.heard(&TenantId(tenant), VisitorId::from_u128(visitor), page);
         }
-        Notice::Viewing { tenant, conversation, agents } => {
+        Notice::Viewing { tenant, conversation, agents, typing } => {
             let conversation = ConversationId::from_u128(conversation);
             let key = ConversationKey { tenant: TenantId(tenant), conversation };
-            let agents = agents.into_iter();
-            let agents = agents.map(|(id, name)| AgentRef { id: AgentId::from_u128(id), name });
+            let agents = agents.into_iter().map(|(id, name)| Companion {
+                agent: AgentRef { id: AgentId::from_u128(id), name },
+                types: typing.contains(&id),
+            });
             if doors.viewers.heard(&node.0, &key, agents.collect()) {
                 // Both may have told only of themselves.
                 doors.conversations.viewing(&key, &doors.viewers.of(&key));

@@ -571,17 +571,30 @@ test('the search finds by name and address, without case or accents', async () =
   await ada.row('first').waitFor();
 });
 
-test('colleagues see who else has a conversation open', async () => {
-  await begin('Look at me');
+test('colleagues see who looks at a conversation and who types in it, in the list as well', async () => {
+  const guest = await begin('Look at me');
   const [ada, ben] = [await agent('Ada'), await agent('Ben')];
-  await ada.open('Look at me');
-  await ada.sees('Look at me');
+  await ada.accept('Look at me');
+  await ben.filter('All').click();
+  const inRow = (words: RegExp) => ben.row('Look at me').getByText(words);
+  await inRow(/^Ada.* is viewing$/).waitFor();
+  await ada.reply.pressSequentially('Dear');
+  await inRow(/^Ada.* is typing$/).waitFor();
+  await picture(ben.page, 'typing-in-list');
+  // After a pause she only looks.
+  await inRow(/^Ada.* is viewing$/).waitFor();
   await ben.open('Look at me');
-  await ada.page.getByText(/^Ben.* viewing$/).waitFor();
-  await ben.page.getByText(/^Ada.* viewing$/).waitFor();
+  const over = (who: Agent, words: RegExp) =>
+    who.page.getByRole('region', { name: 'Open conversation' }).getByText(words);
+  await over(ada, /^Ben.* is viewing$/).waitFor();
+  await over(ben, /^Ada.* is viewing$/).waitFor();
   await picture(ada.page, 'viewing');
+  await ada.reply.pressSequentially(' Vi');
+  await over(ben, /^Ada.* is typing$/).waitFor();
   await ben.page.close();
-  await ada.page.getByText(/^Ben.* viewing$/).waitFor({ state: 'hidden' });
+  await over(ada, /^Ben.* is viewing$/).waitFor({ state: 'hidden' });
+  await ada.page.close();
+  expect((await guest.texts()).length).toBe(2);
 });
 
 test('the transcript of a conversation is a file, without what was said among colleagues', async () => {

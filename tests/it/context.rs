@@ -155,6 +155,65 @@ async fn colleagues_see_who_looks_until_they_look_away_or_go() {
     server.stop().await;
 }
 
+/// Who is with a conversation, as the next frame that speaks of it says; typists with a mark.
+async fn company(client: &mut Client, conversation: &str) -> Vec<String> {
+    loop {
+        let frame = client.next_of("company").await;
+        let items = frame["items"].as_array().unwrap();
+        let Some(item) = items.iter().find(|item| item["conversation"] == conversation) else {
+            continue;
+        };
+        let agents = item["agents"].as_array().unwrap().iter();
+        return agents
+            .map(|it| format!("{} {}", it["agent"]["name"].as_str().unwrap(), it["typing"]))
+            .collect();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_say_who_looks_and_who_types_and_visitors_hear_nothing_of_it() {
+    let server = Server::start().await;
+    let (ada_token, ben_token) = (server.sign_in("ada").await, server.sign_in("ben").await);
+    let begun = server.begin("one").await;
+    let mut visitor = server.connect(&begun.secret).await;
+    visitor.subscribe(&begun.id, None, NONE).await;
+    let watch = |view: Value| {
+        let reference = uuid::Uuid::from_u128(7);
+        json!({ "type": "watch", "ref": reference, "view": view, "sort": "recent", "limit": 10 })
+    };
+    // A visitor has no lists to hear it by.
+    visitor.send(watch(json!({}))).await;
+    assert_eq!(visitor.next_of("refused").await["code"], "forbidden");
+    visitor.settle().await;
+    let mut ben = server.connect(&ben_token).await;
+    ben.send(watch(json!({}))).await;
+    ben.next_of("view").await;
+    let mut elsewhere = server.connect(&ben_token).await;
+    elsewhere.send(watch(json!({ "status": "closed" }))).await;
+    elsewhere.next_of("view").await;
+    let mut ada = server.connect(&ada_token).await;
+    let typing = |on| json!({ "type": "typing", "conversation": begun.id, "on": on });
+
+    look(&mut ada, &json!(begun.id)).await;
+    assert_eq!(company(&mut ben, &begun.id).await, ["Ada false"]);
+    ada.send(typing(true)).await;
+    assert_eq!(company(&mut ben, &begun.id).await, ["Ada true"]);
+    // Who comes later is told at once.
+    let mut late = server.connect(&ben_token).await;
+    late.send(watch(json!({ "status": "waiting" }))).await;
+    assert_eq!(company(&mut late, &begun.id).await, ["Ada true"]);
+    ada.send(typing(false)).await;
+    assert_eq!(company(&mut ben, &begun.id).await, ["Ada false"]);
+    drop(ada);
+    assert!(company(&mut ben, &begun.id).await.is_empty());
+
+    for mut client in [visitor, elsewhere] {
+        let heard = client.settle().await;
+        assert!(heard.iter().all(|frame| frame["type"] != "company"), "{heard:?}");
+    }
+    server.stop().await;
+}
+
 /// P10: another tenant's agent cannot look in, nor be seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_looks_across_tenants() {

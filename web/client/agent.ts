@@ -7,6 +7,7 @@ import type {
   AgentPresence,
   AgentRef,
   Card,
+  Companion,
   PageFrame,
   ServerFrame,
   ViewQuery,
@@ -26,6 +27,8 @@ export class AgentClient extends Client {
 
   /** Who else has a conversation open, by conversation. */
   readonly viewers = signal<ReadonlyMap<string, readonly AgentRef[]>>(new Map());
+  /** Who is with conversations of the lists, oneself too, by conversation. */
+  readonly company = signal<ReadonlyMap<string, readonly Companion[]>>(new Map());
   /** The last steps of the visitor of a conversation, since this page is open; oldest first. */
   readonly pages = signal<ReadonlyMap<string, readonly PageFrame[]>>(new Map());
 
@@ -95,6 +98,7 @@ export class AgentClient extends Client {
 
   protected override ready(): void {
     this.viewers.value = new Map();
+    this.company.value = new Map();
     // Another connection may be to a server that knows another history.
     this.#resting.clear();
     if (this.#viewing !== null) this.transmit({ type: 'viewing', conversation: this.#viewing });
@@ -108,6 +112,13 @@ export class AgentClient extends Client {
       this.#present(frame.agents ?? [], frame.snapshot === true);
     } else if (frame.type === 'viewing') {
       this.viewers.value = new Map(this.viewers.peek()).set(frame.conversation, frame.agents);
+    } else if (frame.type === 'company') {
+      const company = new Map(this.company.peek());
+      for (const { conversation, agents } of frame.items) {
+        if (agents.length === 0) company.delete(conversation);
+        else company.set(conversation, agents);
+      }
+      this.company.value = company;
     } else if (frame.type === 'preferences') {
       this.preferences.value = frame.version;
     } else if (frame.type === 'drafts') {

@@ -233,6 +233,18 @@ export interface ViewingFrame {
   agents: AgentRef[];
 }
 
+/** A colleague who looks at a conversation, and may type in it. */
+export interface Companion {
+  agent: AgentRef;
+  typing: boolean;
+}
+
+/** To agents who watch lists: who is with conversations of these; empty when the last has left. */
+export interface CompanyFrame {
+  type: 'company';
+  items: { conversation: string; agents: Companion[] }[];
+}
+
 /** To agents who follow the conversation: where the visitor went, and what they did there. */
 export interface PageFrame {
   type: 'page';
@@ -259,6 +271,7 @@ export type ServerFrame =
   | QueueFrame
   | PresenceFrame
   | ViewingFrame
+  | CompanyFrame
   | PageFrame
   | { type: 'drain'; reconnect_in_ms: number }
   /** To visitors: somebody began a conversation with them. */

@@ -6,6 +6,7 @@ import { Avatar, marked } from '../ui/parts.tsx';
 import { duration } from '../ui/time.ts';
 import { PriorityBadge, StatusBadge } from './badges.tsx';
 import { now } from './clock.ts';
+import { Company } from './company.tsx';
 import type { Desk } from './desk.ts';
 import type { Density } from './prefs.ts';
 import { pathOf } from './shell.ts';
@@ -53,6 +54,7 @@ export function Row({ desk, id, place, of, stop }: RowProps): JSX.Element {
             <strong>
               <bdi>{marked(name, words)}</bdi>
             </strong>
+            <Company desk={desk} id={id} />
             <Age card={card} />
           </span>
           <span class="last">

@@ -3,7 +3,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Conversation } from '../client/conversation.ts';
-import type { Card } from '../client/frames.ts';
+import type { AgentRef, Card, Companion, TypingFrame } from '../client/frames.ts';
 import { Glyph } from '../ui/icons.tsx';
 import { keysInWords, withKeys } from '../ui/keys.tsx';
 import { Patience } from '../ui/lazy.tsx';
@@ -11,13 +11,14 @@ import { Menu, type MenuItem } from '../ui/menu.tsx';
 import { Avatar, TypingDots } from '../ui/parts.tsx';
 import { PriorityBadge, StatusBadge, Verified } from './badges.tsx';
 import { type Command, keyOf } from './commands.ts';
+import { Faces } from './company.tsx';
 import { Compose } from './compose.tsx';
 import type { Desk } from './desk.ts';
 import { contextShown, toggleContext } from './layout.ts';
 import { Transcript } from './messages.tsx';
 import type { Prefs } from './prefs.ts';
 import { INBOX } from './shell.ts';
-import { visitorName } from './words.ts';
+import { companyWords, visitorName } from './words.ts';
 
 interface TalkPaneProps {
   desk: Desk;
@@ -94,7 +95,7 @@ function Talk({ desk, prefs, commands, conversation, card }: TalkProps): JSX.Ele
   const handed = card.transferred && card.status === 'active' && card.agent?.id === desk.me.id;
   return (
     <section class="talk" aria-label="Open conversation">
-      <Head desk={desk} prefs={prefs} commands={commands} card={card} />
+      <Head desk={desk} prefs={prefs} commands={commands} conversation={conversation} card={card} />
       {handed && <HandedOver desk={desk} card={card} />}
       <Transcript desk={desk} conversation={conversation} card={card} />
       <Typing desk={desk} conversation={conversation} card={card} />
@@ -151,14 +152,10 @@ function HandedOver({ desk, card }: { desk: Desk; card: Card }): JSX.Element {
   );
 }
 
-interface HeadProps extends TalkPaneProps {
-  card: Card;
-}
-
 /** What has a button in the head, where there is room. The menu has everything but the first. */
 const SHOWN = ['Assign to me', 'Transfer…', 'Resolve', 'Reopen'];
 
-function Head({ desk, prefs, commands, card }: HeadProps): JSX.Element {
+function Head({ desk, prefs, commands, conversation, card }: TalkProps): JSX.Element {
   const name = visitorName(card);
   const heading = useRef<HTMLHeadingElement>(null);
   // Opening a conversation is a change of place: the focus goes along, so that it is read out.
@@ -182,7 +179,7 @@ function Head({ desk, prefs, commands, card }: HeadProps): JSX.Element {
           {card.visitor.verified === true && <Verified verified />}
           <span class="owner">{ownerOf(desk, card)}</span>
           <span class="number">#{card.number}</span>
-          <Viewers desk={desk} card={card} />
+          <Viewers desk={desk} conversation={conversation} />
         </p>
       </div>
       <div class="actions">
@@ -236,22 +233,38 @@ function isFirst({ title }: Command, card: Card): boolean {
   return title === (card.status === 'active' ? 'Resolve' : 'Reopen');
 }
 
-/** Colleagues who have it open as well. */
-function Viewers({ desk, card }: { desk: Desk; card: Card }): JSX.Element | null {
-  const others = (desk.client.viewers.value.get(card.id) ?? []).filter(
-    ({ id }) => id !== desk.me.id,
-  );
-  if (others.length === 0) return null;
-  const names = others.map(({ name }) => name).join(', ');
+interface ViewersProps {
+  desk: Desk;
+  conversation: Conversation;
+}
+
+/** Colleagues who have it open as well, and what they do. */
+function Viewers({ desk, conversation }: ViewersProps): JSX.Element | null {
+  const all = withTypists(
+    desk.client.viewers.value.get(conversation.id) ?? [],
+    conversation.typing.value,
+  ).filter(({ agent }) => agent.id !== desk.me.id);
+  if (all.length === 0) return null;
+  const words = companyWords(all);
   return (
-    <span class="viewers" title={`${names} ${others.length > 1 ? 'are' : 'is'} viewing`}>
+    <span class="viewers" title={words}>
       <Glyph name="eye" />
-      {others.slice(0, 3).map(({ id, name, avatar }) => (
-        <Avatar key={id} name={name} src={avatar} />
-      ))}
-      <span class="viewers-names">{`${names} viewing`}</span>
+      <Faces all={all} />
+      <span class="viewers-names">{words}</span>
     </span>
   );
+}
+
+/** Who looks, and who types; not all who type look, for some come by other programs. */
+function withTypists(
+  viewers: readonly AgentRef[],
+  typing: ReadonlyMap<string, TypingFrame>,
+): Companion[] {
+  const looking = viewers.map((agent) => ({ agent, typing: typing.has(agent.id) }));
+  const others = [...typing.values()]
+    .filter(({ from }) => from.kind === 'agent' && viewers.every(({ id }) => id !== from.id))
+    .map(({ from }) => ({ agent: { id: from.id, name: from.name ?? '' }, typing: true }));
+  return [...looking, ...others];
 }
 
 function ownerOf(desk: Desk, card: Card): string {

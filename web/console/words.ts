@@ -1,6 +1,6 @@
 /** Names and texts that several parts show. Pure. */
 
-import type { Card, Priority } from '../client/frames.ts';
+import type { Card, Companion, Priority } from '../client/frames.ts';
 import { plain } from '../ui/plain.ts';
 
 /** How a visitor is called who gave no name. */
@@ -25,4 +25,15 @@ export function lastLine(card: Card): string {
   if (card.last === null) return card.subject ?? 'No message yet';
   const who = card.last.from.kind === 'visitor' ? '' : `${card.last.from.name ?? 'Support'}: `;
   return who + card.last.text;
+}
+
+/** What colleagues do with a conversation: "Ada is typing; Ben is viewing". */
+export function companyWords(all: readonly Companion[]): string {
+  const said = (typing: boolean, deed: string) => {
+    const names = all.filter((one) => one.typing === typing).map(({ agent }) => agent.name);
+    return names.length === 0
+      ? []
+      : [`${names.join(', ')} ${names.length > 1 ? 'are' : 'is'} ${deed}`];
+  };
+  return [...said(true, 'typing'), ...said(false, 'viewing')].join('; ');
 }

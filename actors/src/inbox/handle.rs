@@ -6,10 +6,11 @@ use switchboard_domain::card::Card;
 use switchboard_domain::ids::TenantId;
 use switchboard_domain::permission::{self, AgentsSee};
 use switchboard_domain::person::Caller;
+use switchboard_store::ConversationKey;
 
 use super::list::Sight;
 use super::view::Watcher;
-use super::{Message, ROWS_MAX, Watch};
+use super::{Companion, Message, ROWS_MAX, Watch};
 use crate::answer::Refusal;
 use crate::delivery::Outlet;
 use crate::tenant::Tenant;
@@ -48,6 +49,16 @@ impl Handle {
         let within = self.world.config.answer_within;
         let watch = |_permit, reply| Message::Watch { outlet_id, id, _permit, reply };
         tenant.inbox.ask(within, watch).await
+    }
+
+    /// Who is with a conversation now. Those who watch a list that shows it are told, a moment
+    /// later; lossy.
+    pub fn company(&self, key: &ConversationKey, agents: &[Companion]) {
+        let tenant = self.tenant(&key.tenant);
+        if tenant.company.put(key.conversation, agents) {
+            // An inbox that is away looks at all that it shows when it comes back.
+            drop(tenant.inbox.cast(Message::Company));
+        }
     }
 
     /// The cards of all open conversations, in no order. Nobody's sight is asked.

@@ -7,7 +7,7 @@ use switchboard_domain::person::Caller;
 
 use super::*;
 use crate::delivery::{Delivery, Outlet};
-use crate::subscriber::Receiver;
+use crate::subscriber::{Pushed, Receiver};
 use crate::system::Config;
 use crate::testing::{
     Node, accept, agent, agent_ref, connection, key, pass, supervisor, take_all, tenant, visitor,
@@ -303,4 +303,155 @@ async fn an_inbox_that_failed_shows_its_watchers_everything_afresh() {
     step(&mut console, &mut client).await;
     assert_eq!(console.shown(), [1, 2, 3]);
     assert_eq!(node.system.observe().await.restarts, 1);
+}
+
+/// What each conversation shows on one connection: who is with it, typists with a mark.
+#[derive(Default)]
+struct Rooms {
+    shown: BTreeMap<u128, Vec<String>>,
+    n_told: usize,
+}
+
+impl Rooms {
+    fn apply(&mut self, deliveries: Vec<Delivery>) {
+        for delivery in deliveries {
+            let Delivery::Company(all) = delivery else { continue };
+            self.n_told += 1;
+            for company in all.iter() {
+                let names = company.agents.iter().map(|it| {
+                    let mark = if it.types { " types" } else { "" };
+                    format!("{}{mark}", it.agent.name)
+                });
+                self.shown.insert(number(company.conversation), names.collect());
+            }
+        }
+        self.shown.retain(|_, names| !names.is_empty());
+    }
+
+    async fn follow(&mut self, client: &mut Receiver<Delivery>) {
+        pass(2 * COMPANY_EVERY).await;
+        self.apply(take_all(client));
+    }
+
+    fn of(&self, conversation: u128) -> Vec<&str> {
+        self.shown.get(&conversation).into_iter().flatten().map(String::as_str).collect()
+    }
+}
+
+fn with(node: &Node, conversation: u128, agents: &[(u128, bool)]) {
+    let company = agents.iter().map(|(n, types)| Companion { agent: agent_ref(*n), types: *types });
+    node.system.inbox().company(&key(conversation), &company.collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_show_who_is_with_their_conversations() {
+    let node = Node::start().await;
+    node.create(1).await;
+    node.create_in(2, Some("sales")).await;
+    with(&node, 1, &[(7, false)]);
+    let (_outlet, mut client) = watch(&node, &agent(1), everything(1)).await;
+    let mut rooms = Rooms::default();
+    rooms.follow(&mut client).await;
+    assert_eq!((rooms.of(1), rooms.of(2)), (vec!["agent 7"], vec![]), "as it was before");
+    with(&node, 1, &[(7, false), (8, true)]);
+    with(&node, 2, &[(7, false)]);
+    with(&node, 9, &[(7, false)]);
+    rooms.follow(&mut client).await;
+    assert_eq!((rooms.of(1), rooms.of(2)), (vec!["agent 7", "agent 8 types"], vec!["agent 7"]));
+    assert!(rooms.of(9).is_empty(), "what no list shows");
+    with(&node, 1, &[]);
+    rooms.follow(&mut client).await;
+    assert!(rooms.of(1).is_empty());
+
+    let sales = Watch { department: Some(DepartmentId("sales".into())), ..everything(1) };
+    let (_outlet, mut client) = watch(&node, &agent(2), sales).await;
+    let mut rooms = Rooms::default();
+    with(&node, 1, &[(8, false)]);
+    rooms.follow(&mut client).await;
+    assert_eq!((rooms.of(1), rooms.of(2)), (vec![], vec!["agent 7"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_may_not_see_a_conversation_hears_of_nobody_in_it() {
+    let node = Node::with(Config { agents_see: AgentsSee::Own, ..Config::standard() }).await;
+    node.create(1).await;
+    for (caller, heard) in [(agent(1), 0), (visitor(1), 0), (supervisor(2), 1)] {
+        let (_outlet, mut client) = watch(&node, &caller, everything(1)).await;
+        let mut rooms = Rooms::default();
+        with(&node, 1, &[(7, true)]);
+        rooms.follow(&mut client).await;
+        with(&node, 1, &[]);
+        rooms.apply(take_all(&mut client));
+        assert_eq!(rooms.of(1).len(), heard, "{caller:?}");
+        if heard == 0 {
+            assert_eq!(rooms.n_told, 0, "{caller:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn company_in_what_leaves_the_list_is_taken_back_and_told_again_with_it() {
+    let node = Node::start().await;
+    node.create(1).await;
+    let waiting = Watch { statuses: vec![Status::Waiting], ..everything(1) };
+    let (_outlet, mut client) = watch(&node, &agent(1), waiting).await;
+    let mut rooms = Rooms::default();
+    with(&node, 1, &[(7, false)]);
+    rooms.follow(&mut client).await;
+    node.ask(&key(1), agent(1), None, accept(1)).await.unwrap();
+    rooms.follow(&mut client).await;
+    // Nobody is told of what they do not see: it is as if all had left.
+    with(&node, 1, &[(7, false), (8, false)]);
+    rooms.follow(&mut client).await;
+    assert!(rooms.of(1).is_empty());
+    node.ask(&key(1), agent(1), None, Command::Unassign).await.unwrap();
+    rooms.follow(&mut client).await;
+    assert_eq!(rooms.of(1), ["agent 7", "agent 8"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn company_is_told_twice_a_second_at_most_and_some_at_a_time() {
+    let node = Node::start().await;
+    for n in 1..=100 {
+        node.create(n).await;
+        with(&node, n, &[(7, false)]);
+    }
+    let (_outlet, mut client) = watch(&node, &agent(1), everything(1)).await;
+    let mut rooms = Rooms::default();
+    rooms.apply(take_all(&mut client));
+    for n in 0..2_000 {
+        with(&node, 1, &[(7, n % 2 == 0)]);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        rooms.apply(take_all(&mut client));
+    }
+    rooms.follow(&mut client).await;
+    assert!((4..=7).contains(&rooms.n_told), "told {} times in two seconds", rooms.n_told);
+    assert_eq!((rooms.shown.len(), rooms.of(1)), (100, vec!["agent 7"]));
+    // Of a crowd, as many as can be shown.
+    with(&node, 2, &(1..=50).map(|n| (n, false)).collect::<Vec<_>>());
+    rooms.follow(&mut client).await;
+    assert_eq!(rooms.of(2).len(), 8);
+}
+
+#[test]
+fn company_that_a_slow_connection_went_without_is_told_when_it_reads_again() {
+    let (outlet, mut client) = connection();
+    let (board, room) = (Board::default(), ConversationId::from_u128(1));
+    let typing =
+        || Delivery::Typing { conversation: room, from: agent(1).author, on: true, preview: None };
+    let mut told = Told::new(outlet.clone());
+    let mut rooms = Rooms::default();
+    for agents in [[7].as_slice(), &[]] {
+        let with = |n| Companion { agent: agent_ref(n), types: false };
+        board.put(room, &agents.iter().copied().map(with).collect::<Vec<_>>());
+        while outlet.push(typing()) != Pushed::Dropped {}
+        told.look_at([room]);
+        told.see(|_| true);
+        assert!(told.tell(&board), "it is left for later");
+        take_all(&mut client);
+        told.see(|_| true);
+        assert!(!told.tell(&board));
+        rooms.apply(take_all(&mut client));
+        assert_eq!(rooms.of(1).len(), agents.len());
+    }
 }

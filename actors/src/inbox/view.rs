@@ -1,6 +1,6 @@
 //! What one watcher has been shown of a list.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -74,6 +74,8 @@ pub(super) struct View {
     watcher: Arc<Watcher>,
     pub(super) filter: Filter,
     shown: HashMap<ConversationId, (Arc<Card>, u32)>,
+    /// What was not shown before, until it was looked at who is with it.
+    new: HashSet<ConversationId>,
     total: usize,
     has_begun: bool,
 }
@@ -93,7 +95,25 @@ pub(super) enum Step {
 
 impl View {
     pub(super) fn new(watcher: Arc<Watcher>, filter: Filter) -> Self {
-        Self { watcher, filter, shown: HashMap::new(), total: 0, has_begun: false }
+        let (shown, new) = (HashMap::new(), HashSet::new());
+        Self { watcher, filter, shown, new, total: 0, has_begun: false }
+    }
+
+    pub(super) fn outlet(&self) -> Outlet {
+        self.watcher.outlet.clone()
+    }
+
+    pub(super) fn shows(&self, conversation: ConversationId) -> bool {
+        self.shown.contains_key(&conversation)
+    }
+
+    pub(super) fn has_new(&self) -> bool {
+        !self.new.is_empty()
+    }
+
+    /// What is shown since this was last asked for.
+    pub(super) fn take_new(&mut self) -> HashSet<ConversationId> {
+        std::mem::take(&mut self.new)
     }
 
     /// Tells the watcher what is otherwise than it was shown.
@@ -117,6 +137,7 @@ impl View {
             Rows::Changes(changes)
         } else {
             self.shown = rows.iter().map(|row| (row.card.id, shown(row))).collect();
+            self.new = self.shown.keys().copied().collect();
             Rows::Snapshot(rows)
         };
         self.has_begun = true;
@@ -137,7 +158,11 @@ impl View {
         let mut gone = std::mem::take(&mut self.shown);
         let mut changes = Vec::new();
         for row in rows {
-            let is_shown = gone.remove(&row.card.id).is_some_and(|(card, unread)| {
+            let before = gone.remove(&row.card.id);
+            if before.is_none() {
+                self.new.insert(row.card.id);
+            }
+            let is_shown = before.is_some_and(|(card, unread)| {
                 unread == row.unread && (Arc::ptr_eq(&card, &row.card) || card == row.card)
             });
             if !is_shown {

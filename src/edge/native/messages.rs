@@ -103,6 +103,7 @@ async fn wait_for(
             | Delivery::Conversation(_)
             | Delivery::Page { .. }
             | Delivery::Viewing { .. }
+            | Delivery::Company(_)
             | Delivery::Preferences { .. }
             | Delivery::Drafts { .. }
             | Delivery::QueuePosition { .. }

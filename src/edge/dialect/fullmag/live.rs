@@ -130,6 +130,7 @@ impl Dialect for Live {
             | Delivery::QueuePosition { .. }
             | Delivery::Page { .. }
             | Delivery::Viewing { .. }
+            | Delivery::Company(_)
             | Delivery::Preferences { .. }
             | Delivery::Drafts { .. }
             | Delivery::Conversation(_)

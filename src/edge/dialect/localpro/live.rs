@@ -237,6 +237,7 @@ impl Live {
             | Delivery::QueuePosition { .. }
             | Delivery::Page { .. }
             | Delivery::Viewing { .. }
+            | Delivery::Company(_)
             | Delivery::Preferences { .. }
             | Delivery::Drafts { .. }
             | Delivery::Drain { .. }

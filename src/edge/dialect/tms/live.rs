@@ -151,6 +151,7 @@ impl Live {
             | Delivery::QueuePosition { .. }
             | Delivery::Page { .. }
             | Delivery::Viewing { .. }
+            | Delivery::Company(_)
             | Delivery::Preferences { .. }
             | Delivery::Drafts { .. }
             | Delivery::Drain { .. }

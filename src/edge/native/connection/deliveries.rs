@@ -81,7 +81,9 @@ impl Connection {
                 self.write(self.codec.encode(&frame)).await
             }
             // P13: only who hears the internal stream is told; a visitor's socket would not carry it.
-            Delivery::Page { .. } | Delivery::Viewing { .. } if self.side() != Side::Agent => {
+            Delivery::Page { .. } | Delivery::Viewing { .. } | Delivery::Company(_)
+                if self.side() != Side::Agent =>
+            {
                 tracing::error!(connection = %self.id, "agents' news were on their way to a visitor");
                 Ok(())
             }
@@ -102,6 +104,7 @@ impl Connection {
                 };
                 self.write(self.codec.encode(&frame)).await
             }
+            Delivery::Company(all) => self.company(&all).await,
             Delivery::Conversation(conversation) => {
                 let frame = Frame::Conversation { conversation: conversation.uuid() };
                 self.write(self.codec.encode(&frame)).await

@@ -86,6 +86,9 @@ impl Connection {
         };
         let key = self.doors.key(&identity.tenant, conversation);
         self.doors.conversations.typing(&key, &identity.caller, on, preview);
+        if self.side() == Side::Agent {
+            self.doors.viewers.types(&key, self.outlet.id(), on);
+        }
     }
 
     pub(super) fn fetch(

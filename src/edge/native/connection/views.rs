@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::future::FutureExt;
-use switchboard_actors::inbox::{Change as InboxChange, Row, Rows, ViewDelta, Watch};
+use switchboard_actors::inbox::{
+    Change as InboxChange, Company as InboxCompany, Row, Rows, ViewDelta, Watch,
+};
 use switchboard_actors::presence::{self, AgentPresence};
 use switchboard_domain::card::Sort as DomainSort;
 use switchboard_domain::ids::DepartmentId;
@@ -17,7 +19,7 @@ use crate::edge::doors::Doors;
 use crate::edge::native::presences::{profile, status_name};
 use crate::edge::native::wire::card::{Card, statuses_named};
 use crate::edge::native::wire::incoming::{Sort, View};
-use crate::edge::native::wire::outgoing::{Change, Presence};
+use crate::edge::native::wire::outgoing::{Change, Companion, Company, Presence};
 use crate::edge::native::wire::person::Agent;
 use crate::edge::native::{caller, commands};
 
@@ -126,6 +128,13 @@ impl Connection {
         self.write(frame).await
     }
 
+    /// Tells who is with conversations of the lists that are watched here.
+    pub(super) async fn company(&mut self, all: &[InboxCompany]) -> Result<(), Close> {
+        let faces = self.doors.directory.faces(&self.identity.tenant);
+        let items = all.iter().map(|it| company(it, &faces)).collect();
+        self.write(self.codec.encode(&Frame::Company { items })).await
+    }
+
     pub(super) async fn presence(
         &mut self,
         agents: &[AgentPresence],
@@ -148,6 +157,14 @@ impl Connection {
 fn card<'a>(row: &'a Row, faces: &'a Faces) -> Card<'a> {
     // The inbox has counted already: a receipt of the watcher is not at hand here.
     Card::with_unread(&row.card, Side::Agent, row.unread).with_face(faces)
+}
+
+fn company<'a>(company: &'a InboxCompany, faces: &'a Faces) -> Company<'a> {
+    let agents = company
+        .agents
+        .iter()
+        .map(|it| Companion { agent: Agent::from(&it.agent).with_face(faces), typing: it.types });
+    Company { conversation: company.conversation.uuid(), agents: agents.collect() }
 }
 
 fn change<'a>(change: &'a InboxChange, faces: &'a Faces) -> Change<'a> {

@@ -111,6 +111,8 @@ pub enum Frame<'a> {
     },
     /// Who looks at a conversation: for agents.
     Viewing { conversation: Uuid, agents: Vec<Agent<'a>> },
+    /// Who is with conversations of watched lists: for agents.
+    Company { items: Vec<Company<'a>> },
     /// An agent began a conversation with this visitor.
     Conversation { conversation: Uuid },
     /// What this agent likes was changed, on another page or this one.
@@ -181,6 +183,24 @@ pub enum Change<'a> {
     Put(Box<Card<'a>>),
     /// It left the list.
     Drop(Uuid),
+}
+
+/// Who is with a conversation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Company<'a> {
+    /// Which one.
+    pub conversation: Uuid,
+    /// All of them; empty when the last has left.
+    pub agents: Vec<Companion<'a>>,
+}
+
+/// An agent who looks at a conversation.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Companion<'a> {
+    /// Who.
+    pub agent: Agent<'a>,
+    /// Whether they type in it, too.
+    pub typing: bool,
 }
 
 /// An agent's availability.

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::card::Card;
 use super::incoming::{BadFrame, Incoming, parse};
-use super::outgoing::{Ack, Change, Frame, Limits, Mode, Presence};
+use super::outgoing::{Ack, Change, Companion, Company, Frame, Limits, Mode, Presence};
 use super::person::{Agent, Person};
 use super::time::Rfc3339;
 use super::{Codec, event};
@@ -270,6 +270,10 @@ fn frames(mut sample: impl FnMut(&str, &Frame<'_>)) {
     let agents = vec![Agent::from(&ada)];
     let viewing = Frame::Viewing { conversation: conversation().uuid(), agents };
     sample("viewing to agents", &viewing);
+    let companion = |typing| Companion { agent: Agent::from(&ada), typing };
+    let company = |agents| Company { conversation: conversation().uuid(), agents };
+    let items = vec![company(vec![companion(false), companion(true)]), company(Vec::new())];
+    sample("company to agents", &Frame::Company { items });
     sample("conversation", &Frame::Conversation { conversation: conversation().uuid() });
     sample("preferences", &Frame::Preferences { version: 7 });
     sample("drafts", &Frame::Drafts { version: 7 });
