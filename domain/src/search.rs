@@ -2,6 +2,7 @@
 
 use crate::card::Card;
 use crate::limit::{SEARCH_BYTES_MAX, SEARCH_WORDS_MAX};
+use crate::trail::Page;
 
 /// Characters of a word from which it may name a conversation's id: fewer are in too many.
 const ID_CHARS_MIN: usize = 8;
@@ -28,9 +29,10 @@ impl Query {
     }
 
     /// Whether a conversation has every word somewhere in its number, id, subject, tags, newest
-    /// line, its visitor's name, address or phone, or its agent's name.
+    /// line, its visitor's name, address or phone, its agent's name, or the address or title of the
+    /// page that its visitor is on.
     #[must_use]
-    pub fn finds(&self, card: &Card) -> bool {
+    pub fn finds(&self, card: &Card, page: Option<&Page>) -> bool {
         let number = card.number.0.to_string();
         let id = card.id.to_string();
         let texts = [
@@ -40,6 +42,8 @@ impl Query {
             card.subject(),
             card.agent_name(),
             card.last_text(),
+            page.map(|page| &*page.url),
+            page.map(|page| &*page.title),
         ];
         let mut all = String::new();
         for text in texts.into_iter().flatten().chain(card.tags()) {
@@ -121,6 +125,7 @@ mod tests {
     use super::*;
     use crate::conversation::fixture::*;
     use crate::conversation::{Command, Start};
+    use crate::ids::Timestamp;
 
     fn card() -> Card {
         let mut created = created();
@@ -162,11 +167,23 @@ mod tests {
             &id[..8],
             "  renee\t refund ",
         ] {
-            assert!(Query::new(good).is_some_and(|query| query.finds(&card)), "{good}");
+            assert!(Query::new(good).is_some_and(|query| query.finds(&card, None)), "{good}");
         }
         for bad in ["renate", "renee refunds", "muller@", &id[1..], "\u{1F600}"] {
-            assert!(Query::new(bad).is_some_and(|query| !query.finds(&card)), "{bad}");
+            assert!(Query::new(bad).is_some_and(|query| !query.finds(&card, None)), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_page_of_the_visitor_is_looked_through_beside_the_card() {
+        let card = card();
+        let page =
+            Page::new("https://shop.example/Ferns?sort=1", "Fougères", Timestamp(1)).unwrap();
+        for good in ["shop.example/ferns", "fougeres", "renee ferns", "https://shop"] {
+            let query = Query::new(good).unwrap();
+            assert!(query.finds(&card, Some(&page)) && !query.finds(&card, None), "{good}");
+        }
+        assert!(!Query::new("cacti").unwrap().finds(&card, Some(&page)));
     }
 
     #[test]

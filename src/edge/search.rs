@@ -1,5 +1,5 @@
-//! The search box: all words among the open conversations, and a number, an id or a mail address
-//! among all.
+//! The search box: all words among the open conversations and the pages that their visitors are on,
+//! and a number, an id or a mail address among all.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -41,12 +41,17 @@ pub async fn search(
             ..Problem::with(Code::Invalid, "`q` must be one to eight words, at most 200 bytes")
         });
     };
+    let (tenant, now) = (&identity.tenant, doors.clock.now());
     let mut found = Vec::new();
-    for (idx, card) in doors.inbox.open_cards(&identity.tenant).into_iter().enumerate() {
+    for (idx, card) in doors.inbox.open_cards(tenant).into_iter().enumerate() {
         if idx % CARDS_PER_TURN == CARDS_PER_TURN - 1 {
             tokio::task::yield_now().await;
         }
-        if sees(doors, identity, card.sight()) && query.finds(&card) {
+        if !sees(doors, identity, card.sight()) {
+            continue;
+        }
+        let page = doors.trails.page(tenant, card.visitor, now);
+        if query.finds(&card, page.as_ref()) {
             found.push(card);
         }
     }

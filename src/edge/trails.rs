@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
+use switchboard_domain::conversation::Conversation;
 use switchboard_domain::ids::{TenantId, Timestamp, VisitorId};
 use switchboard_domain::trail::{Page, Trail};
 
@@ -53,6 +54,17 @@ impl Trails {
         is_news
     }
 
+    /// A visitor has just begun a conversation: they are on the page that its context names, if
+    /// nothing is known of where they are.
+    pub fn began(&self, tenant: &TenantId, state: &Conversation) {
+        let visitor = state.visitor.id;
+        if self.page(tenant, visitor, state.created_at).is_none()
+            && let Some(page) = page_of(state)
+        {
+            self.follow(tenant, visitor, page);
+        }
+    }
+
     /// A visitor went to a page, here or on another node; answers whether that is news.
     pub fn heard(&self, tenant: &TenantId, visitor: VisitorId, page: Page) -> bool {
         let mut generations = self.generations.lock();
@@ -71,12 +83,36 @@ impl Trails {
     /// The last pages of a visitor, oldest first.
     #[must_use]
     pub fn pages(&self, tenant: &TenantId, visitor: VisitorId, now: Timestamp) -> Vec<Page> {
+        self.look(tenant, visitor, now, <[Page]>::to_vec).unwrap_or_default()
+    }
+
+    /// The page that a visitor is on, or was lately.
+    #[must_use]
+    pub fn page(&self, tenant: &TenantId, visitor: VisitorId, now: Timestamp) -> Option<Page> {
+        self.look(tenant, visitor, now, |pages| pages.last().cloned()).flatten()
+    }
+
+    fn look<T>(
+        &self,
+        tenant: &TenantId,
+        visitor: VisitorId,
+        now: Timestamp,
+        pick: impl FnOnce(&[Page]) -> T,
+    ) -> Option<T> {
         let mut generations = self.generations.lock();
         generations.turn(now);
         let whom = (tenant.clone(), visitor);
         let found = generations.young.get(&whom).or_else(|| generations.old.get(&whom));
-        found.map(|trail| trail.pages().to_vec()).unwrap_or_default()
+        found.map(|trail| pick(trail.pages()))
     }
+}
+
+/// Where a conversation began, as far as its context says so.
+#[must_use]
+pub fn page_of(state: &Conversation) -> Option<Page> {
+    let said = |name: &str| state.context.iter().find(|(of, _)| **of == *name);
+    let title = said("title").map_or("", |(_, title)| title);
+    said("page").and_then(|(_, url)| Page::new(url, title, state.created_at))
 }
 
 impl Generations {

@@ -18,7 +18,7 @@ async function agent(name: 'Ada' | 'Ben', in_?: Profile): Promise<Agent> {
 
 function begin(
   text: string,
-  more: { name?: string; email?: string; skills?: string[] } = {},
+  more: Omit<Parameters<typeof Guest.begin>[1], 'text'> = {},
 ): Promise<Guest> {
   return Guest.begin(stage.server.address, { text, ...more });
 }
@@ -549,15 +549,18 @@ test('beside a conversation stands who it is, where they are and what was before
   await picture(ada.page, 'context');
 });
 
-test('the search finds by name and address, without case or accents', async () => {
+test('the search finds by name, address and page, without case or accents', async () => {
   await begin('first', { name: 'Élodie Fournier', email: 'elodie@shop.example' });
   await begin('second', { name: 'Maya', email: 'maya@shop.example' });
+  await begin('third', { context: { page: 'https://shop.example/ferns', title: 'Fougères' } });
   const ada = await agent('Ada');
-  await ada.row('second').waitFor();
+  await ada.row('third').waitFor();
   const field = ada.page.getByRole('searchbox', { name: 'Search conversations' });
   for (const [text, found] of [
     ['elodie four', 'first'],
     ['MAYA@shop', 'second'],
+    ['shop.example/ferns', 'third'],
+    ['fougeres', 'third'],
   ] as const) {
     await field.fill(text);
     const list = ada.list.getByRole('list', { name: 'Found' });

@@ -65,6 +65,36 @@ async fn open_conversations_are_found_by_words_and_all_by_their_names() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_conversations_are_found_by_the_page_that_their_visitor_is_on() {
+    let server = Server::start().await;
+    let ben = server.sign_in("ben").await;
+    let (eve, otto) = (server.begin("hello").await, server.begin("hello too").await);
+    let mut agent = server.connect(&ben).await;
+    let none = || (Value::Null, Value::Null);
+    agent.subscribe(&eve.id, Some("internal"), none()).await;
+    let mut visitor = server.connect(&eve.secret).await;
+    visitor.subscribe(&eve.id, None, none()).await;
+    for (url, title) in
+        [("https://shop.example/cacti", "Cacti"), ("https://shop.example/ferns?a=1", "Fougères")]
+    {
+        visitor.send(json!({ "type": "page", "url": url, "title": title })).await;
+        agent.next_of("page").await;
+    }
+    for q in ["shop.example/ferns", "fougeres", "hello FERNS", "https://shop.example/ferns?a=1"] {
+        assert_eq!(found(&server, &ben, q).await, [json!(eve.id)], "{q}");
+    }
+    // The page that they began on, until another is told.
+    let begin = json!({ "widget": "demo", "message": { "text": "hi" },
+                        "context": { "page": "https://shop.example/moss", "title": "Moss" } });
+    let begun = server.post("/v1/conversations", None, begin).await.json();
+    assert_eq!(found(&server, &ben, "shop.example/moss").await, [begun["id"].clone()]);
+    // Only where they are, not where they have been.
+    assert!(found(&server, &ben, "cacti").await.is_empty());
+    assert_eq!(found(&server, &ben, "hello").await, [json!(otto.id), json!(eve.id)]);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_looked_for_is_refused() {
     let server = Server::start().await;
     let ben = server.sign_in("ben").await;

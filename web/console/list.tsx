@@ -256,7 +256,7 @@ function Nothing({ desk, searching }: { desk: Desk; searching: boolean }): JSX.E
     return (
       <div class="nothing" role="status">
         <h2>Nothing found</h2>
-        <p>Try a name, an email address, a number or a tag.</p>
+        <p>Try a name, an email address, a number, a tag or a page.</p>
       </div>
     );
   }

@@ -159,6 +159,7 @@ async fn begin_once(
     };
     let id = (ConversationId::new(id), this_try.resumed);
     let Begun { state, secret } = opening::begin(doors, identity, &address, wish, id).await?;
+    doors.trails.began(tenant, &state);
     let card = DomainCard::of(&state);
     let mut answer =
         Answer::new(StatusCode::CREATED, &Card::new(&card, Side::Visitor, &Receipt::default()));

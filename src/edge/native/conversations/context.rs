@@ -26,6 +26,7 @@ use crate::directory::Contact;
 use crate::edge::device::{ADDRESS, USER_AGENT};
 use crate::edge::doors::Doors;
 use crate::edge::problem::Problem;
+use crate::edge::trails::page_of;
 
 /// Earlier conversations that are shown; the newest say most.
 const EARLIER_MAX: usize = 10;
@@ -160,11 +161,8 @@ fn said<'a>(state: &'a DomainConversation, name: &str) -> Option<&'a str> {
 fn trail(doors: &Doors, identity: &Identity, state: &DomainConversation) -> Vec<TrailPage> {
     let now = doors.clock.now();
     let mut pages = doors.trails.pages(&identity.tenant, state.visitor.id, now);
-    if pages.is_empty()
-        && let Some(url) = said(state, "page")
-    {
-        let title = said(state, "title").unwrap_or_default();
-        pages.extend(TrailPage::new(url, title, state.created_at));
+    if pages.is_empty() {
+        pages.extend(page_of(state));
     }
     pages
 }
