@@ -109,6 +109,18 @@ impl SortKey {
         Self(2 * Self::FAR - at.0.clamp(-Self::FAR, Self::FAR), id)
     }
 
+    /// A place as [`place`](Self::place) said it, for a client that comes back with it.
+    #[must_use]
+    pub const fn new(place: i64, id: ConversationId) -> Self {
+        Self(place, id)
+    }
+
+    /// Where it is among others; only their order has a meaning.
+    #[must_use]
+    pub const fn place(self) -> i64 {
+        self.0
+    }
+
     /// Whose place it is.
     #[must_use]
     pub const fn conversation(self) -> ConversationId {

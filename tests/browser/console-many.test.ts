@@ -179,3 +179,25 @@ test('rows that are selected, and one that is put aside, under axe', async () =>
   await agent.dialog.getByRole('combobox', { name: 'Priority of 2 conversations' }).waitFor();
   expect(await checkEverywhere(agent.page, 'console selected priority')).toBe(8);
 }, 300_000);
+
+test('the unassigned list goes on to whoever waits shortest', async () => {
+  const WAITING = 230;
+  const guest = await begin('waits 1');
+  for (let n = 2; n <= WAITING; n += 1) await guest.again(`waits ${n}`);
+  const agent = await ada();
+  await agent.filter('Unassigned').click();
+  await agent.row('waits 1').first().waitFor();
+  await agent.leaveList();
+  const last = agent.row(`waits ${WAITING}`);
+  const goOn = () =>
+    agent.list.getByRole('list').evaluate(({ parentElement: box }) => {
+      if (box !== null) box.scrollTop = box.scrollHeight;
+    });
+  await expect
+    .poll(async () => {
+      await goOn();
+      return last.count();
+    })
+    .toBe(1);
+  expect(await last.getAttribute('aria-posinset')).toBe(String(WAITING));
+}, 120_000);

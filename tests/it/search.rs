@@ -177,3 +177,54 @@ async fn a_watch_without_rows_only_counts() {
     assert_eq!((&next["total"], &next["changes"]), (&json!(2), &json!([])));
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_is_paged_in_the_order_of_the_queue() {
+    let server = Server::start().await;
+    let ben = server.sign_in("ben").await;
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        ids.push(json!(server.begin(&format!("hello {n}")).await.id));
+    }
+    let stranger = server.begin("mine alone").await.secret;
+    // What is urgent is served first; what is taken waits no more.
+    let path =
+        |n: usize, what: &str| format!("/v1/conversations/{}{what}", ids[n].as_str().unwrap());
+    let change = json!({ "priority": "urgent" });
+    let headers = auth(Some(&ben));
+    assert_eq!(server.request("PATCH", &path(4, ""), &headers, Some(change)).await.status, 200);
+    assert_eq!(server.post(&path(1, "/accept"), Some(&ben), json!({})).await.status, 200);
+    let page = async |more: &str| {
+        let path = format!("/v1/conversations?status=waiting&sort=waiting{more}");
+        let answer = server.get(&path, Some(&ben)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    let mut seen = Vec::new();
+    let mut more = "&limit=2".to_owned();
+    loop {
+        let answer = page(&more).await;
+        let items = answer["items"].as_array().unwrap();
+        assert!(items.len() <= 2);
+        seen.extend(items.iter().map(|card| card["id"].clone()));
+        let Some(next) = answer["next"].as_str() else { break };
+        more = format!("&limit=2&cursor={next}");
+    }
+    let order = [4, 0, 2, 3].map(|n| ids[n].clone());
+    assert_eq!(seen[..4], order);
+    assert_eq!(seen.len(), 5, "and whoever came last");
+    assert!(page("&department=sales").await["items"].as_array().unwrap().is_empty());
+
+    for (query, token, answer) in [
+        ("status=waiting&sort=waiting", &stranger, (403, "forbidden")),
+        ("sort=waiting", &ben, (400, "bad_request")),
+        ("status=waiting&sort=waiting&agent=me", &ben, (400, "bad_request")),
+        ("status=waiting&sort=waiting&cursor=x", &ben, (400, "bad_request")),
+        ("sort=loudest", &ben, (422, "invalid")),
+        ("q=hello&sort=waiting", &ben, (400, "bad_request")),
+    ] {
+        let refused = server.get(&format!("/v1/conversations?{query}"), Some(token)).await;
+        assert_eq!((refused.status, refused.code().as_str()), answer, "{query}");
+    }
+    server.stop().await;
+}

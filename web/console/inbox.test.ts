@@ -149,6 +149,28 @@ test('older conversations are fetched page by page, and end', async () => {
   expect(inbox.order.value).toEqual(['d', 'c']);
 });
 
+test('who waits is paged on in the order of the queue, over what is kept live', async () => {
+  const asked: string[] = [];
+  const pages: Record<string, OlderPage> = {
+    '': { items: [waiting('a', 1), waiting('b', 2)], next: 'after b' },
+    'after b': { items: [waiting('c', 3), waiting('d', 4)], next: 'after d' },
+    'after d': { items: [waiting('e', 5)], next: null },
+  };
+  const { lists, clock, inbox } = make(async (query) => {
+    asked.push(String(query));
+    return pages[query.get('cursor') ?? ''] as OlderPage;
+  });
+  lists.snapshot(WAITING, [waiting('a', 1), waiting('b', 2)], 5);
+  await clock.pass(SORT_MS);
+  await inbox.more();
+  expect(inbox.order.value).toEqual(['a', 'b', 'c', 'd']);
+  await inbox.more();
+  expect(inbox.order.value).toEqual(['a', 'b', 'c', 'd', 'e']);
+  await inbox.more();
+  const query = 'limit=100&sort=waiting&status=waiting';
+  expect(asked).toEqual([query, `${query}&cursor=after+b`, `${query}&cursor=after+d`]);
+});
+
 test('neighbors are those of the list as it is shown', async () => {
   const { lists, clock, inbox } = make();
   lists.snapshot(WAITING, [waiting('a', 1), waiting('b', 2), waiting('c', 3)]);

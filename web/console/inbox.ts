@@ -168,21 +168,25 @@ export class Inbox {
     const view = this.#views[name].peek();
     const tail = this.#tails.get(name) ?? { ids: new Set(), next: undefined, loading: false };
     this.#tails.set(name, tail);
-    if (sort === 'waiting' || tail.loading || tail.next === null) return;
-    if (view.ids.size + tail.ids.size >= view.total.peek()) return;
+    if (tail.loading || tail.next === null || view.ids.size >= view.total.peek()) return;
     tail.loading = true;
     this.#fetching.value = true;
     const asked = new URLSearchParams({ limit: String(PAGE) });
+    if (sort === 'waiting') asked.set('sort', sort);
     if (query.status !== undefined) asked.set('status', query.status);
     if (query.agent !== undefined) asked.set('agent', query.agent);
-    if (tail.next !== undefined) asked.set('cursor', tail.next);
     try {
-      const page = await this.#options.older(asked);
-      for (const card of page.items) {
-        this.#options.client.learn(card);
-        tail.ids.add(card.id);
+      // The first pages hold what is kept live.
+      for (let news = 0; news === 0 && tail.next !== null; ) {
+        if (tail.next !== undefined) asked.set('cursor', tail.next);
+        const page = await this.#options.older(asked);
+        for (const card of page.items) {
+          this.#options.client.learn(card);
+          if (!view.ids.has(card.id) && !tail.ids.has(card.id)) news += 1;
+          tail.ids.add(card.id);
+        }
+        tail.next = page.next ?? null;
       }
-      tail.next = page.next ?? null;
       this.#set(this.#sorted());
     } catch {
       // The next scroll asks again.

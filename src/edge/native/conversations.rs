@@ -30,12 +30,13 @@ use crate::edge::search;
 pub mod begin;
 pub mod outbound;
 pub mod context;
+mod waiting;
 
 /// A page of conversations.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConversationPage)]
 pub struct Page<'a> {
-    /// Newest activity first.
+    /// Newest activity first, or as the queue serves them.
     items: Vec<Card<'a>>,
     /// For the next page; absent on the last.
     next: Option<String>,
@@ -55,6 +56,8 @@ pub struct Filter {
     visitor: Option<Uuid>,
     #[serde(default)]
     q: Option<String>,
+    #[serde(default)]
+    sort: Option<String>,
     #[serde(default)]
     cursor: Option<String>,
     #[serde(default)]
@@ -104,6 +107,11 @@ pub async fn list(
     let limit = filter.limit.unwrap_or(50).clamp(1, LIMIT_MAX);
     if let Some(text) = filter.q.as_deref() {
         return found(&doors, &identity, &filter, text, limit).await;
+    }
+    match filter.sort.as_deref() {
+        None | Some("recent") => {}
+        Some("waiting") => return waiting::waiting(&doors, &identity, &filter, limit).await,
+        Some(_) => return Err(Problem::with(Code::Invalid, "there is no such order")),
     }
     let statuses = statuses_of(filter.status.as_deref())?;
     let principal = identity.caller.author.principal;
@@ -166,22 +174,32 @@ async fn found(
     limit: usize,
 ) -> Result<Response, Problem> {
     caller::require(identity, Role::Agent)?;
-    let Filter { status, department, agent, visitor, cursor, .. } = filter;
-    if [status, department, agent, cursor].iter().any(|other| other.is_some()) || visitor.is_some()
-    {
+    let Filter { status, department, agent, visitor, sort, cursor, .. } = filter;
+    let others = [status, department, agent, sort, cursor];
+    if others.iter().any(|other| other.is_some()) || visitor.is_some() {
         return Err(Problem::with(Code::BadRequest, "`q` goes with `limit` alone"));
     }
     let found = search::search(doors, identity, text, limit).await?;
-    let mut own = Vec::with_capacity(found.len());
-    for card in &found {
+    answer(doors, identity, &found, None).await
+}
+
+/// A page of cards as an agent sees them.
+async fn answer(
+    doors: &Doors,
+    identity: &Identity,
+    cards: &[Arc<DomainCard>],
+    next: Option<String>,
+) -> Result<Response, Problem> {
+    let mut own = Vec::with_capacity(cards.len());
+    for card in cards {
         let receipts = doors.store.receipts(&doors.key(&identity.tenant, card.id)).await?;
         let mine = receipts.into_iter().find(|(who, _)| *who == identity.caller.author.principal);
         own.push(mine.map(|(_, receipt)| receipt).unwrap_or_default());
     }
     let faces = doors.directory.faces(&identity.tenant);
-    let shown = found.iter().zip(&own);
+    let shown = cards.iter().zip(&own);
     let items = shown.map(|(card, own)| Card::new(card, Side::Agent, own).with_face(&faces));
-    Ok(axum::Json(Page { items: items.collect(), next: None }).into_response())
+    Ok(axum::Json(Page { items: items.collect(), next }).into_response())
 }
 
 fn statuses_of(name: Option<&str>) -> Result<Vec<Status>, Problem> {

@@ -211,6 +211,12 @@ fn operations() -> Vec<Operation> {
                 "words that open conversations have, or the number, id or mail address of any; \
                  agents only, with `limit` alone, at most 50",
             ),
+            (
+                "sort",
+                Kind::Text,
+                "`recent` (default), or `waiting`: those who wait, as the queue serves them; \
+                 agents only, with `status=waiting`",
+            ),
             CURSOR,
             LIMIT,
         ])
