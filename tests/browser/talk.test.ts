@@ -211,6 +211,8 @@ test('a transfer reaches the other agent with its reason, which the visitor does
   const ben = await Agent.open(await profile(), stage.server.address, 'Ben');
   await ada.accept('Where is my parcel?');
   await ada.button('Transfer').click();
+  // Both work for all departments.
+  await ada.dialog.getByRole('radio', { name: /Sales\s*2 online · 1 of \d+ chats/ }).waitFor();
   await ada.dialog.getByRole('radio', { name: /Ben/ }).check();
   await ada.dialog.getByRole('textbox').fill('Knows the depot');
   await picture(ada.page, 'transfer');

@@ -22,6 +22,7 @@ import { publicEvents, type TextFile } from '../ui/transcript-file.ts';
 import { Acts } from './acts.ts';
 import { quotable } from './api.ts';
 import { Contexts } from './contexts.ts';
+import type { Worker } from './crews.ts';
 import { Drafts, type Mode } from './drafts.ts';
 import { Guard } from './guard.ts';
 import { Idle, type SharedText } from './idle.ts';
@@ -403,6 +404,20 @@ export class Desk {
   /** Whether this person may hand the conversation on. */
   mayMove(card: Card): boolean {
     return card.agent === null || card.agent.id === this.me.id || this.me.role !== 'agent';
+  }
+
+  /** Everybody who answers, and for whom. Rejects when that cannot be had. */
+  async workers(): Promise<Worker[]> {
+    const { session } = this.#options;
+    const workers: Worker[] = [];
+    let cursor = '';
+    do {
+      const path = `/v1/agents?limit=200${cursor}`;
+      const { body } = await session.ask<{ items: Worker[]; next?: string }>('GET', path);
+      workers.push(...body.items);
+      cursor = body.next == null ? '' : `&cursor=${encodeURIComponent(body.next)}`;
+    } while (cursor !== '');
+    return workers;
   }
 
   /** The conversation as a text file; `null` when it could not be had, which the person is told. */

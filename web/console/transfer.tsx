@@ -2,9 +2,11 @@
 
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
+import { useEffect } from 'preact/hooks';
 import type { Card } from '../client/frames.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Glyph } from '../ui/icons.tsx';
+import { type Crew, crewOf, crewText, type Worker } from './crews.ts';
 import type { Desk } from './desk.ts';
 import { byRoom, Face, loadOf } from './people.tsx';
 import { visitorName } from './words.ts';
@@ -19,11 +21,24 @@ export function TransferDialog({ desk, card, onClose }: TransferProps): JSX.Elem
   /** `agent/<id>` or `department/<id>`. */
   const target = useSignal('');
   const reason = useSignal('');
+  const workers = useSignal<readonly Worker[] | null>(null);
+  useEffect(() => {
+    desk.workers().then(
+      (all) => {
+        workers.value = all;
+      },
+      // Without it departments are named all the same.
+      () => {},
+    );
+  }, [desk]);
   const ready = target.value !== '' && reason.value.trim() !== '';
   const agents = desk.colleagues.value
     .filter(({ agent }) => agent.id !== card.agent?.id)
     .sort(byRoom);
-  const departments = desk.departments.value.filter(({ id }) => id !== card.department);
+  const presences = desk.client.agents.value;
+  const departments = desk.departments.value
+    .filter(({ id }) => id !== card.department)
+    .map((one) => ({ ...one, crew: workers.value && crewOf(one.id, workers.value, presences) }));
   const transfer = () => {
     const agent = agents.find((one) => target.peek() === `agent/${one.agent.id}`)?.agent;
     const department = departments.find(({ id }) => target.peek() === `department/${id}`)?.id;
@@ -63,12 +78,7 @@ export function TransferDialog({ desk, card, onClose }: TransferProps): JSX.Elem
                   <bdi>{presence.agent.name}</bdi>
                   <small>{loadOf(presence)}</small>
                 </span>
-                <meter
-                  aria-label={`Load of ${presence.agent.name}`}
-                  min={0}
-                  max={Math.max(1, presence.capacity)}
-                  value={presence.active}
-                />
+                <Load name={presence.agent.name} of={presence} />
               </label>
             ))}
           </fieldset>
@@ -76,7 +86,7 @@ export function TransferDialog({ desk, card, onClose }: TransferProps): JSX.Elem
         {departments.length > 0 && (
           <fieldset class="targets">
             <legend>Departments</legend>
-            {departments.map(({ id, name }) => (
+            {departments.map(({ id, name, crew }) => (
               <label key={id} class="target">
                 <input
                   type="radio"
@@ -87,7 +97,9 @@ export function TransferDialog({ desk, card, onClose }: TransferProps): JSX.Elem
                 <Glyph name="building" />
                 <span class="target-text">
                   <bdi>{name}</bdi>
+                  {crew !== null && <small>{crewText(crew)}</small>}
                 </span>
+                {crew !== null && <Load name={name} of={crew} />}
               </label>
             ))}
           </fieldset>
@@ -114,5 +126,17 @@ export function TransferDialog({ desk, card, onClose }: TransferProps): JSX.Elem
         </div>
       </form>
     </Dialog>
+  );
+}
+
+/** How much of the room is taken. */
+function Load({ name, of }: { name: string; of: Pick<Crew, 'active' | 'capacity'> }): JSX.Element {
+  return (
+    <meter
+      aria-label={`Load of ${name}`}
+      min={0}
+      max={Math.max(1, of.capacity)}
+      value={of.active}
+    />
   );
 }
