@@ -61,6 +61,19 @@ pub struct Day(Date);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
+/// Why it is open or closed at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is open.
+    Within,
+    /// The day is a holiday without hours.
+    Holiday,
+    /// The weekday has no hours.
+    ClosedDay,
+    /// The day has hours, before or after that moment.
+    Outside,
+}
+
 /// What is wrong with a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
@@ -138,6 +151,27 @@ impl Schedule {
             until = until.max(span.until);
         }
         None
+    }
+
+    /// Why it is open or closed, by the day that the calendar of its zone shows then.
+    #[must_use]
+    pub fn reason(&self, at: Timestamp) -> Reason {
+        if self.is_open(at) {
+            return Reason::Within;
+        }
+        let day = self.zone.day(at);
+        match self.holidays.get(&day) {
+            Some(hours) if hours.is_empty() => Reason::Holiday,
+            None if self.week.day(day.0.weekday()).is_empty() => Reason::ClosedDay,
+            _ => Reason::Outside,
+        }
+    }
+
+    /// When the wall clock of its zone shows that time of that day: the first time of two, and the
+    /// moment it skips to for a time that it never shows. `None` at the end of the calendar.
+    #[must_use]
+    pub fn moment(&self, day: Day, time: TimeOfDay) -> Option<Timestamp> {
+        self.zone.instant(day.0, time, Boundary::Opening)
     }
 
     fn span_at(&self, at: Timestamp) -> Option<Span> {

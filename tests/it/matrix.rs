@@ -176,6 +176,11 @@ fn table() -> Vec<Row> {
         row("getDepartment", [401, 403, 403, 200, 200, 404], none()),
         row("replaceDepartment", [401, 403, 403, 403, 200, 404], json!({"name": "Changed"})),
         row("deleteDepartment", [401, 403, 403, 403, 204, 404], none()),
+        row(
+            "checkHours",
+            [401, 403, 403, 403, 200, 200],
+            json!({"hours": {"timezone": "UTC"}, "day": "2026-12-24", "time": "10:00"}),
+        ),
         row("listWidgets", [401, 403, 403, 200, 200, 200], none()),
         row(
             "createWidget",

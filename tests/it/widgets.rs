@@ -458,3 +458,41 @@ async fn a_full_line_lets_no_more_wait_and_takes_messages() {
     assert_eq!(setup.begin(json!({})).await.status, 201);
     setup.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hours_that_are_not_kept_say_what_they_are_at_a_moment() {
+    let setup = Setup::new().await;
+    let hours = json!({
+        "timezone": "Europe/Berlin",
+        "days": { "thu": [{ "from": "09:00", "to": "17:00" }] },
+        "holidays": ["2026-12-24"],
+    });
+    let ask = async |day: &str, time: &str| {
+        let body = json!({ "hours": hours, "day": day, "time": time });
+        setup.server.post("/v1/hours/check", Some(&setup.admin), body).await
+    };
+    let open = ask("2026-12-17", "10:00").await;
+    assert_eq!(open.status, 200);
+    let closes = json!({
+        "at": "2026-12-17T09:00:00.000Z", "open": true, "reason": "within",
+        "closes_at": "2026-12-17T16:00:00.000Z",
+    });
+    assert_eq!(open.json(), closes);
+    // The next Thursday is a holiday.
+    let next = "2026-12-31T08:00:00.000Z";
+    for (day, time, reason) in [
+        ("2026-12-17", "17:00", "outside"),
+        ("2026-12-18", "10:00", "closed_day"),
+        ("2026-12-24", "10:00", "holiday"),
+    ] {
+        let said = ask(day, time).await.json();
+        let expected = json!([false, reason, next, null]);
+        let told = json!([said["open"], said["reason"], said["next_open_at"], said["closes_at"]]);
+        assert_eq!(told, expected, "{day} {time}");
+    }
+    for (day, time, field) in [("2026-02-30", "10:00", "day"), ("2026-12-24", "9", "time")] {
+        let refused = ask(day, time).await;
+        assert_eq!((refused.status, refused.json()["field"].clone()), (422, json!(field)));
+    }
+    setup.stop().await;
+}

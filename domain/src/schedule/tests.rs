@@ -121,6 +121,28 @@ fn holidays_replace_the_weekday() {
 }
 
 #[test]
+fn a_day_says_why_it_is_closed() {
+    let office = schedule("Europe/Berlin", "09:00-17:00", "", "");
+    let office = with_holidays(&office, &[("2026-12-24", "09:00-12:00"), ("2026-12-25", "")]);
+    // The wall clock of Berlin; 2026-12-26 is a Saturday.
+    for (day, time, reason, moment) in [
+        ("2026-12-23", "10:00", Reason::Within, "2026-12-23T09:00:00Z"),
+        ("2026-12-23", "08:59", Reason::Outside, "2026-12-23T07:59:00Z"),
+        ("2026-12-23", "17:00", Reason::Outside, "2026-12-23T16:00:00Z"),
+        ("2026-12-24", "12:00", Reason::Outside, "2026-12-24T11:00:00Z"),
+        ("2026-12-25", "10:00", Reason::Holiday, "2026-12-25T09:00:00Z"),
+        ("2026-12-25", "00:30", Reason::Holiday, "2026-12-24T23:30:00Z"),
+        ("2026-12-26", "10:00", Reason::ClosedDay, "2026-12-26T09:00:00Z"),
+        // The clock skips from 02:00 to 03:00.
+        ("2026-03-29", "02:30", Reason::ClosedDay, "2026-03-29T01:00:00Z"),
+    ] {
+        let then = office.moment(day.parse().unwrap(), time.parse().unwrap());
+        assert_eq!(shown(then).as_deref(), Some(moment), "{day} {time}");
+        assert_eq!(office.reason(at(moment)), reason, "{day} {time}");
+    }
+}
+
+#[test]
 fn never_and_always() {
     check(&schedule("UTC", "", "", ""), &[("2026-01-16T00:00:00Z", None, None)]);
     check(

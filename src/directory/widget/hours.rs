@@ -53,7 +53,12 @@ pub struct Span {
 }
 
 impl Hours {
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// Whether they can be kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`], naming the field.
+    pub fn check(&self) -> Result<(), Error> {
         let invalid = |field, why| Err(Error::Invalid { field, why });
         if jiff::tz::TimeZone::get(&self.timezone).is_err() {
             return invalid("hours.timezone", "is not the name of a time zone");

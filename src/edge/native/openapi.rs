@@ -345,6 +345,15 @@ fn operations() -> Vec<Operation> {
         )
         .answers_nothing(204)
         .with(Conditions::Conditional),
+        Op::new(
+            Post,
+            "/v1/hours/check",
+            "checkHours",
+            Admins,
+            "What opening hours say of a moment, and why. Nothing is kept.",
+        )
+        .takes::<widgets::hours::Question>()
+        .answers::<widgets::hours::Verdict>(200),
         Op::new(Get, "/v1/widgets", "listWidgets", Agents, "All widgets with their settings.")
             .query(&[CURSOR, LIMIT])
             .answers::<widgets::Page>(200),

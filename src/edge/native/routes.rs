@@ -79,6 +79,7 @@ pub fn router(doors: Arc<Doors>) -> Router {
             "/v1/departments/{id}",
             get(departments::get).put(departments::replace).delete(departments::delete),
         )
+        .route("/v1/hours/check", post(widgets::hours::check))
         .route("/v1/widgets", get(widgets::list).post(widgets::create))
         .route("/v1/widgets/{id}", get(widgets::public::public).delete(widgets::delete))
         .route("/v1/widgets/{id}/check", get(widgets::check::check))

@@ -1,5 +1,6 @@
 //! Widgets over HTTP: settings for admins. What anybody may know is in [`public`], whether a page
-//! may show one in [`check`], and how to put it there in [`embed`].
+//! may show one in [`check`], how to put it there in [`embed`], and what opening hours say of a
+//! moment in [`hours`].
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::edge::problem::{Code, Problem};
 pub mod public;
 pub mod check;
 pub mod embed;
+pub mod hours;
 pub mod identity;
 
 /// A widget with its settings.

@@ -9,16 +9,15 @@ use serde::{Deserialize, Serialize};
 use switchboard_actors::presence::{self, View};
 use switchboard_actors::subscriber;
 use switchboard_domain::ids::{TenantId, Timestamp};
-use switchboard_domain::schedule::{Hours as OpenHours, Invalid, Schedule, Week};
+use switchboard_domain::schedule::Schedule;
 use tokio::time::{Duration, sleep, timeout};
 use utoipa::ToSchema;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::super::extract::{PathId, Query};
 use super::super::wire::time::Rfc3339;
-use crate::directory::widget::{
-    Address, Hours, Locale, Offline, Prechat, Settings, Theme, Weekday,
-};
+use super::hours::schedule;
+use crate::directory::widget::{Address, Locale, Offline, Prechat, Settings, Theme};
 use crate::edge::doors::Doors;
 use crate::edge::opening::is_full;
 use crate::edge::problem::{Code, Problem};
@@ -278,48 +277,9 @@ async fn offered(
     Ok(offered)
 }
 
-/// The schedule that a widget's hours say.
-fn schedule(hours: &Hours) -> Result<Schedule, Invalid> {
-    let mut week = Week::default();
-    for (weekday, spans) in &hours.days {
-        let day = match weekday {
-            Weekday::Mon => &mut week.monday,
-            Weekday::Tue => &mut week.tuesday,
-            Weekday::Wed => &mut week.wednesday,
-            Weekday::Thu => &mut week.thursday,
-            Weekday::Fri => &mut week.friday,
-            Weekday::Sat => &mut week.saturday,
-            Weekday::Sun => &mut week.sunday,
-        };
-        for span in spans {
-            day.push(OpenHours { opens: span.from.parse()?, closes: span.to.parse()? });
-        }
-    }
-    let closed = |day: &String| Ok((day.parse()?, Vec::new()));
-    let holidays = hours.holidays.iter().map(closed).collect::<Result<_, Invalid>>()?;
-    Schedule::new(hours.timezone.parse()?, week, holidays)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hours_are_those_of_their_time_zone_and_holidays_are_closed() {
-        let hours: Hours = serde_json::from_value(serde_json::json!({
-            "timezone": "Europe/Berlin",
-            "days": { "mon": [{ "from": "09:00", "to": "17:00" }] },
-            "holidays": ["2026-01-12"],
-        }))
-        .unwrap();
-        let schedule = schedule(&hours).unwrap();
-        // Monday 2026-01-05; Berlin is an hour ahead.
-        let midnight = 1_767_571_200_000;
-        for (hour, open) in [(7, false), (8, true), (15, true), (16, false), (24 * 7 + 10, false)] {
-            let at = Timestamp(midnight + hour * 3_600_000);
-            assert_eq!(schedule.is_open(at), open, "{hour}");
-        }
-    }
 
     #[test]
     fn only_the_very_tag_is_known() {
