@@ -6,13 +6,16 @@ import { FakeClock } from '../test/fake/ports.ts';
 import { type Notice, watchAlerts } from './alerts.ts';
 import type { Desk } from './desk.ts';
 import { Inbox } from './inbox.ts';
+import type { Competence } from './next.ts';
 import type { AlertEvent, Sound } from './prefs.ts';
 import { USUAL_QUIET } from './quiet.ts';
 
 const WAITING = { status: 'waiting' } as const;
 const MINE = { status: 'open', agent: 'me' } as const;
 
-function make() {
+const ALL: Competence = { skills: [], departments: [] };
+
+function make(own: Competence | null = ALL) {
   const lists = new FakeLists();
   const inbox = new Inbox({
     client: lists.client,
@@ -45,6 +48,10 @@ function make() {
     play: (sound) => rung.push(sound),
     tell: (notice) => told.push(notice),
     leads: () => tabs.leads,
+    competence: async () => {
+      if (own === null) throw new Error('no answer');
+      return own;
+    },
     now: () => new Date(2026, 0, 1, 12, 30),
   });
   return { lists, desk, prefs, rung, told, tabs, end };
@@ -75,6 +82,36 @@ test('no sign in a name or a text moves what stands beside it', () => {
   };
   lists.change(WAITING, [{ put: card('a', { visitor, last }) }]);
   expect(told).toEqual([{ title: '\u2068Eve\u2069 is waiting', text: 'a b', conversation: 'a' }]);
+});
+
+test('who waits for others does not ring', async () => {
+  const sales: Competence = { skills: ['de'], departments: ['sales'] };
+  for (const [own, asks, rings] of [
+    [sales, {}, true],
+    [sales, { department: 'sales' }, true],
+    [sales, { department: 'sales', skills: ['de'] }, true],
+    [sales, { department: 'support' }, false],
+    [sales, { skills: ['fr'] }, false],
+    [ALL, { department: 'support' }, true],
+    [ALL, { skills: ['fr'] }, false],
+    // What cannot be known rings: one too many is better than one too few.
+    [null, { department: 'support' }, true],
+  ] as const) {
+    const { lists, rung } = make(own);
+    lists.snapshot(WAITING, []);
+    lists.change(WAITING, [{ put: card('a', asks as Partial<Card>) }]);
+    await settled();
+    expect(rung, JSON.stringify([own, asks])).toEqual(rings ? ['chime'] : []);
+  }
+});
+
+test('who was taken before it is known whether one could does not ring', async () => {
+  const { lists, rung } = make();
+  lists.snapshot(WAITING, []);
+  lists.change(WAITING, [{ put: card('a', { department: 'support' }) }]);
+  lists.change(WAITING, [{ drop: 'a' }]);
+  await settled();
+  expect(rung).toEqual([]);
 });
 
 test('a reply rings unless one looks at it', () => {
@@ -127,3 +164,8 @@ test('in quiet hours nothing rings and nothing comes up', () => {
   expect(rung).toEqual(['chime']);
   expect(told.map(({ conversation }) => conversation)).toEqual(['b']);
 });
+
+/** Until what was asked is answered. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 8; turn += 1) await Promise.resolve();
+}

@@ -6,6 +6,7 @@ import type { Cancel } from '../client/ports.ts';
 import type { View } from '../client/views.ts';
 import { plain } from '../ui/plain.ts';
 import type { Desk } from './desk.ts';
+import { type Competence, suits } from './next.ts';
 import type { AlertEvent, Prefs, Sound } from './prefs.ts';
 import { quietUntil } from './quiet.ts';
 import { isolated, lastLine, visitorName } from './words.ts';
@@ -22,6 +23,8 @@ export interface AlertPorts {
   tell(notice: Notice): void;
   /** Of all tabs of this person only one rings. */
   leads(): boolean;
+  /** What the person can, and for whom they work. Rejects when it cannot be had. */
+  competence(): Promise<Competence>;
   now(): Date;
 }
 
@@ -48,9 +51,26 @@ export function watchAlerts(
       conversation: card.id,
     });
   };
+  const came = (card: Card) => {
+    if (asksNothing(card)) {
+      ring('waiting', card);
+      return;
+    }
+    if (!ports.leads()) return;
+    const suited = ports.competence().then(
+      (own) => suits(own, card),
+      // One ring too many is better than one too few.
+      () => true,
+    );
+    void suited.then((mine) => {
+      const isStill = desk.inbox.view('unassigned').ids.has(card.id);
+      if (mine && isStill && !ended) ring('waiting', card);
+    });
+  };
+  let ended = false;
   const ends = [
     observe(desk, desk.inbox.view('unassigned'), (before, card) => {
-      if (before === undefined) ring('waiting', card);
+      if (before === undefined) came(card);
     }),
     observe(desk, desk.inbox.view('mine'), (before, card) => {
       const looking = desk.watching.peek() && desk.selected.peek() === card.id;
@@ -63,8 +83,14 @@ export function watchAlerts(
     }),
   ];
   return () => {
+    ended = true;
     for (const end of ends) end();
   };
+}
+
+/** Whether anybody suits, whatever they can. */
+function asksNothing({ department, skills }: Card): boolean {
+  return department == null && (skills ?? []).length === 0;
 }
 
 /** Calls for each card that a list has now and what its unread count was; not for the first list. */

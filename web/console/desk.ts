@@ -31,7 +31,7 @@ import { KeptDrafts } from './kept-drafts.ts';
 import { agentLine } from './lines.ts';
 import { type Deed, doAll } from './many.ts';
 import { Marks } from './marks.ts';
-import { acceptNext, type Competence } from './next.ts';
+import { acceptNext, type Competence, remembered } from './next.ts';
 import { PICKED_MAX, Picked } from './picked.ts';
 import type { Prefs } from './prefs.ts';
 import { Search } from './search.ts';
@@ -93,6 +93,8 @@ export class Desk {
   /** Whether the person looks at the page. */
   readonly watching = signal(true);
 
+  /** What the person can and for whom they work, as of a moment ago. */
+  readonly competence: () => Promise<Competence>;
   readonly #options: DeskOptions;
   readonly #chosen = signal<PresenceStatus | null>(null);
   readonly #ends: Cancel[] = [];
@@ -184,6 +186,7 @@ export class Desk {
       shared: options.presence,
       setStatus: (status) => {
         if (status !== 'away')
+    this.competence = remembered(() => this.#competence(), ports.clock);
           toasts.say(`Nothing was touched, so you were away. Now you are ${status} again.`);
         void this.setStatus(status);
       },
@@ -279,7 +282,7 @@ export class Desk {
     const { session, toasts } = this.#options;
     const next = await acceptNext({
       // Asked each time: somebody may just have been given another skill.
-      competence: async () => (await session.ask<Competence>('GET', '/v1/agents/me')).body,
+      competence: () => this.#competence(),
       waiting: () => {
         const busy = this.acts.busy.peek();
         return this.inbox
@@ -539,6 +542,10 @@ export class Desk {
     } catch {
       // Their ids stand in for their names; the next sign-in asks again.
     }
+  async #competence(): Promise<Competence> {
+    return (await this.#options.session.ask<Competence>('GET', '/v1/agents/me')).body;
+  }
+
   }
 
   #applied(conversation: Conversation): void {

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import type { Outcome } from '../client/commands.ts';
 import type { Card } from '../client/frames.ts';
 import { card } from '../test/fake/cards.ts';
-import { acceptNext, type Competence, suits } from './next.ts';
+import { FakeClock } from '../test/fake/ports.ts';
+import { acceptNext, type Competence, remembered, suits } from './next.ts';
 
 const LATE: Outcome = { ok: false, code: 'already_accepted', by: null };
 
@@ -82,4 +83,21 @@ test('what keeps from taking anybody is told apart', async () => {
   const unknown = make([card('a')], null);
   expect(await unknown.next).toBe('unknown');
   expect([...unsuited.tried, ...unknown.tried]).toEqual([]);
+});
+
+test('what one can is asked for once in a while, and again after a failure', async () => {
+  const clock = new FakeClock();
+  const server = { asked: 0, down: true };
+  const can = remembered(async () => {
+    server.asked += 1;
+    if (server.down) throw new Error('no answer');
+    return { skills: [`${server.asked}`], departments: [] };
+  }, clock);
+  await expect(can()).rejects.toThrow();
+  server.down = false;
+  expect((await Promise.all([can(), can()])).map(({ skills }) => skills)).toEqual([['2'], ['2']]);
+  await clock.pass(29_000);
+  expect((await can()).skills).toEqual(['2']);
+  await clock.pass(2_000);
+  expect((await can()).skills).toEqual(['3']);
 });

@@ -5,6 +5,7 @@
 
 import type { Outcome } from '../client/commands.ts';
 import type { Card } from '../client/frames.ts';
+import type { Clock } from '../client/ports.ts';
 
 /** What a person can, and for whom they work; no departments are all of them. */
 export interface Competence {
@@ -33,6 +34,26 @@ export function suits({ skills, departments }: Competence, card: Card): boolean 
   const works =
     card.department == null || departments.length === 0 || departments.includes(card.department);
   return works && (card.skills ?? []).every((skill) => skills.includes(skill));
+}
+
+/** For how long what the person can is remembered: every new conversation asks for it. */
+const REMEMBERED_MS = 30_000;
+
+/** Asks once in a while at most; what could not be had is asked for again. */
+export function remembered(
+  ask: () => Promise<Competence>,
+  clock: Pick<Clock, 'now'>,
+): () => Promise<Competence> {
+  let last: { answer: Promise<Competence>; at: number } | null = null;
+  return () => {
+    if (last !== null && clock.now() - last.at < REMEMBERED_MS) return last.answer;
+    const asked = { answer: ask(), at: clock.now() };
+    last = asked;
+    asked.answer.catch(() => {
+      if (last === asked) last = null;
+    });
+    return asked.answer;
+  };
 }
 
 /** Takes the one to take; somebody quicker only leads to the next. */

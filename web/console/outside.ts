@@ -27,6 +27,7 @@ export function watchOutside(shell: Shell, desk: Desk): () => void {
     tell: (notice) => tell(notice, shell, desk),
     leads: () => leads || navigator.locks === undefined,
     now: () => new Date(),
+    competence: () => desk.competence(),
   });
   const endTitle = effect(() => {
     const unread = desk.unread.value;
