@@ -87,7 +87,8 @@ export class Desk {
   readonly colleagues: ReadonlySignal<readonly AgentPresence[]>;
   /** Unread messages in conversations of ours, and those of them that were marked. */
   readonly unread: ReadonlySignal<number>;
-  readonly reconnecting = signal(false);
+  /** While there is no connection and it shows; the first time nothing was there to lose. */
+  readonly offline: Signal<'connecting' | 'reconnecting' | null> = signal(null);
   /** The server will not have us back without a new sign-in. */
   readonly signedOut: ReadonlySignal<boolean>;
   /** Whether the person looks at the page. */
@@ -475,13 +476,15 @@ export class Desk {
       effect(() => {
         const { state } = this.client.link.value;
         quiet?.();
+    let wasReady = false;
         quiet = null;
         if (state === 'connecting' || state === 'waiting') {
           quiet = this.#options.ports.clock.after(QUIET_MS, () => {
-            this.reconnecting.value = true;
+            this.offline.value = wasReady ? 'reconnecting' : 'connecting';
           });
         } else {
-          this.reconnecting.value = false;
+          wasReady ||= state === 'ready';
+          this.offline.value = null;
         }
       }),
       effect(() => {

@@ -167,7 +167,8 @@ function Bars({ shell, desk }: { shell: Shell; desk: Desk }): JSX.Element {
   return (
     <div class="bars">
       <div role="status">
-        {desk.reconnecting.value && (
+        {desk.offline.value === 'connecting' && <p class="bar">Connecting…</p>}
+        {desk.offline.value === 'reconnecting' && (
           <p class="bar">Reconnecting… What you write is sent when you are back.</p>
         )}
         {shell.outdated.value && (

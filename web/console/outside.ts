@@ -1,12 +1,13 @@
 /** What the console does outside its page: title, icon, badge, desktop notifications. And its version. */
 
-import { computed, effect, type Signal } from '@preact/signals';
+import { computed, effect, type Signal, signal } from '@preact/signals';
 import { browserClock } from '../client/browser.ts';
 import { type Notice, watchAlerts } from './alerts.ts';
 import type { Desk } from './desk.ts';
 import type { SharedText } from './idle.ts';
 import { INBOX, pathOf, type Shell } from './shell.ts';
 import { iconOf, titleOf } from './tab.ts';
+import { Writing } from './writing.ts';
 
 /** Runs until called off. */
 export function watchOutside(shell: Shell, desk: Desk): () => void {
@@ -26,8 +27,8 @@ export function watchOutside(shell: Shell, desk: Desk): () => void {
     play: (sound, volume) => shell.speaker.play(sound, volume),
     tell: (notice) => tell(notice, shell, desk),
     leads: () => leads || navigator.locks === undefined,
-    now: () => new Date(),
     competence: () => desk.competence(),
+    now: () => new Date(),
   });
   const endTitle = effect(() => {
     const unread = desk.unread.value;
@@ -107,26 +108,42 @@ function tell({ title, text, conversation }: Notice, shell: Shell, desk: Desk): 
 /** Between two looks at whether there is a newer version. */
 const LOOK_MS = 10 * 60_000;
 
-/** Sees by the document's tag that the server has newer pages: after each reconnect, and now and then. */
+/**
+ * Sees by the document's tag that the server has newer pages: after each reconnect, and now and
+ * then. It is said when nobody writes.
+ */
 export function watchVersion(desk: Desk, outdated: Signal<boolean>): () => void {
   let first: string | null = null;
+  const newer = signal(false);
+  const writing = new Writing(browserClock);
   const look = async () => {
     const response = await fetch(INBOX, { cache: 'no-cache' }).catch(() => null);
     const tag = response?.ok ? response.headers.get('etag') : null;
     if (tag == null) return;
     first ??= tag;
-    if (tag !== first) outdated.value = true;
+    if (tag !== first) newer.value = true;
   };
   let next = browserClock.after(LOOK_MS, again);
   function again() {
     void look();
     next = browserClock.after(LOOK_MS, again);
   }
-  const end = effect(() => {
-    if (desk.client.link.value.state === 'ready') void look();
-  });
+  const ends = [
+    effect(() => {
+      if (desk.client.link.value.state === 'ready') void look();
+    }),
+    effect(() => {
+      if (newer.value && !writing.now.value) outdated.value = true;
+    }),
+  ];
+  const listening = new AbortController();
+  const options = { capture: true, passive: true, signal: listening.signal };
+  addEventListener('input', () => writing.wrote(), options);
+  addEventListener('focusout', () => writing.done(), options);
   return () => {
     next();
-    end();
+    writing.done();
+    for (const end of ends) end();
+    listening.abort();
   };
 }
