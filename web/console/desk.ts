@@ -93,9 +93,9 @@ export class Desk {
   readonly signedOut: ReadonlySignal<boolean>;
   /** Whether the person looks at the page. */
   readonly watching = signal(true);
-
   /** What the person can and for whom they work, as of a moment ago. */
   readonly competence: () => Promise<Competence>;
+
   readonly #options: DeskOptions;
   readonly #chosen = signal<PresenceStatus | null>(null);
   readonly #ends: Cancel[] = [];
@@ -133,12 +133,7 @@ export class Desk {
       older: async (query) =>
         (await session.ask('GET', `/v1/conversations?${query}`)).body as never,
     });
-    this.search = new Search({
-      client: this.client,
-      clock: ports.clock,
-      find: async (text) =>
-        (await session.ask('GET', `/v1/conversations?q=${encodeURIComponent(text)}`)).body as never,
-    });
+    this.search = this.searching();
     this.contexts = new Contexts(
       async (id) => (await session.ask('GET', `/v1/conversations/${id}/context`)).body as never,
     );
@@ -187,11 +182,11 @@ export class Desk {
       shared: options.presence,
       setStatus: (status) => {
         if (status !== 'away')
-    this.competence = remembered(() => this.#competence(), ports.clock);
           toasts.say(`Nothing was touched, so you were away. Now you are ${status} again.`);
         void this.setStatus(status);
       },
     });
+    this.competence = remembered(() => this.#competence(), ports.clock);
     this.signedOut = computed(() => this.client.link.value.state === 'stopped');
   }
 
@@ -200,6 +195,16 @@ export class Desk {
     this.holding.release();
     this.drafts.flush();
     this.where.keep(this.inbox.filter.peek());
+  }
+
+  /** A search over all conversations; `max` is how many the server looks out, its usual without. */
+  searching(max?: number): Search {
+    const { ports, session } = this.#options;
+    const find = async (text: string) => {
+      const asked = new URLSearchParams({ q: text, ...(max && { limit: String(max) }) });
+      return (await session.ask<{ items: Card[] }>('GET', `/v1/conversations?${asked}`)).body;
+    };
+    return new Search({ client: this.client, clock: ports.clock, find });
   }
 
   /** Leaves the desk. */
@@ -280,7 +285,7 @@ export class Desk {
 
   /** Takes who waits longest of those that are for this person, and opens it. */
   async takeNext(): Promise<void> {
-    const { session, toasts } = this.#options;
+    const { toasts } = this.#options;
     const next = await acceptNext({
       // Asked each time: somebody may just have been given another skill.
       competence: () => this.#competence(),
@@ -470,13 +475,13 @@ export class Desk {
     void this.#loadDepartments();
     const kept = this.#keepDrafts();
     let quiet: Cancel | null = null;
+    let wasReady = false;
     let followed: string | null = null;
     this.#ends.push(
       () => kept.close(),
       effect(() => {
         const { state } = this.client.link.value;
         quiet?.();
-    let wasReady = false;
         quiet = null;
         if (state === 'connecting' || state === 'waiting') {
           quiet = this.#options.ports.clock.after(QUIET_MS, () => {
@@ -537,6 +542,10 @@ export class Desk {
     });
   }
 
+  async #competence(): Promise<Competence> {
+    return (await this.#options.session.ask<Competence>('GET', '/v1/agents/me')).body;
+  }
+
   async #loadDepartments(): Promise<void> {
     try {
       const { session } = this.#options;
@@ -545,10 +554,6 @@ export class Desk {
     } catch {
       // Their ids stand in for their names; the next sign-in asks again.
     }
-  async #competence(): Promise<Competence> {
-    return (await this.#options.session.ask<Competence>('GET', '/v1/agents/me')).body;
-  }
-
   }
 
   #applied(conversation: Conversation): void {

@@ -1,16 +1,15 @@
-/** Every command, conversation and colleague behind one field. */
+/** Every command, conversation and visitor behind one field. */
 
 import { useComputed, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useMemo } from 'preact/hooks';
-import { type Choice, Combobox } from '../ui/combobox.tsx';
+import { useEffect, useMemo } from 'preact/hooks';
+import { Combobox } from '../ui/combobox.tsx';
 import { Dialog } from '../ui/dialog.tsx';
-import { folded, rank } from '../ui/fuzzy.ts';
 import { Avatar } from '../ui/parts.tsx';
 import type { Command } from './commands.ts';
 import type { Desk } from './desk.ts';
-import { SETTINGS, type Shell } from './shell.ts';
-import { lastLine, visitorName } from './words.ts';
+import { CONVERSATIONS_MAX, entriesOf } from './entries.ts';
+import type { Shell } from './shell.ts';
 
 interface PaletteProps {
   shell: Shell;
@@ -19,26 +18,18 @@ interface PaletteProps {
   onClose(): void;
 }
 
-interface Entry {
-  choice: Choice;
-  folded: string;
-  run(): void;
-}
-
-const SHOWN_MAX = 40;
-const CONVERSATIONS_MAX = 12;
+const EMPTY = {
+  ready: 'Nothing of that name.',
+  asking: 'Looking…',
+  failed: 'Nothing of that name here, and the search did not work.',
+};
 
 export function Palette({ shell, desk, commands, onClose }: PaletteProps): JSX.Element {
   const text = useSignal('');
-  const actions = useMemo(() => commands.filter(applies).map(entryOf), []);
-  const people = useMemo(() => conversationsOf(desk, shell), []);
-  const found = useComputed(() => {
-    const wanted = text.value;
-    // Who has typed nothing yet sees all that can be done.
-    if (wanted.trim() === '') return actions;
-    const some = rank(wanted, actions, (entry) => entry.folded, SHOWN_MAX);
-    return [...some, ...rank(wanted, people, (entry) => entry.folded, CONVERSATIONS_MAX)];
-  });
+  const search = useMemo(() => desk.searching(2 * CONVERSATIONS_MAX), []);
+  useEffect(() => () => search.look(''), []);
+  const entries = useMemo(() => entriesOf({ shell, desk, commands, search }), []);
+  const found = useComputed(() => entries(text.value));
   return (
     <Dialog title="Commands" heading={false} size="palette" onClose={onClose}>
       <Combobox
@@ -47,66 +38,21 @@ export function Palette({ shell, desk, commands, onClose }: PaletteProps): JSX.E
         text={text.value}
         onText={(next) => {
           text.value = next;
+          search.look(next);
         }}
-        choices={found.value.map(({ choice }) => choice)}
-        onChoose={(choice) => {
+        choices={found.value.map(({ face, run: _run, ...choice }) => ({
+          ...choice,
+          ...(face === undefined ? {} : { lead: <Avatar name={face} /> }),
+        }))}
+        onChoose={({ id }) => {
           onClose();
           found
             .peek()
-            .find((entry) => entry.choice.id === choice.id)
+            .find((entry) => entry.id === id)
             ?.run();
         }}
-        empty="Nothing of that name."
+        empty={EMPTY[search.state.value]}
       />
     </Dialog>
   );
-}
-
-function applies({ hidden, when }: Command): boolean {
-  return hidden !== true && (when?.() ?? true);
-}
-
-function entryOf(command: Command): Entry {
-  return {
-    choice: {
-      id: `command ${command.group} ${command.title}`,
-      text: command.title,
-      group: command.group,
-      keys: command.keys[0],
-    },
-    folded: folded(`${command.title} ${command.group}`),
-    run: command.run,
-  };
-}
-
-/** Every conversation known here. */
-function conversationsOf(desk: Desk, shell: Shell): Entry[] {
-  const entries: Entry[] = [];
-  const seen = new Set<string>();
-  const { inbox } = desk;
-  for (const id of [
-    ...inbox.view('mine').ids,
-    ...inbox.view('unassigned').ids,
-    ...inbox.order.peek(),
-  ]) {
-    const card = desk.client.cards.of(id).peek();
-    if (card === null || seen.has(id)) continue;
-    seen.add(id);
-    const name = visitorName(card);
-    entries.push({
-      choice: {
-        id,
-        text: name,
-        detail: lastLine(card),
-        group: 'Conversations',
-        lead: <Avatar name={name} />,
-      },
-      folded: folded(`${name} ${card.visitor.email ?? ''} ${card.number} ${lastLine(card)}`),
-      run: () => {
-        if (shell.router.path.peek().startsWith(SETTINGS)) shell.router.go(`/console/c/${id}`);
-        desk.selected.value = id;
-      },
-    });
-  }
-  return entries;
 }
