@@ -8,6 +8,7 @@ import { Glyph, type GlyphName } from '../../ui/icons.tsx';
 import { Patience } from '../../ui/lazy.tsx';
 import type { Shell } from '../shell.ts';
 import { pageName } from '../tab.ts';
+import { details, shortly } from './changes.ts';
 import type { Collection } from './collection.ts';
 import type { Editing, Loading } from './editing.ts';
 
@@ -243,37 +244,20 @@ function Differences<Thing extends object>({
 }: Pick<SaveBarProps<Thing>, 'editing' | 'names'>): JSX.Element {
   return (
     <dl class="differences">
-      {editing.changes.value.map(({ field, from, to }) => (
-        <div key={field}>
-          <dt>{names[field] ?? field}</dt>
-          <dd>
-            <del dir="auto">{shortly(from)}</del>
-            <span class="sr"> becomes </span>
-            <ins dir="auto">{shortly(to)}</ins>
-          </dd>
-        </div>
-      ))}
+      {editing.changes.value
+        .flatMap(({ field, from, to }) => details(names[field] ?? field, from, to))
+        .map(({ what, from, to }, idx) => (
+          <div key={idx}>
+            <dt dir="auto">{what}</dt>
+            <dd>
+              <del dir="auto">{from}</del>
+              <span class="sr"> becomes </span>
+              <ins dir="auto">{to}</ins>
+            </dd>
+          </div>
+        ))}
     </dl>
   );
-}
-
-/** A value in a few words. */
-export function shortly(value: unknown): string {
-  if (value === undefined || value === null || value === '') return 'nothing';
-  if (value === true) return 'on';
-  if (value === false) return 'off';
-  if (Array.isArray(value)) {
-    if (value.length === 0) return 'none';
-    const short = value.every((item) => typeof item !== 'object');
-    return short ? value.join(', ') : `${value.length} of them`;
-  }
-  if (typeof value === 'object') {
-    return Object.entries(value)
-      .filter(([, part]) => part !== undefined && typeof part !== 'object')
-      .map(([name, part]) => `${name.replaceAll('_', ' ')} ${shortly(part)}`)
-      .join(', ');
-  }
-  return String(value);
 }
 
 function LeaveDialog({ onStay, onLeave }: { onStay(): void; onLeave(): void }): JSX.Element {
@@ -300,12 +284,12 @@ function ConflictDialog<Thing extends object>({
   const conflict = editing.conflict.value;
   if (conflict === null) return null;
   const who = conflict.by ?? 'Somebody else';
-  const saved = editing.saved.value;
-  const touched = editing.changes.value.map((change) => ({
-    ...change,
-    theirs: conflict.theirs[change.field],
-    before: saved?.[change.field],
-  }));
+  const touched = editing.changes.value.flatMap(({ field, to }) => {
+    const what = names[field] ?? field;
+    const parts = details(what, conflict.theirs[field], to);
+    // Who wrote the same differs in nothing; it is theirs and ours.
+    return parts.length > 0 ? parts : [{ what, from: shortly(to), to: shortly(to) }];
+  });
   const mine = async () => {
     if (await editing.keepMine()) shell.toasts.say('Saved over it.');
   };
@@ -325,11 +309,13 @@ function ConflictDialog<Thing extends object>({
             </tr>
           </thead>
           <tbody>
-            {touched.map(({ field, theirs, to }) => (
-              <tr key={field}>
-                <th scope="row">{names[field] ?? field}</th>
-                <td dir="auto">{shortly(theirs)}</td>
-                <td dir="auto">{shortly(to)}</td>
+            {touched.map(({ what, from, to }, idx) => (
+              <tr key={idx}>
+                <th scope="row" dir="auto">
+                  {what}
+                </th>
+                <td dir="auto">{from}</td>
+                <td dir="auto">{to}</td>
               </tr>
             ))}
           </tbody>
