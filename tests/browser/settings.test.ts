@@ -160,6 +160,32 @@ test('the designer refuses what cannot be read, and shows the widget as it would
   await owner.field('Monday opens').fill('10:00');
   await owner.field('Days closed altogether').fill('2027-01-01');
   await owner.page.getByRole('button', { name: 'Add', exact: true }).click();
+  // The server says what they are, before they are saved.
+  const test = owner.page.getByRole('button', { name: 'Test', exact: true });
+  await owner.field('Open at …?').fill('2027-01-01T11:00');
+  await test.click();
+  await owner.page
+    .getByText(
+      'Closed: that day is closed altogether. It opens next on Monday, January 4, 2027 at 10:00.',
+    )
+    .waitFor();
+  await owner.field('Open at …?').fill('2027-01-04T11:00');
+  await test.click();
+  await owner.page.getByText(/^Open: within the hours of Monday\./).waitFor();
+  await picture(owner.page, 'settings-hours-test');
+  // What is not saved yet is named, also of the questions.
+  const bar = owner.page.getByRole('region', { name: 'Unsaved changes' });
+  await bar.locator('summary').click();
+  await bar.getByText('Questions: Which plant is it?').waitFor();
+  await picture(owner.page, 'settings-differences');
+  await bar.locator('summary').click();
+  // A search goes over all parts.
+  await owner.field('Search these settings').fill('opens itself');
+  await owner.field('Opens by itself after').waitFor();
+  expect(await owner.page.getByRole('tab').count()).toBe(0);
+  expect(await owner.page.getByLabel('Time zone').isVisible()).toBe(false);
+  await picture(owner.page, 'settings-search');
+  await owner.field('Search these settings').fill('');
   await owner.tab('Behavior');
   await owner.field('Opens by itself after').fill('9000');
   await owner.page.getByText('Write 0 to 600 seconds.').first().waitFor();
@@ -447,7 +473,7 @@ test('people are added, and settings saved, by keyboard alone', async () => {
       return element?.getAttribute('aria-label') ?? label ?? element?.textContent ?? '';
     });
   const tabTo = async (name: RegExp) => {
-    for (let presses = 0; presses < 60; presses += 1) {
+    for (let presses = 0; presses < 80; presses += 1) {
       if (name.test(await focused())) return;
       await keyboard.press('Tab');
     }
@@ -471,6 +497,29 @@ test('people are added, and settings saved, by keyboard alone', async () => {
   await keyboard.press('Enter');
   await owner.said('Saved.');
   await owner.heading('By keyboard alone').waitFor();
+  // And a widget is designed.
+  await tabTo(/^Widgets$/);
+  await keyboard.press('Enter');
+  await owner.heading('No widget yet').waitFor();
+  await tabTo(/^Make a widget$/);
+  await keyboard.press('Enter');
+  await expect.poll(focused).toBe('Name');
+  await keyboard.type('Keys shop');
+  await keyboard.press('Enter');
+  await tabTo(/^Sites & embed$/);
+  // One stop for all parts; the arrows go around.
+  await keyboard.press('ArrowRight');
+  await expect.poll(focused).toBe('Look');
+  await tabTo(/^Accent$/);
+  await keyboard.type('#0a6b4f');
+  await tabTo(/^Look$/);
+  await keyboard.press('ArrowRight');
+  await tabTo(/^Title/);
+  await keyboard.type('Ask us');
+  await tabTo(/^Save$/);
+  await keyboard.press('Enter');
+  await expect.poll(() => owner.page.getByText('Not saved yet').count()).toBe(0);
+  await owner.said('Saved.');
 });
 
 /** A picture of 16 × 8 pixels. */

@@ -20,6 +20,8 @@ import {
   reset,
 } from '../keymap.ts';
 import type { Prefs } from '../prefs.ts';
+import { useFound } from './findable.tsx';
+import { Panel } from './parts.tsx';
 
 interface PanelProps {
   prefs: Prefs;
@@ -35,41 +37,28 @@ export function ChosenKeysPanel({ prefs, commands }: PanelProps): JSX.Element {
     said.value = `${plain(title)}: ${listOf(keys)}.`;
   };
   return (
-    <section class="panel" aria-labelledby="keys-title">
-      <div>
-        <h3 id="keys-title">Keys</h3>
-        <p class="soft small">
-          {prefs.singleKeys.value
-            ? 'Those with Ctrl, ⌘ or Alt work while you write, too; the others when you do not.'
-            : 'Only those with Ctrl, ⌘ or Alt work: single-key shortcuts are switched off above.'}
-        </p>
-      </div>
+    <Panel
+      title="Keys"
+      text={
+        prefs.singleKeys.value
+          ? 'Those with Ctrl, ⌘ or Alt work while you write, too; the others when you do not.'
+          : 'Only those with Ctrl, ⌘ or Alt work: single-key shortcuts are switched off above.'
+      }
+    >
       {groups.map((group) => (
-        <div key={group}>
+        <div key={group} class="key-group">
           <h4>{group}</h4>
           <ul class="chosen-keys" aria-label={`Keys: ${group}`}>
             {commands
               .filter((command) => command.group === group)
               .map((command) => (
-                <li key={command.title}>
-                  <span class="grow">{plain(command.title)}</span>
-                  <span class="chosen-caps">
-                    {command.keys.length === 0 && <span class="soft small">no key</span>}
-                    {command.keys.map((keys) => (
-                      <Keys key={keys} keys={keys} />
-                    ))}
-                  </span>
-                  <button
-                    type="button"
-                    class="quiet slim"
-                    aria-label={`Change the keys of ${plain(command.title)}`}
-                    onClick={() => {
-                      editing.value = command;
-                    }}
-                  >
-                    Change…
-                  </button>
-                </li>
+                <KeysRow
+                  key={command.title}
+                  command={command}
+                  onChange={() => {
+                    editing.value = command;
+                  }}
+                />
               ))}
           </ul>
         </div>
@@ -101,7 +90,31 @@ export function ChosenKeysPanel({ prefs, commands }: PanelProps): JSX.Element {
           }}
         />
       )}
-    </section>
+    </Panel>
+  );
+}
+
+function KeysRow({ command, onChange }: { command: Command; onChange(): void }): JSX.Element {
+  const { title, group, keys } = command;
+  const shown = useFound(title, group, ...keys.map(keysInWords));
+  return (
+    <li hidden={!shown}>
+      <span class="grow">{plain(title)}</span>
+      <span class="chosen-caps">
+        {keys.length === 0 && <span class="soft small">no key</span>}
+        {keys.map((one) => (
+          <Keys key={one} keys={one} />
+        ))}
+      </span>
+      <button
+        type="button"
+        class="quiet slim"
+        aria-label={`Change the keys of ${plain(title)}`}
+        onClick={onChange}
+      >
+        Change…
+      </button>
+    </li>
   );
 }
 

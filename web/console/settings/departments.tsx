@@ -13,6 +13,7 @@ import { everyPage } from './collection.ts';
 import { type Department, fetchDepartments, ROUTINGS } from './department.ts';
 import { Editing } from './editing.ts';
 import { Select, TextField } from './fields.tsx';
+import { Finding, useFinder } from './finding.tsx';
 import { AddButton, FormDialog, ThingList, useCollection, useNamed } from './lists.tsx';
 import { Loaded, PageHead, Panel, SaveBar } from './parts.tsx';
 import type { PageProps } from './settings.tsx';
@@ -124,6 +125,7 @@ interface Uses {
 function One({ shell, id }: { shell: Shell; id: string }): JSX.Element {
   const { session } = shell;
   const path = `/v1/departments/${encodeURIComponent(id)}`;
+  const finder = useFinder();
   const uses = useSignal<Uses | null>(null);
   const editing = useMemo(
     () =>
@@ -187,21 +189,23 @@ function One({ shell, id }: { shell: Shell; id: string }): JSX.Element {
       >
         {department !== null && (
           <>
-            <Panel title="Department">
-              <TextField
-                label="Name"
-                hint="Visitors read it too, where a widget offers the choice."
-                value={department.name}
-                wrong={editing.errors.value.name}
-                onValue={(value) => editing.set('name', value)}
-              />
-              <Select
-                label="How a conversation finds somebody"
-                value={department.routing}
-                choices={ROUTINGS}
-                onValue={(value) => editing.set('routing', value)}
-              />
-            </Panel>
+            <Finding finder={finder}>
+              <Panel title="Department">
+                <TextField
+                  label="Name"
+                  hint="Visitors read it too, where a widget offers the choice."
+                  value={department.name}
+                  wrong={editing.errors.value.name}
+                  onValue={(value) => editing.set('name', value)}
+                />
+                <Select
+                  label="How a conversation finds somebody"
+                  value={department.routing}
+                  choices={ROUTINGS}
+                  onValue={(value) => editing.set('routing', value)}
+                />
+              </Panel>
+            </Finding>
             <SaveBar
               editing={editing}
               shell={shell}

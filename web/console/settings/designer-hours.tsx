@@ -2,26 +2,36 @@
 
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useId } from 'preact/hooks';
+import { useEffect, useId, useRef } from 'preact/hooks';
 import { Glyph } from '../../ui/icons.tsx';
+import { inWords } from '../auth/words.ts';
+import type { Shell } from '../shell.ts';
 import type { PartProps } from './designer.tsx';
 import { Segments } from './fields.tsx';
+import { useFound } from './findable.tsx';
 import {
   DAY_NAMES,
   dayTroubles,
   HOLIDAYS_MAX,
   type Hours,
+  hoursTrouble,
   isTimezone,
   nextSpan,
   officeHours,
   SPANS_MAX,
   type Span,
+  type Verdict,
+  verdictText,
   WEEKDAYS,
   type Weekday,
 } from './hours.ts';
 import { Panel } from './parts.tsx';
 
-export function HoursEditor({ settings, errors, set }: PartProps): JSX.Element {
+interface HoursProps extends PartProps {
+  shell: Shell;
+}
+
+export function HoursEditor({ settings, errors, set, shell }: HoursProps): JSX.Element {
   const { hours } = settings;
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return (
@@ -59,6 +69,7 @@ export function HoursEditor({ settings, errors, set }: PartProps): JSX.Element {
             onDays={(holidays) => set('hours', { ...hours, holidays })}
           />
           {errors.hours && <p class="wrong">{errors.hours}</p>}
+          <Trial shell={shell} hours={hours} />
         </>
       )}
     </Panel>
@@ -74,8 +85,9 @@ function withDay(hours: Hours, day: Weekday, spans: Span[]): Hours {
 function Timezone(props: { value: string; onValue(value: string): void }): JSX.Element {
   const id = useId();
   const known = isTimezone(props.value);
+  const shown = useFound('Time zone');
   return (
-    <div class="field">
+    <div class="field" hidden={!shown}>
       <label for={id}>Time zone</label>
       <input
         id={id}
@@ -118,10 +130,11 @@ interface DayProps {
 function Day({ day, spans, onSpans }: DayProps): JSX.Element {
   const name = DAY_NAMES[day];
   const troubles = dayTroubles(spans);
+  const shown = useFound(name);
   const change = (at: number, part: Partial<Span>) =>
     onSpans(spans.map((span, idx) => (idx === at ? { ...span, ...part } : span)));
   return (
-    <fieldset class="weekday">
+    <fieldset class="weekday" hidden={!shown}>
       <legend>{name}</legend>
       <div class="spans">
         {spans.length === 0 && <span class="soft closed">Closed</span>}
@@ -181,13 +194,14 @@ interface HolidaysProps {
 function Holidays({ days, onDays }: HolidaysProps): JSX.Element {
   const day = useSignal('');
   const id = useId();
+  const shown = useFound('Days closed altogether');
   const add = () => {
     if (day.value === '') return;
     onDays([...new Set([...days, day.value])].sort());
     day.value = '';
   };
   return (
-    <div class="field">
+    <div class="field" hidden={!shown}>
       <label for={id}>Days closed altogether</label>
       <span class="with-action">
         <input
@@ -225,6 +239,67 @@ function Holidays({ days, onDays }: HolidaysProps): JSX.Element {
         </ul>
       )}
     </div>
+  );
+}
+
+/** Asks the server, whose hours they are, what they say of a moment; also before they are saved. */
+function Trial({ shell, hours }: { shell: Shell; hours: Hours }): JSX.Element {
+  const at = useSignal('');
+  const said = useSignal('');
+  const id = useId();
+  const shown = useFound('Open at …? Test');
+  const written = JSON.stringify(hours);
+  const latest = useRef(written);
+  latest.current = written;
+  useEffect(() => {
+    // What was said was said of other hours.
+    said.value = '';
+  }, [written]);
+  const test = async () => {
+    const [day = '', time = ''] = at.value.split('T');
+    const asked = [at.value, written].join();
+    const isStale = () => asked !== [at.value, latest.current].join();
+    try {
+      const body = { hours, day, time: time.slice(0, 5) };
+      const answer = await shell.session.ask<Verdict>('POST', '/v1/hours/check', { body });
+      if (!isStale()) said.value = verdictText(answer.body, hours);
+    } catch (error) {
+      if (!isStale()) said.value = inWords(error);
+    }
+  };
+  return (
+    <form
+      class="field"
+      hidden={!shown}
+      onSubmit={(event) => {
+        event.preventDefault();
+        void test();
+      }}
+    >
+      <label for={id}>Open at …?</label>
+      <span class="with-action">
+        <input
+          id={id}
+          type="datetime-local"
+          aria-describedby={`${id}-said`}
+          value={at.value}
+          onInput={(event) => {
+            at.value = event.currentTarget.value;
+            said.value = '';
+          }}
+        />
+        <button
+          type="submit"
+          class="quiet"
+          disabled={at.value === '' || hoursTrouble(hours) !== null}
+        >
+          Test
+        </button>
+      </span>
+      <small id={`${id}-said`} role="status">
+        {said.value}
+      </small>
+    </form>
   );
 }
 

@@ -5,6 +5,7 @@ import { useId } from 'preact/hooks';
 import { contrast, inkOn, parseColor } from './contrast.ts';
 import type { PartProps } from './designer.tsx';
 import { NumberField, Segments, Select, TextField } from './fields.tsx';
+import { useFound } from './findable.tsx';
 import { Panel } from './parts.tsx';
 import { ACCENT, type ColorTrouble, colorTroubles, RADIUS_MAX, type Theme } from './widget.ts';
 
@@ -86,11 +87,12 @@ interface ColorProps {
 function ColorField(props: ColorProps): JSX.Element {
   const { label, hint, value, usual, trouble, onValue } = props;
   const id = useId();
+  const shown = useFound(label, hint);
   const color = parseColor(value ?? usual ?? '');
   const isBad = value !== undefined && parseColor(value) === null;
   const ink = label === 'Accent' && color !== null ? inkOn(color) : null;
   return (
-    <div class="field">
+    <div class="field" hidden={!shown}>
       <label for={id}>{label}</label>
       <span class="color">
         <input

@@ -4,6 +4,7 @@ import type { JSX } from 'preact';
 import { Glyph } from '../../ui/icons.tsx';
 import type { PartProps } from './designer.tsx';
 import { Select, TextField, Toggle } from './fields.tsx';
+import { Findable } from './findable.tsx';
 import { Panel } from './parts.tsx';
 import {
   CONTACT_KINDS,
@@ -56,15 +57,17 @@ export function Questions({ settings, errors, set }: PartProps): JSX.Element {
         <ol class="questions">
           {fields.map((field, idx) => (
             <li key={field.name}>
-              <One
-                field={field}
-                number={idx + 1}
-                last={idx === fields.length - 1}
-                trouble={errors.prechat ? questionTrouble(settings, idx) : null}
-                onChange={(part) => change(idx, part)}
-                onMove={(by) => move(idx, by)}
-                onRemove={() => put(fields.filter((_other, at) => at !== idx))}
-              />
+              <Findable words={['Question', field.label, ...(field.choices ?? [])]}>
+                <One
+                  field={field}
+                  number={idx + 1}
+                  last={idx === fields.length - 1}
+                  trouble={errors.prechat ? questionTrouble(settings, idx) : null}
+                  onChange={(part) => change(idx, part)}
+                  onMove={(by) => move(idx, by)}
+                  onRemove={() => put(fields.filter((_other, at) => at !== idx))}
+                />
+              </Findable>
             </li>
           ))}
         </ol>

@@ -14,6 +14,7 @@ import { HoursEditor } from './designer-hours.tsx';
 import { Look, Words } from './designer-look.tsx';
 import { Questions } from './designer-questions.tsx';
 import { Editing } from './editing.ts';
+import { Finding, useFinder } from './finding.tsx';
 import { Loaded, PageHead, SaveBar } from './parts.tsx';
 import { Preview } from './preview.tsx';
 import { RemoveDialog } from './removal.tsx';
@@ -64,6 +65,7 @@ export interface PartProps {
 
 export function Designer({ shell, id }: { shell: Shell; id: string }): JSX.Element {
   const { session } = shell;
+  const finder = useFinder('a part');
   const departments = useDepartments(session);
   const tab = useSignal<TabName>('look');
   const there = useSignal(true);
@@ -91,6 +93,19 @@ export function Designer({ shell, id }: { shell: Shell; id: string }): JSX.Eleme
   }, []);
   const settings = editing.draft.value;
   const errors = editing.errors.value;
+  const part = (name: TabName) =>
+    settings !== null && (
+      <Part
+        tab={name}
+        shell={shell}
+        id={id}
+        saved={editing.saved.value}
+        settings={settings}
+        errors={errors}
+        departments={departments.value}
+        set={(field, value) => editing.set(field, value)}
+      />
+    );
   return (
     <div class="designer">
       <PageHead
@@ -120,32 +135,36 @@ export function Designer({ shell, id }: { shell: Shell; id: string }): JSX.Eleme
           <>
             <div class="designer-panes">
               <div class="designer-form">
-                <Tabs<TabName>
-                  label="Parts of the widget"
-                  id="designer"
-                  tabs={TABS}
-                  selected={tab.value}
-                  onSelect={(name) => {
-                    tab.value = name;
-                  }}
-                />
-                <div
-                  class="designer-part"
-                  role="tabpanel"
-                  id="designer-panel"
-                  aria-labelledby={`designer-${tab.value}`}
-                >
-                  <Part
-                    tab={tab.value}
-                    shell={shell}
-                    id={id}
-                    saved={editing.saved.value}
-                    settings={settings}
-                    errors={errors}
-                    departments={departments.value}
-                    set={(name, value) => editing.set(name, value)}
-                  />
-                </div>
+                <Finding finder={finder}>
+                  {!finder.looks && (
+                    <Tabs<TabName>
+                      label="Parts of the widget"
+                      id="designer"
+                      tabs={TABS}
+                      selected={tab.value}
+                      onSelect={(name) => {
+                        tab.value = name;
+                      }}
+                    />
+                  )}
+                  {/* A search goes over all parts, one after the other. */}
+                  {finder.looks ? (
+                    TABS.map(({ name }) => (
+                      <div key={name} class="designer-part">
+                        {part(name)}
+                      </div>
+                    ))
+                  ) : (
+                    <div
+                      class="designer-part"
+                      role="tabpanel"
+                      id="designer-panel"
+                      aria-labelledby={`designer-${tab.value}`}
+                    >
+                      {part(tab.value)}
+                    </div>
+                  )}
+                </Finding>
               </div>
               <Preview
                 id={id}
@@ -205,7 +224,7 @@ function Part({ tab, shell, id, saved, ...part }: WhichProps): JSX.Element {
     case 'questions':
       return <Questions {...part} />;
     case 'hours':
-      return <HoursEditor {...part} />;
+      return <HoursEditor {...part} shell={shell} />;
     case 'behavior':
       return <Behavior {...part} />;
     case 'embed':

@@ -2,12 +2,18 @@
 
 import type { ComponentChildren, JSX } from 'preact';
 import { useId } from 'preact/hooks';
+import { useFound } from './findable.tsx';
 
 interface Base {
   label: string;
   hint?: ComponentChildren;
   wrong?: string | null | undefined;
   disabled?: boolean;
+}
+
+/** What can be chosen is found too. */
+interface Choosable extends Base {
+  choices?: readonly (readonly [string, string])[];
 }
 
 interface Described {
@@ -17,12 +23,13 @@ interface Described {
 
 /** The frame around a control: the control gets the id and what describes it. */
 export function Field(
-  props: Base & { children(control: Described): ComponentChildren },
+  props: Choosable & { children(control: Described): ComponentChildren },
 ): JSX.Element {
   const id = useId();
   const described = [props.hint && `${id}-hint`, props.wrong && `${id}-wrong`].filter(Boolean);
+  const shown = useFound(props.label, props.hint, ...(props.choices ?? []).map(([, text]) => text));
   return (
-    <div class="field">
+    <div class="field" hidden={!shown}>
       <label for={id}>{props.label}</label>
       {props.children({ id, described: described.join(' ') || undefined })}
       {props.hint && <small id={`${id}-hint`}>{props.hint}</small>}
@@ -146,8 +153,9 @@ interface ToggleProps extends Base {
 export function Toggle({ label, hint, wrong, value, disabled, onValue }: ToggleProps): JSX.Element {
   const id = useId();
   const described = [hint && `${id}-hint`, wrong && `${id}-wrong`].filter(Boolean).join(' ');
+  const shown = useFound(label, hint);
   return (
-    <div class="check">
+    <div class="check" hidden={!shown}>
       <input
         type="checkbox"
         id={id}
@@ -179,8 +187,9 @@ interface SegmentsProps<Value extends string> {
 
 export function Segments<Value extends string>(props: SegmentsProps<Value>): JSX.Element {
   const name = useId();
+  const shown = useFound(props.legend, ...props.choices.map(([, text]) => text));
   return (
-    <fieldset class="segments">
+    <fieldset class="segments" hidden={!shown}>
       <legend>{props.legend}</legend>
       {props.choices.map(([value, text]) => (
         <label key={value}>
@@ -208,8 +217,9 @@ interface ChecksProps {
 
 /** Any of several. */
 export function Checks(props: ChecksProps): JSX.Element {
+  const shown = useFound(props.legend, props.hint, ...props.choices.map(([, text]) => text));
   return (
-    <fieldset class="checks">
+    <fieldset class="checks" hidden={!shown}>
       <legend>{props.legend}</legend>
       {props.hint && <p class="soft small">{props.hint}</p>}
       <div class="checks-list">

@@ -97,3 +97,47 @@ function timeText(minutes: number): string {
   const two = (number: number) => String(number).padStart(2, '0');
   return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
+
+/** What the server says of hours at a moment. */
+export interface Verdict {
+  at: string;
+  open: boolean;
+  reason: 'within' | 'holiday' | 'closed_day' | 'outside';
+  closes_at?: string;
+  next_open_at?: string;
+}
+
+/** The same in words, with the times of the hours' own zone. */
+export function verdictText({ at, ...said }: Verdict, { timezone }: Hours): string {
+  const then = new Date(at);
+  const day = new Intl.DateTimeFormat('en', { timeZone: timezone, weekday: 'long' }).format(then);
+  const time = (text: string) =>
+    new Intl.DateTimeFormat('en', {
+      timeZone: timezone,
+      weekday: 'long',
+      day: 'numeric',
+      month: 'long',
+      year: 'numeric',
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+    }).format(new Date(text));
+  if (said.open) {
+    const closes =
+      said.closes_at === undefined
+        ? 'It does not close within a year.'
+        : `It closes on ${time(said.closes_at)}.`;
+    return `Open: within the hours of ${day}. ${closes}`;
+  }
+  const why = {
+    within: '',
+    holiday: 'that day is closed altogether',
+    closed_day: `${day} has no hours`,
+    outside: `that is outside the hours of ${day}`,
+  }[said.reason];
+  const opens =
+    said.next_open_at === undefined
+      ? 'It does not open within a year.'
+      : `It opens next on ${time(said.next_open_at)}.`;
+  return `Closed: ${why}. ${opens}`;
+}

@@ -1,6 +1,6 @@
 /** What every page of the settings is made of. */
 
-import { useSignal } from '@preact/signals';
+import { type Signal, useSignal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { Dialog } from '../../ui/dialog.tsx';
@@ -11,6 +11,7 @@ import { pageName } from '../tab.ts';
 import { details, shortly } from './changes.ts';
 import type { Collection } from './collection.ts';
 import type { Editing, Loading } from './editing.ts';
+import { Inside, usePanel } from './findable.tsx';
 
 interface HeadProps {
   title: string;
@@ -51,14 +52,16 @@ interface PanelProps {
 }
 
 export function Panel({ title, text, children }: PanelProps): JSX.Element {
-  const id = useId();
+  const { id, words, shown } = usePanel(title, text);
   return (
-    <section class="panel" aria-labelledby={id}>
+    <section class="panel" aria-labelledby={id} hidden={!shown}>
       <div>
         <h3 id={id}>{title}</h3>
         {text && <p class="soft small">{text}</p>}
       </div>
-      {children}
+      <Inside id={id} words={words}>
+        {children}
+      </Inside>
     </section>
   );
 }
@@ -122,14 +125,32 @@ interface SearchProps<Item extends { id: string }> {
   label: string;
 }
 
-/** A long list can be searched; a short one is seen at a glance. */
+/** Looks through a list of the server. */
 export function Search<Item extends { id: string }>({
   collection,
   label,
 }: SearchProps<Item>): JSX.Element | null {
-  const total = collection.items.value.length;
-  if (total < 5) return null;
-  const found = collection.found.value.length;
+  return (
+    <SearchField
+      label={label}
+      text={collection.search}
+      found={collection.found.value.length}
+      total={collection.items.value.length}
+    />
+  );
+}
+
+interface SearchFieldProps {
+  label: string;
+  text: Signal<string>;
+  found: number;
+  /** `null` where it is not known before something is looked for. */
+  total: number | null;
+}
+
+/** A long list can be searched; a short one is seen at a glance. */
+export function SearchField({ label, text, found, total }: SearchFieldProps): JSX.Element | null {
+  if (total !== null && total < 5 && text.value === '') return null;
   return (
     <div class="search">
       <Glyph name="search" />
@@ -138,13 +159,13 @@ export function Search<Item extends { id: string }>({
         type="search"
         aria-label={label}
         placeholder={label}
-        value={collection.search.value}
+        value={text.value}
         onInput={(event) => {
-          collection.search.value = event.currentTarget.value;
+          text.value = event.currentTarget.value;
         }}
       />
       <span class="soft small" role="status">
-        {collection.search.value === '' ? `${total}` : `${found} of ${total}`}
+        {text.value === '' ? total : `${found} of ${total ?? found}`}
       </span>
     </div>
   );

@@ -19,6 +19,7 @@ import { AvatarPanel } from './avatar.tsx';
 import { useDepartments } from './department.ts';
 import { Editing } from './editing.ts';
 import { Checks, NumberField, Select, TextField } from './fields.tsx';
+import { Finding, useFinder } from './finding.tsx';
 import { Loaded, PageHead, Panel, SaveBar, when } from './parts.tsx';
 import {
   AccountBadge,
@@ -43,6 +44,7 @@ const NAMES: Record<keyof Person, string> = {
 
 export function PersonPage({ shell, id }: { shell: Shell; id: string }): JSX.Element {
   const { session } = shell;
+  const finder = useFinder();
   const agent = useSignal<Agent | null>(null);
   const departments = useDepartments(session);
   const invitation = useSignal<Invitation | null>(null);
@@ -130,78 +132,80 @@ export function PersonPage({ shell, id }: { shell: Shell; id: string }): JSX.Ele
         onRetry={() => void editing.load()}
       >
         {person !== null && known !== null && (
-          <fieldset class="plain-set" disabled={!touch}>
-            <legend class="sr">{known.name}</legend>
-            {!touch && <p class="notice">Only an owner can change an owner.</p>}
-            <Panel title="Who">
-              <TextField
-                label="Name"
-                value={person.name}
-                wrong={errors.name}
-                onValue={set('name')}
-              />
-              <TextField
-                label="Name for visitors"
-                hint="What visitors see instead, such as a first name. Empty for the name."
-                value={person.display_name}
-                wrong={errors.display_name}
-                onValue={set('display_name')}
-              />
-              <TextField
-                label="Title for visitors"
-                hint="What visitors read beside the name, such as “Plant doctor”."
-                value={person.title}
-                wrong={errors.title}
-                onValue={set('title')}
-              />
-              <TextField
-                label="Email"
-                ltr
-                inputMode="email"
-                value={person.email}
-                wrong={errors.email}
-                onValue={set('email')}
-              />
-            </Panel>
-            <AvatarPanel
-              shell={shell}
-              path={`${path}/avatar`}
-              name={known.name}
-              src={known.avatar}
-              onChanged={() => void editing.load()}
-            />
-            <Panel title="Work">
-              <Select
-                label="Role"
-                value={person.role}
-                disabled={self}
-                hint={self ? 'Nobody changes their own role.' : undefined}
-                choices={rolesToGive(session)}
-                wrong={errors.role}
-                onValue={set('role')}
-              />
-              <NumberField
-                label="Conversations at once"
-                hint={`${CAPACITY_MIN} to ${CAPACITY_MAX}. Nobody is given more; a colleague may still hand one over.`}
-                min={CAPACITY_MIN}
-                max={CAPACITY_MAX}
-                value={person.capacity}
-                wrong={errors.capacity}
-                onValue={(value) => editing.set('capacity', value ?? 0)}
-              />
-              <SkillsField value={person.skills} wrong={errors.skills} onValue={set('skills')} />
-              {departments.value.length > 0 && (
-                <Checks
-                  legend="Departments"
-                  value={person.departments}
-                  wrong={errors.departments}
-                  choices={departments.value.map(({ id: one, name }) => [one, name] as const)}
-                  onValue={set('departments')}
+          <Finding finder={finder}>
+            <fieldset class="plain-set" disabled={!touch}>
+              <legend class="sr">{known.name}</legend>
+              {!touch && <p class="notice">Only an owner can change an owner.</p>}
+              <Panel title="Who">
+                <TextField
+                  label="Name"
+                  value={person.name}
+                  wrong={errors.name}
+                  onValue={set('name')}
                 />
-              )}
-            </Panel>
-            <SaveBar editing={editing} names={NAMES} shell={shell} />
-          </fieldset>
+                <TextField
+                  label="Name for visitors"
+                  hint="What visitors see instead, such as a first name. Empty for the name."
+                  value={person.display_name}
+                  wrong={errors.display_name}
+                  onValue={set('display_name')}
+                />
+                <TextField
+                  label="Title for visitors"
+                  hint="What visitors read beside the name, such as “Plant doctor”."
+                  value={person.title}
+                  wrong={errors.title}
+                  onValue={set('title')}
+                />
+                <TextField
+                  label="Email"
+                  ltr
+                  inputMode="email"
+                  value={person.email}
+                  wrong={errors.email}
+                  onValue={set('email')}
+                />
+              </Panel>
+              <AvatarPanel
+                shell={shell}
+                path={`${path}/avatar`}
+                name={known.name}
+                src={known.avatar}
+                onChanged={() => void editing.load()}
+              />
+              <Panel title="Work">
+                <Select
+                  label="Role"
+                  value={person.role}
+                  disabled={self}
+                  hint={self ? 'Nobody changes their own role.' : undefined}
+                  choices={rolesToGive(session)}
+                  wrong={errors.role}
+                  onValue={set('role')}
+                />
+                <NumberField
+                  label="Conversations at once"
+                  hint={`${CAPACITY_MIN} to ${CAPACITY_MAX}. Nobody is given more; a colleague may still hand one over.`}
+                  min={CAPACITY_MIN}
+                  max={CAPACITY_MAX}
+                  value={person.capacity}
+                  wrong={errors.capacity}
+                  onValue={(value) => editing.set('capacity', value ?? 0)}
+                />
+                <SkillsField value={person.skills} wrong={errors.skills} onValue={set('skills')} />
+                {departments.value.length > 0 && (
+                  <Checks
+                    legend="Departments"
+                    value={person.departments}
+                    wrong={errors.departments}
+                    choices={departments.value.map(({ id: one, name }) => [one, name] as const)}
+                    onValue={set('departments')}
+                  />
+                )}
+              </Panel>
+              <SaveBar editing={editing} names={NAMES} shell={shell} />
+            </fieldset>
+          </Finding>
         )}
       </Loaded>
       {invitation.value !== null && (

@@ -15,6 +15,9 @@ import {
 } from '../prefs.ts';
 import type { Shell } from '../shell.ts';
 import { ChosenKeysPanel } from './chosen-keys.tsx';
+import { Findable, useFound } from './findable.tsx';
+import { Finding, useFinder } from './finding.tsx';
+import { Panel } from './parts.tsx';
 import { QuietHoursPanel } from './quiet-hours.tsx';
 import type { PageProps } from './settings.tsx';
 
@@ -34,8 +37,9 @@ interface ChoicesProps<Value extends string> {
 
 function Choices<Value extends string>(props: ChoicesProps<Value>): JSX.Element {
   const { legend, pref, choices } = props;
+  const shown = useFound(legend, ...choices.map(([, text]) => text));
   return (
-    <fieldset class="segments">
+    <fieldset class="segments" hidden={!shown}>
       <legend>{legend}</legend>
       {choices.map(([value, text]) => (
         <label key={value}>
@@ -56,6 +60,7 @@ function Choices<Value extends string>(props: ChoicesProps<Value>): JSX.Element 
 
 export function Preferences({ shell, commands }: PageProps): JSX.Element {
   const { prefs } = shell;
+  const finder = useFinder();
   return (
     <>
       <header class="page-head">
@@ -65,88 +70,94 @@ export function Preferences({ shell, commands }: PageProps): JSX.Element {
           are kept at once.
         </p>
       </header>
-      <section class="panel" aria-labelledby="look-title">
-        <h3 id="look-title">Look</h3>
-        <Choices<Theme>
-          legend="Colors"
-          pref={prefs.theme}
-          choices={[
-            ['system', 'As the system'],
-            ['light', 'Light'],
-            ['dark', 'Dark'],
-          ]}
-        />
-        <Choices<Density>
-          legend="List"
-          pref={prefs.density}
-          choices={[
-            ['comfortable', 'Comfortable'],
-            ['compact', 'Compact'],
-          ]}
-        />
-      </section>
-      <section class="panel" aria-labelledby="work-title">
-        <h3 id="work-title">Work</h3>
-        <Choices<Advance>
-          legend="When a conversation is done, open"
-          pref={prefs.advance}
-          choices={[
-            ['next', 'The next'],
-            ['previous', 'The previous'],
-            ['list', 'The list'],
-          ]}
-        />
-        <label class="field">
-          Undo send
-          <input
-            type="range"
-            min="0"
-            max="10"
-            step="1"
-            value={prefs.undoS.value}
-            aria-valuetext={undoText(prefs.undoS.value)}
-            onInput={(event) => {
-              prefs.undoS.value = event.currentTarget.valueAsNumber;
-            }}
+      <Finding finder={finder}>
+        <Panel title="Look">
+          <Choices<Theme>
+            legend="Colors"
+            pref={prefs.theme}
+            choices={[
+              ['system', 'As the system'],
+              ['light', 'Light'],
+              ['dark', 'Dark'],
+            ]}
           />
-          <small>{undoText(prefs.undoS.value)}</small>
-        </label>
-        <label class="field">
-          Set me away
-          <select
-            value={String(prefs.awayMin.value)}
-            onChange={(event) => {
-              prefs.awayMin.value = Number(event.currentTarget.value);
-            }}
-          >
-            {AWAY_MINUTES.map((minutes) => (
-              <option key={minutes} value={String(minutes)}>
-                {minutes === 0 ? 'Never by itself' : `After ${minutes} minutes without a touch`}
-              </option>
-            ))}
-          </select>
-          <small>
-            You are warned a minute before, and back with the next key. What you choose yourself
-            stays.
-          </small>
-        </label>
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={prefs.singleKeys.value}
-            onChange={(event) => {
-              prefs.singleKeys.value = event.currentTarget.checked;
-            }}
+          <Choices<Density>
+            legend="List"
+            pref={prefs.density}
+            choices={[
+              ['comfortable', 'Comfortable'],
+              ['compact', 'Compact'],
+            ]}
           />
-          <span>
-            Single-key shortcuts
-            <small>Keys such as j, k and r. Those with Ctrl or Alt always work.</small>
-          </span>
-        </label>
-      </section>
-      <AlertsPanel shell={shell} />
-      <QuietHoursPanel prefs={prefs} />
-      <ChosenKeysPanel prefs={prefs} commands={commands} />
+        </Panel>
+        <Panel title="Work">
+          <Choices<Advance>
+            legend="When a conversation is done, open"
+            pref={prefs.advance}
+            choices={[
+              ['next', 'The next'],
+              ['previous', 'The previous'],
+              ['list', 'The list'],
+            ]}
+          />
+          <Findable words={['Undo send', 'What you send waits, and can be taken back']}>
+            <label class="field">
+              Undo send
+              <input
+                type="range"
+                min="0"
+                max="10"
+                step="1"
+                value={prefs.undoS.value}
+                aria-valuetext={undoText(prefs.undoS.value)}
+                onInput={(event) => {
+                  prefs.undoS.value = event.currentTarget.valueAsNumber;
+                }}
+              />
+              <small>{undoText(prefs.undoS.value)}</small>
+            </label>
+          </Findable>
+          <Findable words={['Set me away']}>
+            <label class="field">
+              Set me away
+              <select
+                value={String(prefs.awayMin.value)}
+                onChange={(event) => {
+                  prefs.awayMin.value = Number(event.currentTarget.value);
+                }}
+              >
+                {AWAY_MINUTES.map((minutes) => (
+                  <option key={minutes} value={String(minutes)}>
+                    {minutes === 0 ? 'Never by itself' : `After ${minutes} minutes without a touch`}
+                  </option>
+                ))}
+              </select>
+              <small>
+                You are warned a minute before, and back with the next key. What you choose yourself
+                stays.
+              </small>
+            </label>
+          </Findable>
+          <Findable words={['Single-key shortcuts']}>
+            <label class="check">
+              <input
+                type="checkbox"
+                checked={prefs.singleKeys.value}
+                onChange={(event) => {
+                  prefs.singleKeys.value = event.currentTarget.checked;
+                }}
+              />
+              <span>
+                Single-key shortcuts
+                <small>Keys such as j, k and r. Those with Ctrl or Alt always work.</small>
+              </span>
+            </label>
+          </Findable>
+        </Panel>
+        <AlertsPanel shell={shell} />
+        <QuietHoursPanel prefs={prefs} />
+        <ChosenKeysPanel prefs={prefs} commands={commands} />
+      </Finding>
     </>
   );
 }
@@ -175,22 +186,23 @@ function AlertsPanel({ shell }: { shell: Shell }): JSX.Element {
     permission.value = await Notification.requestPermission();
   };
   return (
-    <section class="panel" aria-labelledby="alerts-title">
-      <h3 id="alerts-title">Sounds and notifications</h3>
-      <label class="field">
-        Volume
-        <input
-          type="range"
-          min="0"
-          max="1"
-          step="0.05"
-          value={prefs.volume.value}
-          aria-valuetext={`${Math.round(prefs.volume.value * 100)} %`}
-          onInput={(event) => {
-            prefs.volume.value = event.currentTarget.valueAsNumber;
-          }}
-        />
-      </label>
+    <Panel title="Sounds and notifications">
+      <Findable words={['Volume']}>
+        <label class="field">
+          Volume
+          <input
+            type="range"
+            min="0"
+            max="1"
+            step="0.05"
+            value={prefs.volume.value}
+            aria-valuetext={`${Math.round(prefs.volume.value * 100)} %`}
+            onInput={(event) => {
+              prefs.volume.value = event.currentTarget.valueAsNumber;
+            }}
+          />
+        </label>
+      </Findable>
       {EVENTS.map((event) => (
         <AlertRow
           key={event}
@@ -217,7 +229,7 @@ function AlertsPanel({ shell }: { shell: Shell }): JSX.Element {
           The browser does not let this page notify you. Allow it beside the address, then reload.
         </p>
       )}
-    </section>
+    </Panel>
   );
 }
 
@@ -230,8 +242,9 @@ interface AlertRowProps {
 
 function AlertRow({ event, prefs, mayNotify, onTest }: AlertRowProps): JSX.Element {
   const sound = prefs.sounds.value[event];
+  const shown = useFound(EVENT_NAMES[event], 'Sound', 'On the desktop');
   return (
-    <fieldset class="alert">
+    <fieldset class="alert" hidden={!shown}>
       <legend>{EVENT_NAMES[event]}</legend>
       <select
         class="input"

@@ -11,6 +11,7 @@ import type { Agent } from './agent.ts';
 import { AvatarPanel } from './avatar.tsx';
 import { Editing } from './editing.ts';
 import { TextField } from './fields.tsx';
+import { Finding, useFinder } from './finding.tsx';
 import { Loaded, PageHead, Panel, SaveBar } from './parts.tsx';
 import { roleName } from './people.tsx';
 import type { PageProps } from './settings.tsx';
@@ -26,6 +27,7 @@ const ME = '/v1/agents/me';
 export function Profile({ shell }: PageProps): JSX.Element {
   const { session } = shell;
   const me = session.me.value;
+  const finder = useFinder();
   const avatar = useSignal<string | undefined>(undefined);
   const editing = useMemo(() => {
     const take = ({ body, etag }: { body: Agent; etag: string | null }) => {
@@ -72,43 +74,45 @@ export function Profile({ shell }: PageProps): JSX.Element {
       >
         {own !== null && (
           <>
-            <Panel title="Name">
-              <TextField
-                label="Name"
-                value={own.name}
-                wrong={editing.errors.value.name}
-                onValue={(value) => editing.set('name', value)}
+            <Finding finder={finder}>
+              <Panel title="Name">
+                <TextField
+                  label="Name"
+                  value={own.name}
+                  wrong={editing.errors.value.name}
+                  onValue={(value) => editing.set('name', value)}
+                />
+                <TextField
+                  label="Name for visitors"
+                  hint="What visitors see instead, such as your first name. Empty for your name."
+                  value={own.display_name}
+                  wrong={editing.errors.value.display_name}
+                  onValue={(value) => editing.set('display_name', value)}
+                />
+                <TextField
+                  label="Title for visitors"
+                  hint="What visitors read beside your name, such as “Plant doctor”."
+                  value={own.title}
+                  wrong={editing.errors.value.title}
+                  onValue={(value) => editing.set('title', value)}
+                />
+              </Panel>
+              <AvatarPanel
+                shell={shell}
+                path={`${ME}/avatar`}
+                name={own.name}
+                src={avatar.value}
+                onChanged={() =>
+                  void editing.load().then(() => session.changed({ avatar: avatar.peek() ?? '' }))
+                }
               />
-              <TextField
-                label="Name for visitors"
-                hint="What visitors see instead, such as your first name. Empty for your name."
-                value={own.display_name}
-                wrong={editing.errors.value.display_name}
-                onValue={(value) => editing.set('display_name', value)}
-              />
-              <TextField
-                label="Title for visitors"
-                hint="What visitors read beside your name, such as “Plant doctor”."
-                value={own.title}
-                wrong={editing.errors.value.title}
-                onValue={(value) => editing.set('title', value)}
-              />
-            </Panel>
-            <AvatarPanel
-              shell={shell}
-              path={`${ME}/avatar`}
-              name={own.name}
-              src={avatar.value}
-              onChanged={() =>
-                void editing.load().then(() => session.changed({ avatar: avatar.peek() ?? '' }))
-              }
-            />
-            {me?.via === 'cookie' && <PasswordPanel shell={shell} />}
-            <Panel title="Notifications" text="Sounds and desktop notices are set per browser.">
-              <p>
-                <a href="/console/settings/preferences">Preferences</a>
-              </p>
-            </Panel>
+              {me?.via === 'cookie' && <PasswordPanel shell={shell} />}
+              <Panel title="Notifications" text="Sounds and desktop notices are set per browser.">
+                <p>
+                  <a href="/console/settings/preferences">Preferences</a>
+                </p>
+              </Panel>
+            </Finding>
             <SaveBar
               editing={editing}
               shell={shell}

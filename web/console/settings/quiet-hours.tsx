@@ -1,12 +1,13 @@
 /** The hours in which the console keeps quiet. */
 
 import type { JSX } from 'preact';
-import { useId } from 'preact/hooks';
 import { timeAhead } from '../../ui/time.ts';
 import { now } from '../clock.ts';
 import type { Prefs } from '../prefs.ts';
 import { type Days, type QuietHours, quietUntil } from '../quiet.ts';
+import { Findable } from './findable.tsx';
 import { DAY_NAMES, WEEKDAYS, type Weekday } from './hours.ts';
+import { Panel } from './parts.tsx';
 
 /** As `Date.getDay` counts them. */
 const NUMBERS: Record<Weekday, number> = {
@@ -19,69 +20,71 @@ const NUMBERS: Record<Weekday, number> = {
   sun: 0,
 };
 
+const WORDS = 'No sounds and no notifications at certain hours';
+
 export function QuietHoursPanel({ prefs }: { prefs: Prefs }): JSX.Element {
-  const id = useId();
   const hours = prefs.quiet.value;
   const set = (part: Partial<QuietHours>) => {
     prefs.quiet.value = { ...prefs.quiet.peek(), ...part };
   };
   return (
-    <section class="panel" aria-labelledby={id}>
-      <h3 id={id}>Quiet hours</h3>
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={hours.on}
-          onChange={(event) => set({ on: event.currentTarget.checked })}
-        />
-        <span>
-          No sounds and no notifications at certain hours
-          <small>The tests above sound all the same.</small>
-        </span>
-      </label>
-      {hours.on && (
-        <>
-          <div class="from-to">
-            <label class="field">
-              From
-              <input
-                type="time"
-                value={hours.from}
-                aria-invalid={hours.from === '' ? true : undefined}
-                onInput={(event) => set({ from: event.currentTarget.value })}
-              />
-            </label>
-            <label class="field">
-              To
-              <input
-                type="time"
-                value={hours.to}
-                aria-invalid={hours.to === '' ? true : undefined}
-                onInput={(event) => set({ to: event.currentTarget.value })}
-              />
-            </label>
-          </div>
-          <fieldset class="segments">
-            <legend>Beginning on</legend>
-            {WEEKDAYS.map((day) => (
-              <label key={day}>
+    <Panel title="Quiet hours">
+      <Findable words={[WORDS, ...WEEKDAYS.map((day) => DAY_NAMES[day])]}>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={hours.on}
+            onChange={(event) => set({ on: event.currentTarget.checked })}
+          />
+          <span>
+            {WORDS}
+            <small>The tests above sound all the same.</small>
+          </span>
+        </label>
+        {hours.on && (
+          <>
+            <div class="from-to">
+              <label class="field">
+                From
                 <input
-                  type="checkbox"
-                  checked={hours.days[NUMBERS[day]] === true}
-                  onChange={(event) =>
-                    set({ days: withDay(hours.days, NUMBERS[day], event.currentTarget.checked) })
-                  }
+                  type="time"
+                  value={hours.from}
+                  aria-invalid={hours.from === '' ? true : undefined}
+                  onInput={(event) => set({ from: event.currentTarget.value })}
                 />
-                <span>{DAY_NAMES[day]}</span>
               </label>
-            ))}
-          </fieldset>
-        </>
-      )}
-      <p role="status" class="soft small">
-        {said(hours)}
-      </p>
-    </section>
+              <label class="field">
+                To
+                <input
+                  type="time"
+                  value={hours.to}
+                  aria-invalid={hours.to === '' ? true : undefined}
+                  onInput={(event) => set({ to: event.currentTarget.value })}
+                />
+              </label>
+            </div>
+            <fieldset class="segments">
+              <legend>Beginning on</legend>
+              {WEEKDAYS.map((day) => (
+                <label key={day}>
+                  <input
+                    type="checkbox"
+                    checked={hours.days[NUMBERS[day]] === true}
+                    onChange={(event) =>
+                      set({ days: withDay(hours.days, NUMBERS[day], event.currentTarget.checked) })
+                    }
+                  />
+                  <span>{DAY_NAMES[day]}</span>
+                </label>
+              ))}
+            </fieldset>
+          </>
+        )}
+        <p role="status" class="soft small">
+          {said(hours)}
+        </p>
+      </Findable>
+    </Panel>
   );
 }
 

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 import { colorText, contrast, inkOn, nearestReadable, parseColor, type Rgb } from './contrast.ts';
-import { dayTroubles, hoursTrouble, minuteOfDay, nextSpan, officeHours } from './hours.ts';
+import {
+  dayTroubles,
+  hoursTrouble,
+  minuteOfDay,
+  nextSpan,
+  officeHours,
+  verdictText,
+} from './hours.ts';
 import { checkOrigin } from './origins.ts';
 import {
   asVisitorsGetIt,
@@ -176,4 +183,28 @@ test('visitors never get the list of sites, and only the departments offered', (
   expect(got).not.toContain('a.example');
   expect(got).not.toContain('Secret');
   expect(got).toContain('"name":"Sales"');
+});
+
+test('what the server says of hours is told with why and what comes next, in their own zone', () => {
+  const hours = officeHours('Europe/Berlin');
+  const at = '2026-12-24T09:00:00.000Z';
+  const next = '2026-12-28T08:00:00.000Z';
+  for (const [verdict, words] of [
+    [
+      { at, open: true, reason: 'within', closes_at: '2026-12-24T16:00:00.000Z' },
+      'Open: within the hours of Thursday. It closes on Thursday, December 24, 2026 at 17:00.',
+    ],
+    [{ at, open: true, reason: 'within' }, /It does not close within a year\.$/],
+    [
+      { at, open: false, reason: 'holiday', next_open_at: next },
+      'Closed: that day is closed altogether. It opens next on Monday, December 28, 2026 at 09:00.',
+    ],
+    [
+      { at, open: false, reason: 'closed_day', next_open_at: next },
+      /^Closed: Thursday has no hours\./,
+    ],
+    [{ at, open: false, reason: 'outside' }, /outside the hours of Thursday\. It does not open/],
+  ] as const) {
+    expect(verdictText(verdict, hours)).toMatch(words);
+  }
 });
