@@ -128,7 +128,7 @@ function Filters({ desk }: { desk: Desk }): JSX.Element {
           onClick={() => inbox.choose(name)}
         >
           {FILTER_NAMES[name]}
-          {name !== 'closed' && inbox.count(name) > 0 && (
+          {inbox.count(name) > 0 && (
             <span class={name === 'unassigned' ? 'count waiting' : 'count'}>
               {short(inbox.count(name))}
             </span>
