@@ -108,20 +108,18 @@ export interface Verdict {
 }
 
 /** The same in words, with the times of the hours' own zone. */
-export function verdictText({ at, ...said }: Verdict, { timezone }: Hours): string {
-  const then = new Date(at);
-  const day = new Intl.DateTimeFormat('en', { timeZone: timezone, weekday: 'long' }).format(then);
-  const time = (text: string) =>
-    new Intl.DateTimeFormat('en', {
-      timeZone: timezone,
-      weekday: 'long',
-      day: 'numeric',
-      month: 'long',
-      year: 'numeric',
-      hour: '2-digit',
-      minute: '2-digit',
-      hourCycle: 'h23',
-    }).format(new Date(text));
+export function verdictText(
+  { at, ...said }: Verdict,
+  { timezone: timeZone }: Hours,
+  locale?: string,
+): string {
+  const day = new Intl.DateTimeFormat('en', { timeZone, weekday: 'long' }).format(new Date(at));
+  const format = new Intl.DateTimeFormat(locale, {
+    timeZone,
+    dateStyle: 'full',
+    timeStyle: 'short',
+  });
+  const time = (text: string) => format.format(new Date(text));
   if (said.open) {
     const closes =
       said.closes_at === undefined
