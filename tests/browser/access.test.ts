@@ -3,6 +3,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
+import { Admin } from './kit/admin.ts';
 import { Agent, picture, Visitor } from './kit/people.ts';
 import { setStage } from './kit/stage.ts';
 
@@ -49,4 +50,32 @@ test('every state of the widget', async () => {
   await visitor.page.bringToFront();
   await visitor.chat.getByRole('button', { name: 'Start a new chat' }).waitFor();
   await check(visitor.page, 'widget ended');
+}, 300_000);
+
+test('a link that was used, and a chat that is not there any more', async () => {
+  const admin = await Admin.signIn(stage.server);
+  const begun = await admin.call('POST', '/v1/conversations/outbound', {
+    widget: 'demo',
+    contact: { email: 'walter@shop.example', name: 'Walter' },
+    message: { text: 'Your parcel is here' },
+  });
+  const link = new URL(String(begun.body.link));
+  const address = stage.server.address + link.pathname + link.search + link.hash;
+  const profile = await stage.profile();
+  profile.expect(/410|404/);
+  const page = await profile.context.newPage();
+  const token = link.hash.slice(1);
+  const used = await fetch(`${stage.server.address}/v1/links`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ token }),
+  });
+  expect(used.status).toBe(200);
+  await page.goto(address);
+  await page.getByText('This link was used already. Please ask for another.').waitFor();
+  await check(page, 'chat used link');
+  await admin.widget({ enabled: false });
+  await page.reload();
+  await page.getByText('This chat is not available any more.').waitFor();
+  await check(page, 'chat gone');
 }, 300_000);
