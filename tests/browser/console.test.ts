@@ -1,7 +1,7 @@
 /** What agents do all day, on the real server: each flow once, visitors by requests. */
 
 import { readFile } from 'node:fs/promises';
-import type { WebSocketRoute } from 'playwright-core';
+import type { Locator, WebSocketRoute } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
 import { Guest } from './kit/guest.ts';
@@ -27,7 +27,7 @@ test('the filters count what is in them, live', async () => {
   const ada = await agent('Ada');
   await ada.page.getByText('Nobody is waiting').waitFor();
   await begin('first');
-  await begin('second');
+  const second = await begin('second');
   await ada.filter('Unassigned 2').waitFor();
   await ada.accept('first');
   for (const name of ['All 2', 'Unassigned 1', 'Active 1', 'Mine 1'])
@@ -36,12 +36,41 @@ test('the filters count what is in them, live', async () => {
   await ada.filter('Mine$').waitFor();
   // What is done leads to the next that waits.
   await ada.sees('second');
-  await ada.filter('Closed').click();
+  await ada.filter('Closed 1').click();
   await ada.row('first').getByText('Resolved').waitFor();
+  expect(await toneOf(ada.row('first').getByText('Resolved'))).toBe('gray');
   await ada.open('first');
   await ada.button(/^Reopen$/).click();
   await ada.filter('Mine 1').waitFor();
+  // The color says what the word says.
+  await ada.filter('All').click();
+  await ada.leaveList();
+  await second.say('third');
+  const unread = ada.row('third').locator('.unread');
+  await expect.poll(() => unread.textContent()).toBe('1 unread');
+  expect(await toneOf(unread)).toBe('red');
+  expect(await toneOf(ada.row('third').getByText('Waiting'))).toBe('yellow');
+  expect(await toneOf(ada.row('first').getByText('Active'))).toBe('green');
 });
+
+/** The color behind a word, as people call it. */
+function toneOf(badge: Locator): Promise<string> {
+  return badge.evaluate((element) => {
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d');
+    if (canvas === null) throw new Error('no canvas');
+    canvas.fillStyle = getComputedStyle(element).backgroundColor;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r = 0, g = 0, b = 0] = canvas.getImageData(0, 0, 1, 1).data;
+    const [most, least] = [Math.max(r, g, b), Math.min(r, g, b)];
+    if (most - least < 20) return 'gray';
+    const part = (x: number, y: number) => (x - y) / (most - least);
+    const sixth = most === r ? part(g, b) : most === g ? 2 + part(b, r) : 4 + part(r, g);
+    const hue = (sixth * 60 + 360) % 360;
+    if (hue < 20 || hue > 340) return 'red';
+    if (hue > 40 && hue < 70) return 'yellow';
+    return hue > 90 && hue < 170 ? 'green' : `hue ${hue}`;
+  });
+}
 
 test('nothing moves under the pointer; what is new waits behind a button', async () => {
   await begin('one');
@@ -58,6 +87,27 @@ test('nothing moves under the pointer; what is new waits behind a button', async
   await pill.waitFor();
   await ada.leaveList();
   await ada.row('three').waitFor();
+});
+
+test('what is done leads to the previous one, or to the list, as one likes', async () => {
+  for (const text of ['one', 'two', 'three']) await begin(text);
+  const ada = await agent('Ada');
+  const like = async (what: string) => {
+    await ada.page.getByRole('link', { name: 'Settings' }).click();
+    await ada.page.getByRole('radio', { name: what }).check({ force: true });
+    await ada.page.getByRole('link', { name: 'Inbox' }).click();
+  };
+  await like('The previous');
+  await ada.open('two');
+  await ada.sees('two');
+  await ada.button(/^Resolve$/).click();
+  await ada.sees('one');
+  await like('The list');
+  await ada.open('three');
+  await ada.sees('three');
+  await ada.button(/^Resolve$/).click();
+  await ada.page.getByRole('heading', { name: 'No conversation open' }).waitFor();
+  await ada.filter('Unassigned 1').waitFor();
 });
 
 test('accept next takes the one that waits longest', async () => {
@@ -389,6 +439,9 @@ test('of two tabs one rings', async () => {
     Promise.all(
       tabs.map((tab) => tab.page.evaluate(() => document.documentElement.dataset.tones ?? '0')),
     );
+  // Who needs what she cannot do rings for others.
+  await begin('Sonnez', { skills: ['french'] });
+  for (const tab of tabs) await tab.row('Sonnez').waitFor();
   await begin('Ring');
   // A chime has two tones.
   await expect.poll(async () => (await tones()).sort()).toEqual(['0', '2']);
@@ -426,15 +479,31 @@ test('a newer version is offered, not forced', async () => {
     looked += 1;
     return route.fulfill({ status: 200, headers: { etag: tag }, body: '' });
   });
+  await begin('New things');
   const ada = await agent('Ada', office);
+  await ada.accept('New things');
   await expect.poll(() => looked).toBeGreaterThan(0);
   tag = 'W/"new"';
-  office.expect(/ERR_INTERNET_DISCONNECTED|WebSocket/);
+  const before = looked;
+  office.expect(/ERR_INTERNET_DISCONNECTED|WebSocket|Failed to load resource/);
   await office.context.setOffline(true);
   await stage.server.kill();
   await office.context.setOffline(false);
   await stage.server.run();
-  await ada.page.getByRole('button', { name: 'Reload to update' }).waitFor();
+  const bar = ada.page.getByRole('button', { name: 'Reload to update' });
+  let words = 0;
+  await expect
+    .poll(async () => {
+      words += 1;
+      await ada.reply.fill(`${words} words`);
+      return looked;
+    })
+    .toBeGreaterThan(before);
+  // Not while somebody writes.
+  await ada.reply.press('End');
+  expect(await bar.count()).toBe(0);
+  await ada.reply.press('Escape');
+  await bar.waitFor();
 });
 
 test('colors, density and keys are kept', async () => {
@@ -547,6 +616,17 @@ test('beside a conversation stands who it is, where they are and what was before
   await context.getByText('4411').waitFor();
   await context.getByText('node').waitFor();
   await picture(ada.page, 'context');
+  // What is done is in no list that is shown: for the palette the server finds it, and whose it is.
+  await ada.page.keyboard.press('Control+k');
+  const field = ada.dialog.getByRole('combobox');
+  await field.fill('maya@shop.example');
+  await ada.dialog.getByRole('option', { name: /And now/ }).waitFor();
+  await ada.dialog.getByRole('option', { name: /Long ago/ }).waitFor();
+  await picture(ada.page, 'palette-search');
+  await ada.dialog.getByRole('option', { name: /maya@shop\.example/ }).click();
+  await expect
+    .poll(() => ada.list.getByRole('list', { name: 'Found' }).getByRole('listitem').count())
+    .toBe(2);
 });
 
 test('the search finds by name, address and page, without case or accents', async () => {
