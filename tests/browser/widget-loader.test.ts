@@ -104,10 +104,14 @@ test('one line says what is wrong: the allowed domains', async () => {
 });
 
 test('commands before the script, and every event', async () => {
+  // A place in line is told while somebody is there who could call.
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   const [visitor] = await visit('/early');
   await visitor.say('Hello');
-  await visitor.log.getByText('Sent').waitFor();
-  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
+  await expect
+    .poll(() => visitor.page.evaluate(() => (window as unknown as { heard: unknown[] }).heard))
+    .toContainEqual(['queue', { position: 1 }]);
+  await ada.page.bringToFront();
   await ada.accept('Hello');
   await ada.say('Hi');
   await visitor.page.bringToFront();
@@ -262,9 +266,16 @@ test.each(['wrongly signed', 'expired'])(
     const opened = await profile();
     opened.expect(/401/);
     const [visitor, lines] = await visit('/', opened);
+    const errors = await visitor.page.evaluateHandle(() => {
+      const told: unknown[] = [];
+      const { switchboard } = window as unknown as { switchboard(...said: unknown[]): void };
+      switchboard('on', 'error', (detail: unknown) => told.push(detail));
+      return told;
+    });
     await command(visitor, 'identify', sign(wrong, { sub: 'customer-17', name: 'Vera', exp }));
     const line = 'Switchboard: identify: the token is expired or wrongly signed';
     await expect.poll(() => lines).toEqual([line]);
+    await expect.poll(() => errors.jsonValue()).toEqual([{ code: 'bad_token' }]);
     await visitor.openChat();
     await visitor.say('Nobody in particular');
     await visitor.log.getByText('Sent').waitFor();

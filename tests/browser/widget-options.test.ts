@@ -319,3 +319,72 @@ test('a widget that is switched off says so in one line, and running chats go on
   const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.row('Still there?').waitFor();
 });
+
+test('by keyboard alone: the questions, the menu, the rating, and a form left behind', async () => {
+  const fields = [{ name: 'name', label: 'Your name', kind: 'text', required: true }];
+  const visitor = await visit({ prechat: { fields } });
+  const { keyboard } = visitor.page;
+  const named = () =>
+    visitor.chat.locator('body').evaluate(({ ownerDocument }) => {
+      const element = ownerDocument.activeElement;
+      const label = (element as HTMLInputElement | null)?.labels?.[0]?.textContent;
+      return (element?.getAttribute('aria-label') ?? label ?? element?.textContent ?? '').trim();
+    });
+  const tabTo = async (name: RegExp, key = 'Tab') => {
+    for (let presses = 0; presses < 30; presses += 1) {
+      if (name.test(await named())) return;
+      await keyboard.press(key);
+    }
+    throw new Error(`the Tab key does not reach ${name}`);
+  };
+  await visitor.launcher.waitFor();
+  await keyboard.press('Tab');
+  await keyboard.press('Enter');
+  await visitor.chat.getByLabel('Your name').waitFor();
+  await tabTo(/^Your name/);
+  await keyboard.type('Kay');
+  await keyboard.press('Enter');
+  await visitor.input.waitFor();
+  await tabTo(/^Your message$/);
+  await keyboard.type('By keyboard');
+  await keyboard.press('Enter');
+  await visitor.log.getByText('Sent').waitFor();
+  const card = await admin.card('By keyboard');
+  expect(card.visitor).toMatchObject({ name: 'Kay' });
+  const path = `/v1/conversations/${card.id}`;
+  expect((await admin.call('POST', `${path}/accept`, {})).status).toBe(200);
+  expect((await admin.call('POST', `${path}/messages`, { text: 'I see' })).status).toBe(201);
+  await visitor.sees('I see');
+  // Backwards from where one writes, to the menu.
+  await tabTo(/^More$/, 'Shift+Tab');
+  await keyboard.press('Enter');
+  await visitor.chat.getByRole('button', { name: 'End chat' }).waitFor();
+  await keyboard.press('Escape');
+  await expect.poll(named).toBe('More');
+  await keyboard.press('Enter');
+  await tabTo(/^End chat$/);
+  await keyboard.press('Enter');
+  await visitor.chat.getByText('How did we do?').waitFor();
+  await tabTo(/of 5 stars$/);
+  await keyboard.press('Space');
+  await keyboard.press('ArrowRight');
+  await tabTo(/^Anything to add\?$/);
+  await keyboard.type('All keys');
+  await tabTo(/^Send rating$/);
+  await keyboard.press('Enter');
+  await visitor.chat.getByText('Thank you for your rating!').waitFor();
+  expect((await admin.card('I see')).rating).toMatchObject({ comment: 'All keys' });
+  await admin.call('PUT', '/v1/agents/me/status', { status: 'away' });
+  await admin.widget({ offline: { behavior: 'form' } });
+  await tabTo(/^Start a new chat$/);
+  await keyboard.press('Enter');
+  await visitor.chat.getByRole('heading', { name: 'Leave us a message' }).waitFor();
+  await tabTo(/^Email/);
+  await keyboard.type('kay@shop.example');
+  await tabTo(/^Your message/);
+  await keyboard.type('Call me');
+  await tabTo(/^Send$/);
+  await keyboard.press('Enter');
+  await visitor.sees('Call me');
+  expect((await admin.card('Call me')).visitor).toMatchObject({ email: 'kay@shop.example' });
+});
