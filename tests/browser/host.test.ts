@@ -56,6 +56,8 @@ test('nothing is loaded before the visitor comes near, and the chat works under 
   await ada.say('Welcome');
   await visitor.sees('Welcome');
   await picture(visitor.page, 'strict-host');
+  // The site, and the server that the tag names: nobody else.
+  expect([...profile.origins].sort()).toEqual([stage.server.address, address].sort());
   const frame = visitor.page.frames().find((one) => one.url().startsWith(stage.server.address));
   expect(new URL(frame?.url() ?? '').search).toBe('?widget=demo');
   // The frame has no storage of its own: this browser denies it. All that is kept is the host's.

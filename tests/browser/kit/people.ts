@@ -38,6 +38,8 @@ export class Profile {
   readonly context: BrowserContext;
   /** Errors on the console, uncaught ones, and breaches of a content security policy. */
   readonly problems: string[] = [];
+  /** Whom its pages asked for anything. */
+  readonly origins = new Set<string>();
   #expected: RegExp[] = [];
 
   static async open(browser: Browser, options: { width?: number } = {}): Promise<Profile> {
@@ -59,6 +61,12 @@ export class Profile {
     context.on('console', (message) => {
       if (message.type() === 'error') this.#note(`${message.text()} (${message.location().url})`);
     });
+    const asked = (url: string) => {
+      // What a page has from itself (`data:`, `blob:`) it asks nobody for.
+      if (/^(http|ws)/.test(url)) this.origins.add(new URL(url).origin.replace(/^ws/, 'http'));
+    };
+    context.on('request', (request) => asked(request.url()));
+    context.on('page', (page) => page.on('websocket', (socket) => asked(socket.url())));
     context.on('weberror', (error) => this.#note(String(error.error().stack)));
   }
 
