@@ -233,7 +233,11 @@ async fn a_widget_is_framed_by_its_own_sites_alone() {
         }
     }
     let console = setup.server.get("/console?widget=shop", None).await;
-    assert!(console.header("content-security-policy").unwrap().ends_with("ancestors 'none'"));
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                  frame-src 'self'; img-src 'self' blob: data:; base-uri 'none'; \
+                  form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; \
+                  frame-ancestors 'none'";
+    assert_eq!(console.header("content-security-policy"), Some(policy));
     let [one, other] = ["/loader.js", "/chat-widget.js"];
     let (one, other) = (setup.server.get(one, None).await, setup.server.get(other, None).await);
     assert_eq!((one.status, &one.body), (200, &other.body));
