@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest';
 import { checkEverywhere } from './kit/axe.ts';
 import { Guest } from './kit/guest.ts';
+import { Line } from './kit/line.ts';
 import { Agent } from './kit/people.ts';
 import { setStage } from './kit/stage.ts';
 
@@ -13,8 +14,35 @@ function begin(text: string, name: string, email?: string): Promise<Guest> {
   return Guest.begin(stage.server.address, { text, name, context, ...(email ? { email } : {}) });
 }
 
+/** Somebody of the office without a page. */
+async function colleague(as: string) {
+  const ask = async (path: string, body: object, token?: string) => {
+    const response = await fetch(stage.server.address + path, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify(body),
+    });
+    const answer = (await response.json()) as { token: string };
+    if (!response.ok) throw new Error(JSON.stringify(answer));
+    return answer;
+  };
+  const { token } = await ask('/v1/demo/sign-in', { as });
+  return (path: string, body: object) => ask(`/v1/conversations/${path}`, body, token);
+}
+
 test('every state', async () => {
-  const ada = await Agent.open(await stage.profile(), stage.server.address, 'Ada');
+  const office = await stage.profile();
+  const line = await Line.of(office);
+  let tag = 'W/"old"';
+  await office.context.route('**/console', (route) =>
+    route.request().resourceType() === 'document'
+      ? route.fallback()
+      : route.fulfill({ status: 200, headers: { etag: tag }, body: '' }),
+  );
+  const ada = await Agent.open(office, stage.server.address, 'Ada');
   const { page } = ada;
   const { keyboard } = page;
   let checked = 0;
@@ -34,6 +62,10 @@ test('every state', async () => {
   await begin('I was charged twice', 'Jonas Weber');
   await ada.row('charged twice').waitFor();
   await look('waiting');
+  await page.getByRole('searchbox', { name: 'Search conversations' }).fill('fern');
+  await ada.list.locator('mark').first().waitFor();
+  await look('search');
+  await keyboard.press('Escape');
   await ada.open('yellow');
   await ada.sees('Is my fern meant to be yellow?');
   await look('not mine yet');
@@ -44,6 +76,44 @@ test('every state', async () => {
   await maya.say('Twice a day, https://shop.example/ferns says so');
   await ada.sees('Twice a day, https://shop.example/ferns says so');
   await look('talk');
+  await ada.log
+    .getByRole('listitem')
+    .filter({ hasText: 'Rather green' })
+    .getByRole('button', { name: 'What to do with this message' })
+    .click();
+  await page.getByRole('menuitem', { name: 'Edit' }).click();
+  await page.getByRole('textbox', { name: 'Edit the message' }).waitFor();
+  await look('edit form');
+  await keyboard.press('Escape');
+  const [own, ben] = await Promise.all([colleague('ada'), colleague('ben')]);
+  await own(`${maya.conversation}/transfer`, { agent: 'ben', reason: 'Yours' });
+  await ben(`${maya.conversation}/transfer`, { agent: 'ada', reason: 'Mine, but yours after all' });
+  await page.getByRole('status').getByRole('button', { name: 'Hand back' }).waitFor();
+  await ada.reply.fill('Once a week is enough');
+  await ben(`${maya.conversation}/messages`, { text: 'Water it less' });
+  await ada.sees('Water it less');
+  await ada.reply.press('Enter');
+  await ada.button('Send anyway').waitFor();
+  await look('strips');
+  await ada.button('Send anyway').click();
+  await ada.sees('Once a week is enough');
+  line.refuse = ({ type, action, ref }) =>
+    type === 'do' && action === 'priority' ? { type: 'refused', ref, code: 'at_capacity' } : null;
+  await ada.heading.press('p');
+  await ada.dialog.getByRole('option', { name: 'Urgent' }).click();
+  await page.getByText(/^Could not change the priority/).waitFor();
+  await look('toast');
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  tag = 'W/"new"';
+  await line.cut();
+  await page.getByText('Reconnecting…').waitFor();
+  await line.mend();
+  await page.getByRole('button', { name: 'Reload to update' }).waitFor();
+  await line.cut();
+  await page.getByText('Reconnecting…').waitFor();
+  await look('bars');
+  await line.mend();
+  await page.getByText('Reconnecting…').waitFor({ state: 'hidden' });
   await page.getByRole('tab', { name: 'Internal note' }).click();
   await look('noting');
   await page.getByRole('tab', { name: 'Reply' }).click();
@@ -73,7 +143,7 @@ test('every state', async () => {
   checked += await checkEverywhere(page, 'console context over');
   await ada.button(/^Resolve$/).click();
   await ada.filter('Closed').click();
-  await ada.open('Twice a day');
+  await ada.open('Once a week');
   await ada.button('Reopen and reply').waitFor();
   await look('closed');
   await page.goto(`${stage.server.address}/console/c/00000000-0000-7000-8000-000000000000`);
@@ -89,7 +159,8 @@ test('every state', async () => {
   await keyboard.press('Control+p');
   await ada.dialog.getByText(/cannot be chosen/).waitFor();
   await lookAtDialog('preferences refused');
-  expect(checked).toBe(18 * 8);
+  expect(checked).toBe(23 * 8);
+  expect([...office.origins]).toEqual([stage.server.address]);
 }, 900_000);
 
 test('an agent works by keyboard alone: accept, reply, note, tag, resolve', async () => {
@@ -145,6 +216,69 @@ test('an agent works by keyboard alone: accept, reply, note, tag, resolve', asyn
   await row.getByText('Resolved').waitFor();
   await row.getByText('keys', { exact: true }).waitFor();
 });
+
+test('a conversation is handed on, given away and begun by keyboard alone', async () => {
+  await begin('Hand me on', 'Kay');
+  const ada = await Agent.open(await stage.profile(), stage.server.address, 'Ada');
+  const ben = await Agent.open(await stage.profile(), stage.server.address, 'Ben');
+  await ada.page.bringToFront();
+  const { keyboard } = ada.page;
+  const tabTo = async (name: RegExp) => {
+    for (let presses = 0; presses < 40; presses += 1) {
+      if (name.test(await named(ada))) return;
+      await keyboard.press('Tab');
+    }
+    throw new Error(`the Tab key does not reach ${name}`);
+  };
+  await ada.row('Hand me on').waitFor();
+  await keyboard.press('j');
+  await expect.poll(() => ada.focused()).toBe('Kay');
+  await keyboard.press('i');
+  await ada.reply.waitFor();
+  await keyboard.press('a');
+  await ada.dialog.getByRole('option', { name: /Ben/ }).waitFor();
+  await keyboard.type('ben');
+  await keyboard.press('Enter');
+  await ben.filter('Mine 1').waitFor();
+  await expect.poll(() => ada.focused()).toBe('Kay');
+  await keyboard.press('i');
+  await ada.reply.waitFor();
+  await keyboard.press('t');
+  await ada.dialog.getByRole('radio', { name: /Ben/ }).waitFor();
+  // The radio has the focus; the arrows would choose among several.
+  await keyboard.press('Space');
+  await tabTo(/^Why/);
+  await keyboard.type('You know ferns');
+  await tabTo(/^Hand over$/);
+  await keyboard.press('Enter');
+  await ben.filter('Mine 1').waitFor();
+  await expect.poll(() => ada.focused()).toBe('Kay');
+  await keyboard.press('c');
+  await tabTo(/^Email of the customer/);
+  await keyboard.type('maya@shop.example');
+  await tabTo(/^First message/);
+  await keyboard.type('Your fern is here');
+  await tabTo(/^Begin the chat$/);
+  await keyboard.press('Enter');
+  await ada.dialog.getByLabel('Link for the customer').waitFor();
+  await tabTo(/^Open the conversation$/);
+  await keyboard.press('Enter');
+  await ada.sees('Your fern is here');
+});
+
+/** What the focused control is called. */
+function named({ page }: Agent): Promise<string> {
+  return page.evaluate(() => {
+    const element = document.activeElement;
+    const labels = (element as HTMLInputElement | null)?.labels;
+    return (
+      element?.getAttribute('aria-label') ??
+      labels?.[0]?.textContent ??
+      element?.textContent ??
+      ''
+    ).trim();
+  });
+}
 
 test('menus and the palette answer to every key of their pattern', async () => {
   const ada = await Agent.open(await stage.profile(), stage.server.address, 'Ada');
