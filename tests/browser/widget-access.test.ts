@@ -4,6 +4,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
 import { Guest } from './kit/guest.ts';
+import { Line } from './kit/line.ts';
 import { Agent, picture, Visitor } from './kit/people.ts';
 import { Site } from './kit/site.ts';
 import { setStage } from './kit/stage.ts';
@@ -70,6 +71,7 @@ test.each(['ltr', 'rtl'])(
   async (direction) => {
     const path = direction === 'rtl' ? '/ar' : '/';
     const profile = await stage.profile();
+    const line = await Line.of(profile);
     const office = await stage.profile();
     const rtl = direction === 'rtl';
     const words = rtl
@@ -79,6 +81,8 @@ test.each(['ltr', 'rtl'])(
           more: 'المزيد',
           seen: /شاهدها|شوهدت/,
           end: 'كيف كانت',
+          back: /إعادة الاتصال/,
+          refused: /لم تُرسل/,
         }
       : {
           begin: 'Start chat',
@@ -86,6 +90,8 @@ test.each(['ltr', 'rtl'])(
           more: 'More',
           seen: /Seen/,
           end: 'How did we',
+          back: /Reconnecting/,
+          refused: /Not sent/,
         };
     await admin.widget({
       prechat: {
@@ -105,6 +111,11 @@ test.each(['ltr', 'rtl'])(
     await admin.widget({ offline: { behavior: 'form' } });
     await visitor.chat.locator('textarea[name=message]').waitFor();
     await check(visitor, `${direction} leave`);
+    await admin.widget({
+      offline: { behavior: 'redirect', redirect_url: 'https://shop.example/contact' },
+    });
+    await visitor.chat.locator('.ended a').waitFor();
+    await check(visitor, `${direction} redirect`);
     await admin.widget({ departments: ['sales', 'billing'] });
     const input = visitor.chat.getByRole('textbox', { name: words.message });
     await visitor.chat.locator('.topics').waitFor();
@@ -126,6 +137,29 @@ test.each(['ltr', 'rtl'])(
     await visitor.page.bringToFront();
     await visitor.chat.locator('.typing').waitFor();
     await check(visitor, `${direction} talk`);
+    line.refuse = ({ type, conversation, n, body }) =>
+      type === 'send' && body?.text === 'No'
+        ? { type: 'nack', conversation, n, code: 'forbidden' }
+        : null;
+    await input.fill('No');
+    await input.press('Enter');
+    await visitor.log.getByText(words.refused).waitFor();
+    await check(visitor, `${direction} not sent`);
+    await visitor.log.locator('.broken button').last().click();
+    await line.cut();
+    await visitor.chat.getByText(words.back).waitFor();
+    await check(visitor, `${direction} reconnecting`);
+    await line.mend();
+    await visitor.chat.getByText(words.back).waitFor({ state: 'hidden' });
+    await input.press('Escape');
+    await ada.page.bringToFront();
+    await ada.say('Nobody looks');
+    await visitor.page.bringToFront();
+    const bubble = visitor.page.getByRole('button', { name: /: Nobody looks/ });
+    await bubble.waitFor();
+    await check(visitor, `${direction} preview bubble`);
+    await bubble.click();
+    await visitor.sees('Nobody looks');
     await input.fill('x'.repeat(17_000));
     await visitor.chat.getByRole('alert').waitFor();
     await check(visitor, `${direction} too long`);
