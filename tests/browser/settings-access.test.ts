@@ -83,6 +83,10 @@ test('every state', async () => {
   await owner.page.getByText('A person needs a name.').first().waitFor();
   checked += await check(owner, 'settings person wrong');
   await owner.button('Undo').click();
+  await owner.field('Search these settings').fill('nothing like it');
+  await owner.page.getByText('None found').waitFor();
+  checked += await check(owner, 'settings person none found');
+  await owner.field('Search these settings').fill('');
   await owner.button('Disable…').click();
   checked += await check(owner, 'settings person disable');
   await owner.page.keyboard.press('Escape');
@@ -107,10 +111,20 @@ test('every state', async () => {
     await owner.tab(tab);
     if (tab === 'Look') await owner.field('Background').fill('#777777');
     if (tab === 'Questions') await owner.button('Another question').click();
-    if (tab === 'Hours') await owner.page.getByRole('radio', { name: 'At certain hours' }).check();
+    if (tab === 'Hours') {
+      await owner.page.getByRole('radio', { name: 'At certain hours' }).check();
+      await owner.field('Open at …?').fill('2027-01-02T11:00');
+      await owner.button('Test').click();
+      await owner.page.getByText(/^Closed: Saturday has no hours\./).waitFor();
+    }
     if (tab === 'Sites & embed') await owner.field('HTML').waitFor();
     checked += await check(owner, `settings widget ${tab.toLowerCase().replaceAll(/\W+/g, ' ')}`);
   }
+  await owner.field('Search these settings').fill('color');
+  await owner.heading('Colors').waitFor();
+  await owner.page.locator('.save-bar summary').click();
+  checked += await check(owner, 'settings widget found');
+  await owner.field('Search these settings').fill('');
   await owner.button('Remove widget…').click();
   await owner.dialog.getByText(/identity keys end/).waitFor();
   checked += await check(owner, 'settings widget remove');
@@ -156,5 +170,6 @@ test('every state', async () => {
   await owner.button('Sign in').click();
   await owner.page.getByText(/do not belong together/).waitFor();
   checked += await check(owner, 'auth sign-in wrong');
-  expect(checked).toBeGreaterThanOrEqual(30 * 8);
+  expect(checked).toBeGreaterThanOrEqual(32 * 8);
+  expect([...profile.origins]).toEqual([server.address]);
 }, 900_000);
