@@ -5,6 +5,7 @@ import type { Locator, WebSocketRoute } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
 import { Guest } from './kit/guest.ts';
+import { Line } from './kit/line.ts';
 import { Agent, type Profile, picture, readBack } from './kit/people.ts';
 import { setStage } from './kit/stage.ts';
 
@@ -468,6 +469,22 @@ test('a sound that the browser blocks says so, and a click helps', async () => {
   await bar.waitFor();
   await ada.page.getByRole('button', { name: 'Click to enable' }).click();
   await bar.waitFor({ state: 'hidden' });
+});
+
+test('the first connection is no reconnecting', async () => {
+  const office = await profile();
+  const line = await Line.of(office);
+  await line.cut();
+  const page = await office.context.newPage();
+  await page.goto(`${stage.server.address}/console`);
+  await page.getByRole('button', { name: /Continue as Ada/ }).click();
+  await page.getByText('Connecting…', { exact: true }).waitFor();
+  await line.mend();
+  await page.getByText('Nobody is waiting').waitFor();
+  expect(await page.getByText('Connecting…').count()).toBe(0);
+  await line.cut();
+  await page.getByText('Reconnecting…').waitFor();
+  await line.mend();
 });
 
 test('a newer version is offered, not forced', async () => {
