@@ -138,6 +138,7 @@ test('every state', async () => {
   await look('menu');
   await keyboard.press('Escape');
   await page.setViewportSize({ width: 900, height: 700 });
+  await page.getByLabel('Context', { exact: true }).waitFor({ state: 'hidden' });
   await ada.heading.press('.');
   await page.getByRole('button', { name: 'Close the context pane' }).waitFor();
   checked += await checkEverywhere(page, 'console context over');
