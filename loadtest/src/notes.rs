@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::client::frame::Frame;
 use crate::client::http::Http;
@@ -205,6 +205,13 @@ async fn long_poll(
     Ok((started.elapsed(), String::from_utf8_lossy(&answer.body).into_owned()))
 }
 
+/// What a refusal says, without the id of the request, which every request has of its own.
+fn told(refusal: &str) -> anyhow::Result<Map<String, Value>> {
+    let mut told: Map<String, Value> = serde_json::from_str(refusal)?;
+    anyhow::ensure!(told.remove("request_id").is_some(), "a refusal without an id: {refusal}");
+    Ok(told)
+}
+
 /// The internal stream of the visitor's own conversation is answered as one that does not exist.
 async fn hidden(visitor: &mut Visitor, report: &mut Report) -> anyhow::Result<()> {
     let own = visitor.conversation.clone();
@@ -213,7 +220,7 @@ async fn hidden(visitor: &mut Visitor, report: &mut Report) -> anyhow::Result<()
     for id in [&own, &unknown] {
         let path = format!("/v1/conversations/{id}/messages?stream=internal&after=0");
         let (status, body) = visitor.get(&path).await?;
-        answers.push((status, body.replace(&**id, "<id>")));
+        answers.push((status, told(&body.replace(&**id, "<id>"))?));
     }
     let alike = answers.first() == answers.last() && answers.first().is_some_and(|a| a.0 == 404);
     report.check("http: the internal stream is unknown", alike, format!("{answers:?}"));
