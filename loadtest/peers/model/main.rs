@@ -221,7 +221,8 @@ async fn messages(
     let stream = stream_of(field("stream").as_deref());
     let known = model.lock().conversations.contains_key(&id);
     if !known || (stream == "internal" && token.contains("sbv_")) {
-        return (StatusCode::NOT_FOUND, "not found").into_response();
+        let refusal = json!({"code": "not_found", "request_id": uuid::Uuid::new_v4().to_string()});
+        return (StatusCode::NOT_FOUND, refusal.to_string()).into_response();
     }
     for _ in 0..=number("wait") * 20 {
         let (mut items, head) = model.lock().page(&id, stream, number("after"));
