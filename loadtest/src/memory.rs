@@ -23,6 +23,9 @@ const CLIENTS: usize = 8;
 /// Conversations leave memory after this instead of 15 s, so that those still in memory while others
 /// are opened stay few, and both marks are taken in the same state.
 const IDLE_MS: &str = "2000";
+/// Memory in pages of the system's own size: in pages of 2 MiB, which the server asks for, a few bytes
+/// for each conversation are not seen until a page is full.
+const SMALL_PAGES: (&str, &str) = ("MALLOC_CONF", "thp:default");
 /// After that time and the allocator's decay.
 const SETTLE: Duration = Duration::from_secs(14);
 
@@ -67,9 +70,10 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     ));
     let dir = scratch(&args.server)?;
     let mut server = Server::new(&args.server, dir.path())?;
-    let idle = ("SWITCHBOARD_ACTORS_IDLE_MS".to_owned(), IDLE_MS.to_owned());
+    let settings = [("SWITCHBOARD_ACTORS_IDLE_MS", IDLE_MS), SMALL_PAGES];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let sabotage = args.expect_red.map(Sabotage::environment);
-    server.set_environment(std::iter::once(idle).chain(sabotage).collect());
+    server.set_environment(settings.into_iter().chain(sabotage).collect());
     server.start().await?;
 
     let closed = slope(&server, args.closed_from, args.closed_to, End::Closed, &report).await?;
