@@ -4,6 +4,7 @@
 mod dialect;
 mod engine;
 mod idle;
+pub mod nodes;
 mod page;
 mod pairs;
 mod peer;

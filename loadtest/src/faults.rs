@@ -5,8 +5,6 @@
 //! Faults come in slices of one class. A slice has conversations of its own, is judged when it is
 //! over and then written down, so that a run that was interrupted goes on with the next one.
 
-mod cluster;
-mod net;
 mod outage;
 mod slices;
 mod strike;
@@ -18,19 +16,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hyper::Method;
-use switchboard_cluster::ownership::NodeName;
-use switchboard_cluster::placement::{Candidate, Placement};
-use switchboard_cluster::shard::Shard;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
-use self::cluster::{Cluster, NODES, Parts};
 use self::outage::{Acks, Times};
 use self::slices::{Row, Slices};
 use self::strike::{Striker, Struck};
 use crate::checker::check;
 use crate::client::http::Http;
+use crate::cluster::{Cluster, NODES, Parts, net, owners};
 use crate::history::write_lines;
 use crate::kill::{Sabotage, patience};
 use crate::load::{Load, Terms, World};
@@ -51,7 +44,7 @@ const SLICES_RED: u32 = 4;
 /// A campaign of faults.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The server binary, with the feature `cql`.
+    /// The server binary.
     #[arg(long, env = "SWITCHBOARD_BIN", default_value = "target/debug/switchboard")]
     pub server: PathBuf,
     /// The program that becomes a node of the database when asked for `cql-node`.
@@ -162,21 +155,8 @@ pub async fn run(mut args: Args) -> Result<()> {
     if args.short || args.expect_red.is_some() {
         args.short_form();
     }
-    if net::is_inside() {
-        let (mut interrupted, mut terminated) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        return tokio::select! {
-            done = inside(&args) => done,
-            _ = interrupted.recv() => Err(anyhow::anyhow!("interrupted")),
-            _ = terminated.recv() => Err(anyhow::anyhow!("told to end")),
-        };
-    }
-    if net::is_root() {
-        return net::enter();
-    }
-    let mut report = Report::new("faults: kills, pauses, partitions and restarts of a cluster");
-    report.skip("needs root");
-    report.finish()
+    let title = "faults: kills, pauses, partitions and restarts of a cluster";
+    net::within(title, inside(&args)).await
 }
 
 async fn inside(args: &Args) -> Result<()> {
@@ -288,7 +268,7 @@ impl Slice<'_> {
         let addresses: Vec<SocketAddr> =
             cluster.nodes.iter().map(|node| node.server.public).collect();
         let world = World::open_at(addresses, args.conversations, terms(args)).await?;
-        let owners = owners(&world)?;
+        let owners = owners(world.ids())?;
         let load = Load::start(Arc::clone(&world));
         let mut problems = Vec::new();
         let mut struck = Vec::new();
@@ -450,34 +430,6 @@ fn terms(args: &Args) -> Terms {
         refusals: u32::MAX,
         catch_up: Duration::from_secs(60),
     }
-}
-
-/// By conversation, which node owns it while all of them are there.
-fn owners(world: &World) -> Result<Vec<usize>> {
-    let placement = placement();
-    let owner = |id: &str| {
-        let id = Uuid::parse_str(id).context("the id of a conversation")?;
-        let shard = Shard::of("default", "conversation", id.as_bytes());
-        let owner = placement.of(shard).context("an owner")?;
-        names().iter().position(|name| *name == *owner.0).context("a node of ours")
-    };
-    world.ids().map(owner).collect()
-}
-
-/// How many shards each node owns while all of them are there.
-fn shares() -> Vec<u64> {
-    let placement = placement();
-    let share = |name: &String| placement.iter().filter(|(_, owner)| *owner.0 == **name).count();
-    names().iter().map(|name| u64::try_from(share(name)).unwrap_or_default()).collect()
-}
-
-fn names() -> Vec<String> {
-    (1..=NODES).map(|n| format!("node-{n}")).collect()
-}
-
-fn placement() -> Placement {
-    let candidate = |name: String| Candidate { node: NodeName(name.into()), weight: 1 };
-    Placement::over(&names().into_iter().map(candidate).collect::<Vec<_>>())
 }
 
 /// How many shards a node says that it owns.

@@ -8,6 +8,7 @@ pub mod blackout;
 pub mod capacity;
 pub mod checker;
 pub mod client;
+mod cluster;
 pub mod faults;
 pub mod fsync;
 pub mod history;

@@ -17,6 +17,8 @@ struct Cli {
 enum Command {
     /// Switchboard beside a bare relay and Socket.IO, in one run.
     Bench(bench::Args),
+    /// What a message costs across three nodes, beside one node on the same database.
+    Nodes(bench::nodes::Args),
     /// kill -9 at random moments under load: nothing acked is lost, doubled, reordered or missed.
     Kill(kill::Args),
     /// Power cuts under load: what was acked had been synced.
@@ -60,6 +62,7 @@ async fn main() -> std::process::ExitCode {
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Bench(args) => bench::run(&args).await,
+        Command::Nodes(args) => bench::nodes::run(&args).await,
         Command::Kill(args) => kill::run(&args).await,
         Command::Powercut(args) => blackout::run(&args).await,
         Command::Fsync(args) => fsync::run(&args).await,

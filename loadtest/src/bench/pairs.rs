@@ -11,9 +11,8 @@ use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::Figures;
-use super::peer::{Peer, Socket, Voice};
+use super::peer::{Socket, Voice};
 use crate::client::ANSWER_TIMEOUT;
-use crate::machine::cpu_time;
 
 /// The length of each text in bytes.
 pub(super) const TEXT_BYTES: usize = 180;
@@ -89,6 +88,18 @@ pub(super) fn medians(rounds: &[Round]) -> Figures {
     }
 }
 
+/// What pairs speak with, and what it costs.
+pub(super) trait Subject {
+    /// The name in messages.
+    fn name(&self) -> &str;
+
+    /// CPU time that its processes used so far.
+    fn cpu_time(&self) -> anyhow::Result<Duration>;
+
+    /// Opens a sender and a receiver that share a room.
+    async fn pair(&self) -> anyhow::Result<(Voice, Socket, Socket)>;
+}
+
 /// What the tasks of a round share.
 struct Clock {
     base: Instant,
@@ -104,7 +115,11 @@ impl Clock {
 }
 
 /// Runs one round with fresh pairs.
-pub(super) async fn run(peer: &Peer, n_pairs: usize, length: Duration) -> anyhow::Result<Round> {
+pub(super) async fn run(
+    subject: &impl Subject,
+    n_pairs: usize,
+    length: Duration,
+) -> anyhow::Result<Round> {
     let clock = Arc::new(Clock {
         base: Instant::now(),
         counting: AtomicBool::new(false),
@@ -113,7 +128,7 @@ pub(super) async fn run(peer: &Peer, n_pairs: usize, length: Duration) -> anyhow
     });
     let mut pairs = Vec::new();
     for _ in 0..n_pairs {
-        pairs.push(peer.pair().await?);
+        pairs.push(subject.pair().await?);
     }
     let mut senders = JoinSet::new();
     let mut receivers = JoinSet::new();
@@ -122,13 +137,13 @@ pub(super) async fn run(peer: &Peer, n_pairs: usize, length: Duration) -> anyhow
         senders.spawn(send(clock.clone(), voice, sender));
     }
     tokio::time::sleep(WARM_UP).await;
-    let cpu_before = cpu_time(peer.pid()?)?;
+    let cpu_before = subject.cpu_time()?;
     let started = Instant::now();
     clock.counting.store(true, Ordering::SeqCst);
     tokio::time::sleep(length).await;
     clock.counting.store(false, Ordering::SeqCst);
     let elapsed = started.elapsed();
-    let cpu = cpu_time(peer.pid()?)?.saturating_sub(cpu_before);
+    let cpu = subject.cpu_time()?.saturating_sub(cpu_before);
     let n_heard = clock.n_heard.load(Ordering::SeqCst);
     clock.stop.store(true, Ordering::SeqCst);
 
@@ -140,7 +155,7 @@ pub(super) async fn run(peer: &Peer, n_pairs: usize, length: Duration) -> anyhow
     while let Some(done) = receivers.join_next().await {
         heard.extend(done??);
     }
-    anyhow::ensure!(n_heard > 0, "{} delivered nothing", peer.kind().name());
+    anyhow::ensure!(n_heard > 0, "{} delivered nothing", subject.name());
     let n = f64::from(u32::try_from(n_heard).context("fewer than four billion messages")?);
     Ok(Round {
         cpu_us: cpu.as_secs_f64() * 1e6 / n,

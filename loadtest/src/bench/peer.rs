@@ -17,8 +17,10 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::Args;
 use super::dialect::{Dialect, Namespace};
-use crate::client::http::Http;
+use super::pairs::Subject;
+use crate::client::http::{Created, Http};
 use crate::client::{ANSWER_TIMEOUT, Connection, Encoding, find};
+use crate::machine;
 use crate::server::{Server, free_port};
 
 /// A program under comparison.
@@ -147,6 +149,7 @@ impl Peer {
         }
     }
 
+    /// Its process.
     pub(super) fn pid(&self) -> anyhow::Result<u32> {
         match self {
             Self::Switchboard { server, .. } => server.pid(),
@@ -160,43 +163,6 @@ impl Peer {
             Self::Switchboard { mut server, .. } => drop(server.kill().await),
             Self::Dialect { mut dialect, .. } => drop(dialect.server.kill().await),
             Self::Other { mut child, .. } => drop(child.kill().await),
-        }
-    }
-
-    /// Opens a sender and a receiver that share a room.
-    pub(super) async fn pair(&self) -> anyhow::Result<(Voice, Socket, Socket)> {
-        match self {
-            Self::Switchboard { kind, server, token, agent } => {
-                let created = Http::new(server.public).create(None).await?;
-                let secret = created.visitor.secret.context("a new visitor has a secret")?;
-                let device = uuid::Uuid::new_v4().to_string();
-                let mut sender = Connection::open(server.public, Encoding::Json).await?;
-                sender.hello(&secret, &device).await?;
-                let mut receiver = Connection::open(server.public, Encoding::Json).await?;
-                receiver.hello(token, &uuid::Uuid::new_v4().to_string()).await?;
-                let assigned = receiver.act(&created.id, "assign", json!({"agent": agent})).await?;
-                anyhow::ensure!(assigned.is_ok(), "assign was refused: {assigned:?}");
-                follow(&mut receiver, &created.id).await?;
-                if *kind == Kind::Native {
-                    follow(&mut sender, &created.id).await?;
-                }
-                let voice = Voice::new(*kind, created.id);
-                Ok((voice, sender.into_socket(), receiver.into_socket()))
-            }
-            Self::Dialect { kind, dialect } => {
-                let room = dialect.room().await?;
-                let sender = dialect.customer(&room).await?;
-                let receiver = dialect.supporter(&room).await?;
-                let voice = Voice { kind: *kind, room: room.id, owner: room.owner };
-                Ok((voice, sender, receiver))
-            }
-            Self::Other { kind, address, .. } => {
-                let room = uuid::Uuid::new_v4().simple().to_string();
-                let voice = Voice::new(*kind, room);
-                let sender = voice.open(*address).await?;
-                let receiver = voice.open(*address).await?;
-                Ok((voice, sender, receiver))
-            }
         }
     }
 
@@ -236,6 +202,74 @@ impl Peer {
             }
         }
     }
+}
+
+impl Subject for Peer {
+    fn name(&self) -> &str {
+        self.kind().name()
+    }
+
+    fn cpu_time(&self) -> anyhow::Result<Duration> {
+        Ok(machine::cpu_time(self.pid()?)?)
+    }
+
+    async fn pair(&self) -> anyhow::Result<(Voice, Socket, Socket)> {
+        match self {
+            Self::Switchboard { kind, server, token, agent } => {
+                let created = Http::new(server.public).create(None).await?;
+                let desk = Desk { address: server.public, token, agent };
+                native_pair(*kind, created, server.public, desk).await
+            }
+            Self::Dialect { kind, dialect } => {
+                let room = dialect.room().await?;
+                let sender = dialect.customer(&room).await?;
+                let receiver = dialect.supporter(&room).await?;
+                let voice = Voice { kind: *kind, room: room.id, owner: room.owner };
+                Ok((voice, sender, receiver))
+            }
+            Self::Other { kind, address, .. } => {
+                let room = uuid::Uuid::new_v4().simple().to_string();
+                let voice = Voice::new(*kind, room);
+                let sender = voice.open(*address).await?;
+                let receiver = voice.open(*address).await?;
+                Ok((voice, sender, receiver))
+            }
+        }
+    }
+}
+
+/// Where an agent works.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Desk<'a> {
+    /// The server that they are connected to.
+    pub(super) address: SocketAddr,
+    /// What signs them in there.
+    pub(super) token: &'a str,
+    /// Who it is.
+    pub(super) agent: &'a str,
+}
+
+/// The visitor of a new conversation, who will send, and the agent to whom it is assigned.
+pub(super) async fn native_pair(
+    kind: Kind,
+    created: Created,
+    visitor_at: SocketAddr,
+    desk: Desk<'_>,
+) -> anyhow::Result<(Voice, Socket, Socket)> {
+    let secret = created.visitor.secret.context("a new visitor has a secret")?;
+    let device = uuid::Uuid::new_v4().to_string();
+    let mut sender = Connection::open(visitor_at, Encoding::Json).await?;
+    sender.hello(&secret, &device).await?;
+    let mut receiver = Connection::open(desk.address, Encoding::Json).await?;
+    receiver.hello(desk.token, &uuid::Uuid::new_v4().to_string()).await?;
+    let assigned = receiver.act(&created.id, "assign", json!({"agent": desk.agent})).await?;
+    anyhow::ensure!(assigned.is_ok(), "assign was refused: {assigned:?}");
+    follow(&mut receiver, &created.id).await?;
+    if kind == Kind::Native {
+        follow(&mut sender, &created.id).await?;
+    }
+    let voice = Voice::new(kind, created.id);
+    Ok((voice, sender.into_socket(), receiver.into_socket()))
 }
 
 /// Subscribes from the start and waits for the answer.

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
-use super::cluster::{Cluster, Node};
-use super::net::{Cut, Machine, between};
+use crate::cluster::net::{Cut, Machine, between};
+use crate::cluster::{Cluster, Node, shares};
 use crate::history::Conversation;
 use crate::load::World;
 use crate::rng::Rng;
@@ -240,7 +240,7 @@ impl Striker<'_> {
             for node in &self.cluster.nodes {
                 held.push(super::shards(node.server.ops).await.unwrap_or(0));
             }
-            let expected = super::shares();
+            let expected = shares();
             if held == expected {
                 return Ok(());
             }

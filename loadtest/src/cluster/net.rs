@@ -15,9 +15,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::report::Report;
 
 /// Says that the namespaces are there.
-const INSIDE: &str = "FAULTS_INSIDE";
+const INSIDE: &str = "NETWORK_INSIDE";
 /// The hub, where clients are.
 const HUB: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 254);
 /// A next hop that nobody answers for: what is sent by it waits in the sender's system until
@@ -26,13 +29,36 @@ const NOWHERE: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 253);
 /// For so many seconds, and so many bytes; after that it is dropped.
 const HELD_MAX: (u32, u32) = (120, 4 * 1024 * 1024);
 
+/// Does something that makes a [`Network`], in namespaces of this program's own, until it is done or
+/// the program is told to end; where that takes root and this is not root, says that it was skipped.
+///
+/// # Errors
+/// When there are no namespaces to be had, or it fails.
+pub(crate) async fn within(title: &str, what: impl Future<Output = Result<()>>) -> Result<()> {
+    if is_inside() {
+        let (mut interrupted, mut terminated) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        return tokio::select! {
+            done = what => done,
+            _ = interrupted.recv() => Err(anyhow::anyhow!("interrupted")),
+            _ = terminated.recv() => Err(anyhow::anyhow!("told to end")),
+        };
+    }
+    if is_root() {
+        return enter();
+    }
+    let mut report = Report::new(title);
+    report.skip("needs root");
+    report.finish()
+}
+
 /// Whether this process may make namespaces.
-pub(super) fn is_root() -> bool {
+fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 /// Whether this process is the first one of namespaces of its own.
-pub(super) fn is_inside() -> bool {
+fn is_inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
@@ -41,7 +67,7 @@ pub(super) fn is_inside() -> bool {
 ///
 /// # Errors
 /// When that cannot be done; otherwise it does not come back.
-pub(super) fn enter() -> Result<()> {
+fn enter() -> Result<()> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork"]);
     command.args(["--kill-child=KILL", "--mount-proc"]);
@@ -52,19 +78,19 @@ pub(super) fn enter() -> Result<()> {
 
 /// A machine of the network.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     /// Where it is.
-    pub(super) address: Ipv4Addr,
+    pub(crate) address: Ipv4Addr,
 }
 
 impl Machine {
     /// Node number `n` of the cluster, from 1.
-    pub(super) const fn node(n: u8) -> Self {
+    pub(crate) const fn node(n: u8) -> Self {
         Self { address: Ipv4Addr::new(127, 77, 0, n) }
     }
 
     /// Node number `n` of the database, from 1.
-    pub(super) const fn database(n: u8) -> Self {
+    pub(crate) const fn database(n: u8) -> Self {
         Self { address: Ipv4Addr::new(127, 77, 1, n) }
     }
 
@@ -81,17 +107,17 @@ impl Machine {
     }
 
     /// What runs a program on it. The process that is started becomes that program.
-    pub(super) fn launcher(self) -> Vec<String> {
+    pub(crate) fn launcher(self) -> Vec<String> {
         ["ip", "netns", "exec"].map(str::to_owned).into_iter().chain([self.name()]).collect()
     }
 }
 
 /// Packets from the first to the second are dropped without a word.
-pub(super) type Cut = (Machine, Machine);
+pub(crate) type Cut = (Machine, Machine);
 
 /// The network, as long as this process lives.
 #[derive(Debug)]
-pub(super) struct Network {
+pub(crate) struct Network {
     cuts: BTreeSet<Cut>,
     /// Whose packets to whom wait.
     held: Option<(Machine, Vec<Machine>)>,
@@ -102,7 +128,7 @@ impl Network {
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn new(machines: &[Machine]) -> Result<Self> {
+    pub(crate) fn new(machines: &[Machine]) -> Result<Self> {
         // Names of namespaces are files, and these are to be seen by nobody else.
         run("mount", &["-t", "tmpfs", "tmpfs", "/run"])?;
         std::fs::create_dir("/run/netns").context("a place for names")?;
@@ -145,7 +171,7 @@ impl Network {
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn cut(&mut self, cuts: &BTreeSet<Cut>) -> Result<()> {
+    pub(crate) fn cut(&mut self, cuts: &BTreeSet<Cut>) -> Result<()> {
         let rule = |what: &str, (from, to): &Cut| {
             format!("rule {what} from {} to {} blackhole", from.address, to.address)
         };
@@ -162,7 +188,7 @@ impl Network {
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn hold(&mut self, from: Machine, to: Vec<Machine>) -> Result<()> {
+    pub(crate) fn hold(&mut self, from: Machine, to: Vec<Machine>) -> Result<()> {
         let (name, (seconds, bytes)) = (from.name(), HELD_MAX);
         let set = format!(
             "cd /proc/sys/net/ipv4/neigh/eth0 && echo {seconds} > mcast_solicit && \
@@ -182,7 +208,7 @@ impl Network {
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn release(&mut self) -> Result<()> {
+    pub(crate) fn release(&mut self) -> Result<()> {
         let Some((from, to)) = self.held.take() else { return Ok(()) };
         let far_end = from.far_end();
         let answer = format!("neigh replace {NOWHERE} lladdr {far_end} dev eth0 nud permanent");
@@ -197,14 +223,14 @@ impl Network {
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn heal(&mut self) -> Result<()> {
+    pub(crate) fn heal(&mut self) -> Result<()> {
         self.release()?;
         self.cut(&BTreeSet::new())
     }
 }
 
 /// Both ways between any of one side and any of the other.
-pub(super) fn between(one: &[Machine], other: &[Machine]) -> BTreeSet<Cut> {
+pub(crate) fn between(one: &[Machine], other: &[Machine]) -> BTreeSet<Cut> {
     let there = one.iter().flat_map(|a| other.iter().map(move |b| (*a, *b)));
     let back = other.iter().flat_map(|a| one.iter().map(move |b| (*a, *b)));
     there.chain(back).collect()

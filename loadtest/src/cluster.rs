@@ -1,4 +1,6 @@
-//! The cluster under test: nodes of the database and of Switchboard, each on a machine of its own.
+//! A cluster under test: nodes of the database and of Switchboard, each on a machine of its own.
+
+pub(crate) mod net;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,19 +10,27 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process};
+use switchboard_cluster::ownership::NodeName;
+use switchboard_cluster::placement::{Candidate, Placement};
+use switchboard_cluster::shard::Shard;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
-use super::net::{Machine, Network};
+use self::net::{Machine, Network};
 use crate::client::http::Http;
 use crate::kill::Sabotage;
 use crate::report::Report;
 use crate::server::Server;
 
 /// How many nodes there are.
-pub(super) const NODES: u8 = 3;
-const KEYSPACE: &str = "switchboard_faults";
+pub(crate) const NODES: u8 = 3;
+/// The number of one that is alone.
+const ALONE: u8 = NODES + 1;
+const KEYSPACE: &str = "switchboard_cluster";
+/// Of a node that is alone.
+const KEYSPACE_ALONE: &str = "switchboard_alone";
 /// A node of the database starts in about 12 s on two idle cores.
 const DATABASE_WITHIN: Duration = Duration::from_secs(180);
 /// Making the tables.
@@ -32,29 +42,29 @@ const LEASE_LOST: &str = "the lease could not be renewed";
 
 /// What a cluster is made of.
 #[derive(Debug)]
-pub(super) struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     /// The server.
-    pub(super) binary: &'a Path,
+    pub(crate) binary: &'a Path,
     /// The program that becomes a node of the database.
-    pub(super) database: &'a Path,
+    pub(crate) database: &'a Path,
     /// Certificates and cookie.
-    pub(super) credentials: &'a Path,
+    pub(crate) credentials: &'a Path,
     /// Where data and logs are kept.
-    pub(super) root: &'a Path,
+    pub(crate) root: &'a Path,
     /// How many nodes the database has.
-    pub(super) databases: u8,
+    pub(crate) databases: u8,
     /// Their heap, in MiB.
-    pub(super) heap_mib: u32,
+    pub(crate) heap_mib: u32,
     /// Whether they sync each write before they confirm it.
-    pub(super) sync_each: bool,
-    pub(super) lease_factor: u8,
-    pub(super) sabotage: Option<Sabotage>,
+    pub(crate) sync_each: bool,
+    pub(crate) lease_factor: u8,
+    pub(crate) sabotage: Option<Sabotage>,
 }
 
 /// One node of the database.
 #[derive(Debug)]
-pub(super) struct Database {
-    pub(super) machine: Machine,
+pub(crate) struct Database {
+    pub(crate) machine: Machine,
     program: PathBuf,
     root: PathBuf,
     heap_mib: u32,
@@ -64,7 +74,7 @@ pub(super) struct Database {
 
 impl Database {
     /// Starts it and waits until it answers clients.
-    pub(super) async fn start(&mut self) -> Result<()> {
+    pub(crate) async fn start(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.log())?;
         let [ref launcher, ref arguments @ ..] = self.machine.launcher()[..] else {
             bail!("nothing runs it")
@@ -103,13 +113,13 @@ impl Database {
         self.root.join("log")
     }
 
-    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         let pid = self.child.as_ref().and_then(Child::id).context("the database does not run")?;
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no process")?;
         Ok(kill_process(pid, signal)?)
     }
 
-    pub(super) async fn kill(&mut self) -> Result<()> {
+    pub(crate) async fn kill(&mut self) -> Result<()> {
         match self.child.take() {
             Some(mut child) => Ok(child.kill().await?),
             None => Ok(()),
@@ -119,35 +129,48 @@ impl Database {
 
 /// One node of Switchboard.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) name: String,
-    pub(super) machine: Machine,
-    pub(super) server: Server,
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) machine: Machine,
+    pub(crate) server: Server,
 }
 
 impl Node {
+    async fn start(parts: &Parts<'_>, member: &Member) -> Result<Self> {
+        let Member { name, machine, .. } = member;
+        let root = parts.root.join(name);
+        std::fs::create_dir_all(&root)?;
+        let address = |port: u16| (machine.address, port).into();
+        let at = [address(8080), address(9464)];
+        let mut server = Server::at(parts.binary, &root, at, machine.launcher())?;
+        server.set_environment(environment(parts, member));
+        server.start().await?;
+        Ok(Self { name: name.clone(), machine: *machine, server })
+    }
+
     /// How often its lease ran out so far.
-    pub(super) fn leases_lost(&self) -> usize {
+    pub(crate) fn leases_lost(&self) -> usize {
         self.server.log().matches(LEASE_LOST).count()
     }
 }
 
 /// All of them. What runs ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     // Before the databases, which nodes that stop may still need.
-    pub(super) nodes: Vec<Node>,
-    pub(super) databases: Vec<Database>,
-    pub(super) network: Network,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) databases: Vec<Database>,
+    pub(crate) network: Network,
 }
 
 impl Cluster {
     /// Starts everything, and answers when every node serves.
-    pub(super) async fn start(parts: &Parts<'_>, report: &Report) -> Result<Self> {
+    pub(crate) async fn start(parts: &Parts<'_>, report: &Report) -> Result<Self> {
         let began = Instant::now();
         let databases: Vec<Machine> = (1..=parts.databases).map(Machine::database).collect();
         let machines: Vec<Machine> = (1..=NODES).map(Machine::node).collect();
-        let network = Network::new(&[&databases[..], &machines[..]].concat())?;
+        let all = [&databases[..], &machines[..], &[Machine::node(ALONE)]].concat();
+        let network = Network::new(&all)?;
         let root = parts.root.canonicalize()?;
         let mut cluster = Self { nodes: Vec::new(), databases: Vec::new(), network };
         for machine in databases {
@@ -162,42 +185,41 @@ impl Cluster {
             cluster.databases.push(database);
         }
         report.note(format!("{} database nodes after {:.0?}", parts.databases, began.elapsed()));
-        cluster.migrate(parts, &root).await?;
-        for (n, machine) in (1..=NODES).zip(machines) {
-            let name = format!("node-{n}");
-            let root = root.join(&name);
-            std::fs::create_dir_all(&root)?;
-            let address = |port: u16| (machine.address, port).into();
-            let at = [address(8080), address(9464)];
-            let mut server = Server::at(parts.binary, &root, at, machine.launcher())?;
-            server.set_environment(environment(parts, &name, machine));
-            server.start().await?;
-            cluster.nodes.push(Node { name, machine, server });
+        cluster.migrate(parts, &Member::of(1)).await?;
+        for n in 1..=NODES {
+            let node = Node::start(parts, &Member::of(n)).await?;
+            cluster.nodes.push(node);
         }
         report.note(format!("three nodes serve after {:.0?}", began.elapsed()));
         Ok(cluster)
     }
 
-    async fn migrate(&self, parts: &Parts<'_>, root: &Path) -> Result<()> {
-        let first = self.databases.first().context("a database")?.machine;
-        let log = File::create(root.join("migrate.log"))?;
+    /// Starts one more node, on the same database, which is the only one of its keyspace.
+    pub(crate) async fn alone(&self, parts: &Parts<'_>) -> Result<Node> {
+        self.migrate(parts, &Member::alone()).await?;
+        Node::start(parts, &Member::alone()).await
+    }
+
+    async fn migrate(&self, parts: &Parts<'_>, member: &Member) -> Result<()> {
+        let log = parts.root.join(format!("migrate-{}.log", member.name));
+        let file = File::create(&log)?;
         let mut migrate = Command::new(parts.binary.canonicalize()?)
             .arg("migrate")
-            .current_dir(root)
+            .current_dir(parts.root)
             .env_remove("SWITCHBOARD_BIN")
-            .envs(environment(parts, "node-1", first))
+            .envs(environment(parts, member))
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(file.try_clone()?)
+            .stderr(file)
             .kill_on_drop(true)
             .spawn()?;
         let status = timeout(MIGRATE_WITHIN, migrate.wait()).await.context("the tables")??;
-        ensure!(status.success(), "no tables: {}", tail(&root.join("migrate.log")));
+        ensure!(status.success(), "no tables: {}", tail(&log));
         Ok(())
     }
 
     /// Waits until every node answers a client.
-    pub(super) async fn answers(&self, within: Duration) -> Result<()> {
+    pub(crate) async fn answers(&self, within: Duration) -> Result<()> {
         let deadline = Instant::now() + within;
         for node in &self.nodes {
             let mut http = Http::new(node.server.public);
@@ -214,32 +236,55 @@ impl Cluster {
     }
 
     /// The machines of all nodes but one.
-    pub(super) fn other_nodes(&self, than: usize) -> Vec<Machine> {
+    pub(crate) fn other_nodes(&self, than: usize) -> Vec<Machine> {
         let nodes = self.nodes.iter().enumerate();
         nodes.filter(|(at, _)| *at != than).map(|(_, node)| node.machine).collect()
     }
 
     /// The machines of the database.
-    pub(super) fn database_machines(&self) -> Vec<Machine> {
+    pub(crate) fn database_machines(&self) -> Vec<Machine> {
         self.databases.iter().map(|database| database.machine).collect()
     }
 
     /// By node, how often its lease ran out so far.
-    pub(super) fn leases_lost(&self) -> Vec<usize> {
+    pub(crate) fn leases_lost(&self) -> Vec<usize> {
         self.nodes.iter().map(Node::leases_lost).collect()
     }
 }
 
-fn environment(parts: &Parts<'_>, name: &str, machine: Machine) -> Vec<(String, String)> {
+/// Who a node is.
+#[derive(Debug)]
+struct Member {
+    name: String,
+    machine: Machine,
+    /// Whether it has a keyspace of its own, else it shares one with the others.
+    is_alone: bool,
+}
+
+impl Member {
+    fn of(n: u8) -> Self {
+        Self { name: name(n), machine: Machine::node(n), is_alone: false }
+    }
+
+    fn alone() -> Self {
+        Self { name: "alone".to_owned(), machine: Machine::node(ALONE), is_alone: true }
+    }
+}
+
+fn environment(parts: &Parts<'_>, member: &Member) -> Vec<(String, String)> {
+    let Member { name, machine, is_alone } = member;
     let address = |n| format!("{}:9042", Machine::database(n).address);
     let databases: Vec<String> = (1..=parts.databases).map(address).collect();
     let file = |file: &str| parts.credentials.join(file).display().to_string();
-    let settings = [
+    let keyspace = if *is_alone { KEYSPACE_ALONE } else { KEYSPACE };
+    let settings = vec![
         ("STORE_ENGINE", "cql".to_owned()),
         ("CQL_NODES", databases.join(",")),
-        ("CQL_KEYSPACE", KEYSPACE.to_owned()),
+        ("CQL_KEYSPACE", keyspace.to_owned()),
         ("CQL_REPLICATION", parts.databases.to_string()),
-        ("SERVER_NODE", name.to_owned()),
+        ("SERVER_NODE", name.clone()),
+    ];
+    let among_others = vec![
         ("CLUSTER_LISTEN", format!("{}:7100", machine.address)),
         ("CLUSTER_COOKIE_FILE", file("cookie")),
         ("CLUSTER_CERT", file(&format!("{name}.pem"))),
@@ -247,8 +292,38 @@ fn environment(parts: &Parts<'_>, name: &str, machine: Machine) -> Vec<(String, 
         ("CLUSTER_AUTHORITY", file("authority.pem")),
         ("CLUSTER_LEASE_FACTOR", parts.lease_factor.to_string()),
     ];
+    let settings = settings.into_iter().chain(if *is_alone { Vec::new() } else { among_others });
     let settings = settings.map(|(key, value)| (format!("SWITCHBOARD_{key}"), value));
-    settings.into_iter().chain(parts.sabotage.map(Sabotage::environment)).collect()
+    settings.chain(parts.sabotage.map(Sabotage::environment)).collect()
+}
+
+/// By conversation, which node owns it while all of them are there, counted from 0.
+pub(crate) fn owners<'a>(conversations: impl Iterator<Item = &'a str>) -> Result<Vec<usize>> {
+    let placement = placement();
+    let names: Vec<String> = (1..=NODES).map(name).collect();
+    let owner = |id: &str| {
+        let id = Uuid::parse_str(id).context("the id of a conversation")?;
+        let shard = Shard::of("default", "conversation", id.as_bytes());
+        let owner = placement.of(shard).context("an owner")?;
+        names.iter().position(|name| **name == *owner.0).context("a node of ours")
+    };
+    conversations.map(owner).collect()
+}
+
+/// How many shards each node owns while all of them are there.
+pub(crate) fn shares() -> Vec<u64> {
+    let placement = placement();
+    let share = |name: String| placement.iter().filter(|(_, owner)| *owner.0 == *name).count();
+    (1..=NODES).map(name).map(|name| u64::try_from(share(name)).unwrap_or_default()).collect()
+}
+
+fn placement() -> Placement {
+    let candidate = |n| Candidate { node: NodeName(name(n).into()), weight: 1 };
+    Placement::over(&(1..=NODES).map(candidate).collect::<Vec<_>>())
+}
+
+fn name(n: u8) -> String {
+    format!("node-{n}")
 }
 
 /// The last lines of a log.
