@@ -42,17 +42,9 @@ const PLANTED_IN_CLUSTER: &[&[&str]] = &[
     &["--expect-red", "no_lease_check"],
 ];
 
-/// What is built for a cluster's tests in the dev profile: as for the tests on CQL, which bring
+/// What is built for a cluster's tests in the dev profile: with the tests on CQL, which bring
 /// features of their own, so that what those were built from is used again.
-const CQL_BUILD: [&str; 7] = [
-    "build",
-    "--workspace",
-    "--bins",
-    "--test",
-    "cql",
-    "--features",
-    "switchboard/cql,switchboard-store/testkit",
-];
+const DEV_BUILD: [&str; 5] = ["build", "--workspace", "--bins", "--test", "cql"];
 /// Which slices of the long form are done.
 const SLICES: &str = "target/faults.jsonl";
 
@@ -89,7 +81,8 @@ fn model(args: &[String]) -> Result<bool> {
     Ok(run(model.args(args))?.succeeded)
 }
 
-/// Runs the bench; whether its ratios hold. `links` measures what two nodes carry instead.
+/// Runs the bench; whether its ratios hold. `links` measures what two nodes carry instead, `nodes`
+/// what a message costs across three.
 pub(crate) fn bench(args: &[String]) -> Result<bool> {
     if let Some((first, rest)) = args.split_first()
         && first == "links"
@@ -98,21 +91,19 @@ pub(crate) fn bench(args: &[String]) -> Result<bool> {
         return Ok(run(load_tool().arg("links").args(rest))?.succeeded);
     }
     let server = server()?;
+    if let Some((first, rest)) = args.split_first()
+        && first == "nodes"
+    {
+        return Ok(run(among_nodes("nodes", load_tool(), &server)?.command.args(rest))?.succeeded);
+    }
     Ok(run(load_tool().arg("bench").args(args).env("SWITCHBOARD_BIN", server))?.succeeded)
 }
 
 /// Faults of a cluster in their long form, on a server in release that can use CQL.
 fn long_faults(args: &[String]) -> Result<bool> {
     let has = |name: &str| args.iter().any(|arg| arg.starts_with(name));
-    let server = if has("--expect-red") {
-        sabotaged_cluster()?
-    } else {
-        let server = ["--package", "switchboard", "--features", "switchboard/cql"];
-        let tool = ["--package", "switchboard-loadtest", "--bins"];
-        must(&mut cargo(&[&["build", "--release"], &server[..], &tool].concat()))?;
-        root().join("target/release/switchboard")
-    };
-    let mut campaign = faults(load_tool(), &server)?;
+    let server = if has("--expect-red") { sabotaged_server()? } else { server()? };
+    let mut campaign = among_nodes("faults", load_tool(), &server)?;
     if !has("--results") && !has("--short") && !has("--expect-red") {
         campaign.command.args(["--results", SLICES]);
     }
@@ -121,37 +112,37 @@ fn long_faults(args: &[String]) -> Result<bool> {
 
 /// A few faults of each kind, on the server that the tests on CQL were made with.
 pub(crate) fn short_faults() -> Result<Counts> {
-    must(&mut cargo(&CQL_BUILD))?;
+    must(&mut cargo(&DEV_BUILD))?;
     let debug = root().join("target/debug");
     let tool = command(debug.join("switchboard-loadtest"));
-    let mut short = faults(tool, &debug.join("switchboard"))?;
+    let mut short = among_nodes("faults", tool, &debug.join("switchboard"))?;
     counted(short.command.arg("--short"))
 }
 
-/// A campaign of faults, and what it needs beside the server.
-struct Faults {
+/// A campaign or bench of a cluster, and what it needs beside the server.
+struct AmongNodes {
     command: Command,
     /// Goes with it.
     credentials: PathBuf,
 }
 
-impl Drop for Faults {
+impl Drop for AmongNodes {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.credentials);
     }
 }
 
-fn faults(mut command: Command, server: &Path) -> Result<Faults> {
+fn among_nodes(name: &str, mut command: Command, server: &Path) -> Result<AmongNodes> {
     cql::fetch()?;
     let credentials = root().join("target/cql").join(format!("nodes-{}", std::process::id()));
     credentials::make(&credentials, &cql::NODES)?;
     command
-        .arg("faults")
+        .arg(name)
         .env("SWITCHBOARD_BIN", server)
         .env("CQL_CREDENTIALS", &credentials)
         // Not as whom we run: a build may have put another in our place.
         .env("CQL_PROGRAM", root().join("target/debug/xtask"));
-    Ok(Faults { command, credentials })
+    Ok(AmongNodes { command, credentials })
 }
 
 /// All short campaigns on the server as users run it.
@@ -164,9 +155,8 @@ pub(crate) fn short() -> Result<Counts> {
 pub(crate) fn planted() -> Result<Counts> {
     let server = sabotaged_server()?;
     let alone = all(PLANTED, &server)?;
-    let server = sabotaged_cluster()?;
     let in_cluster = PLANTED_IN_CLUSTER.iter().try_fold(alone, |sum, args| {
-        let mut campaign = faults(load_tool(), &server)?;
+        let mut campaign = among_nodes("faults", load_tool(), &server)?;
         Ok::<_, anyhow::Error>(sum.plus(counted(campaign.command.arg("--short").args(*args))?))
     })?;
     Ok(in_cluster.plus(cql::planted()?))
@@ -194,25 +184,12 @@ pub(crate) fn server() -> Result<PathBuf> {
     Ok(root().join("target/release/switchboard"))
 }
 
-/// The server with the feature that can plant faults.
+/// The server in the dev profile with the feature that can plant faults, kept apart, because the
+/// next ordinary build takes its place.
 fn sabotaged_server() -> Result<PathBuf> {
     server()?;
-    must(&mut cargo(&["build", "--package", "switchboard", "--features", "sabotage"]))?;
-    kept("target/sabotage")
-}
-
-/// The same with CQL.
-fn sabotaged_cluster() -> Result<PathBuf> {
-    server()?;
-    let [rest @ .., features] = &CQL_BUILD;
-    let features = format!("{features},switchboard/sabotage");
-    must(cargo(rest).arg(features))?;
-    kept("target/sabotage/cluster")
-}
-
-/// The server in the dev profile, kept apart, because the next ordinary build takes its place.
-fn kept(place: &str) -> Result<PathBuf> {
-    let kept = root().join(place);
+    must(cargo(&DEV_BUILD).args(["--features", "switchboard/sabotage"]))?;
+    let kept = root().join("target/sabotage");
     std::fs::create_dir_all(&kept).context("making a place for the sabotaged server")?;
     let server = kept.join("switchboard");
     std::fs::copy(root().join("target/debug/switchboard"), &server)

@@ -59,47 +59,32 @@ const OPENED: &[(&str, &[&str])] = &[
     ("jdk.management", &["com.sun.management.internal"]),
 ];
 
-/// What the tests on a server are built with.
-const FEATURES: &str = "switchboard/cql,switchboard-store/testkit";
-
 /// The tests of the store and of the binary on a server of their own, which is stopped whatever
 /// comes of them.
 pub(crate) fn test() -> Result<Counts> {
-    // The builds first: they need both cores, and so does a server that starts.
-    let alone = counted(&mut cargo(&[
-        "test",
-        "--package",
-        "switchboard-store",
-        "--features",
-        "cql,testkit",
-        "--lib",
-        "cql::",
-    ]))?;
     // Of the whole workspace, so that what the other tests were built from is used again.
     let tests = |more: &[&str]| {
-        let args = ["test", "--workspace", "--features", FEATURES, "--no-fail-fast"];
-        cargo(&[&args[..], &["--test", "cql"], more].concat())
+        cargo(&[&["test", "--workspace", "--no-fail-fast", "--test", "cql"], more].concat())
     };
+    // The build first: it needs both cores, and so does a server that starts.
     if !counted_build(&mut tests(&["--no-run"]))? {
-        return Ok(alone.plus(Counts::single(false)));
+        return Ok(Counts::single(false));
     }
     let server = Server::start().context("starting the CQL server")?;
     let credentials = server.folder.join("credentials");
     credentials::make(&credentials, &NODES)?;
-    let on_server = counted(
+    counted(
         tests(&[])
             .env("CQL_SERVER", server.address.to_string())
             .env("CQL_SERVER_PID", server.process.id().to_string())
             .env("CQL_CREDENTIALS", &credentials),
-    )?;
-    Ok(alone.plus(on_server))
+    )
 }
 
 /// The test that shows what the store's own planted fault does, on a server of its own.
 pub(crate) fn planted() -> Result<Counts> {
-    let features = format!("{FEATURES},switchboard/sabotage");
     let test = |more: &[&str]| {
-        let args = ["test", "--workspace", "--features", &features, "--test", "cql"];
+        let args = ["test", "--workspace", "--features", "switchboard/sabotage", "--test", "cql"];
         cargo(&[&args[..], more].concat())
     };
     if !counted_build(&mut test(&["--no-run"]))? {

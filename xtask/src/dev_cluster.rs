@@ -31,7 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// Runs until Ctrl-C, and stops whatever it started.
 pub(crate) fn run() -> Result<()> {
     cql::fetch()?;
-    must(&mut cargo(&["build", "--package", "switchboard", "--features", "cql"]))?;
+    must(&mut cargo(&["build", "--package", "switchboard"]))?;
     let stopped = interrupted()?;
     // Apart from the terminal: Ctrl-C is for us, and the nodes stop before their database does.
     let server = Server::start_apart().context("starting the CQL server")?;

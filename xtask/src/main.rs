@@ -50,9 +50,9 @@ enum Task {
     /// Makes docs/SCREENS.md and its pictures anew, from the real binary.
     Screens,
     /// Switchboard beside a bare relay and Socket.IO, in one run; `links` measures the envelopes
-    /// between two nodes of a cluster.
+    /// between two nodes of a cluster, `nodes` what a message costs across three.
     Bench {
-        /// `links`, or options of the bench, for example `--short`.
+        /// `links`, `nodes`, or options of the bench, for example `--short`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
