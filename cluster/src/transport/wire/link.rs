@@ -36,6 +36,9 @@ const BATCH_BYTES: usize = 128 * 1024;
 /// Batches that are on the way at once.
 const WINDOW: usize = 16;
 
+/// Why a session ends whose peer took something else than what was sent.
+const REFUSED: &str = "it did not take a batch";
+
 /// What this node shares with one life of a peer over one connection.
 pub(super) struct Session {
     pub(super) node: NodeName,
@@ -207,6 +210,12 @@ impl Session {
         self.credit.used()
     }
 
+    /// How many batches came.
+    #[cfg(test)]
+    pub(super) fn batches(&self) -> u64 {
+        self.heard.lock().batches
+    }
+
     /// Cuts the connection, as a network would.
     #[cfg(test)]
     pub(super) fn lose_connection(&self) {
@@ -257,6 +266,20 @@ async fn send(shared: &Shared, session: &Arc<Session>) -> &'static str {
         if ready.is_empty() && waiting.recv_many(&mut ready, BATCH_ENVELOPES).await == 0 {
             return "nobody sends any more";
         }
+        // What does not fill a batch waits until the one before it is answered: a crowd of envelopes
+        // shares batches, and one by itself goes at once.
+        while !answers.is_empty() && fills_no_batch(&ready) {
+            let room = BATCH_ENVELOPES - ready.len();
+            tokio::select! {
+                answered = answers.join_next() => match answered {
+                    Some(Ok(true)) | None => {}
+                    Some(Ok(false) | Err(_)) => return REFUSED,
+                },
+                count = waiting.recv_many(&mut ready, room) => if count == 0 {
+                    return "nobody sends any more";
+                },
+            }
+        }
         let Ok(permit) = Arc::clone(&window).acquire_owned().await else {
             return "its window is gone";
         };
@@ -285,7 +308,7 @@ async fn send(shared: &Shared, session: &Arc<Session>) -> &'static str {
         });
         while let Some(answered) = answers.try_join_next() {
             if !matches!(answered, Ok(true)) {
-                return "it did not take a batch";
+                return REFUSED;
             }
         }
     }
@@ -301,6 +324,12 @@ async fn greet(shared: &Shared, session: &Session) -> Option<u8> {
             Answer::Refused => return None,
         }
     }
+}
+
+/// Whether there is room for more.
+fn fills_no_batch(envelopes: &[Bytes]) -> bool {
+    let bytes: usize = envelopes.iter().map(Bytes::len).sum();
+    envelopes.len() < BATCH_ENVELOPES && bytes < BATCH_BYTES
 }
 
 /// How many of the envelopes make a batch: at least one.

@@ -329,6 +329,29 @@ async fn a_peer_that_hears_nothing_costs_its_credit_and_no_more() {
     two.wire.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_comes_while_a_batch_is_unanswered_shares_the_next_one() {
+    let authority = Authority::new();
+    let sleeper = Arc::new(Sleeper::default());
+    let config = config("one", authority.tls("one"), "a cookie", VERSIONS);
+    let slow = Wire::start(config, Arc::clone(&sleeper) as _).await.expect("it starts");
+    let two = Member::start("two", authority.tls("two")).await;
+    two.wire.set_peers([(node("one"), slow.address().to_string().into())]);
+    until(|| two.diary.count(|told| *told == Told::Up(node("one"))) == 1).await;
+    for number in 1..=10 {
+        two.wire.transport().send(&node("one"), numbered(number)).expect("there is credit");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    *sleeper.is_awake.lock() = true;
+    sleeper.wakes.notify_all();
+    until(|| *sleeper.heard.lock() == 10).await;
+    until(|| two.wire.unanswered(&node("one")) == 0).await;
+    let session = slow.shared.sessions.read().get(&node("two")).cloned().expect("it is up");
+    assert_eq!(session.batches(), 2);
+    slow.stop().await;
+    two.wire.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_is_silent_for_five_seconds_ends_and_comes_back() {
     let authority = Authority::new();
