@@ -211,7 +211,7 @@ impl Lease {
             Outcome::Applied if state == LeaseState::Released => {
                 self.phase = Phase::Out(End::Released);
             }
-            Outcome::Applied => self.renewed(now, sent_at),
+            Outcome::Applied => self.renewed(now, sent_at, state),
             Outcome::Refused(row) => self.see(now, row.as_ref()),
             Outcome::Unknown => {
                 self.due_at = sent_at.after(self.times.renew_every() / 4).max(now);
@@ -230,8 +230,9 @@ impl Lease {
         from.after(self.times.trust_for())
     }
 
-    /// The next beat of this life is in the row; it was sent no earlier than `sent_at`.
-    fn renewed(&mut self, now: Moment, sent_at: Moment) {
+    /// The next beat of this life is in the row, with that state; it was sent no earlier than
+    /// `sent_at`.
+    fn renewed(&mut self, now: Moment, sent_at: Moment, state: LeaseState) {
         let trusted_until = self.trust(sent_at, now);
         self.due_at = sent_at.after(self.times.renew_every());
         match &mut self.phase {
@@ -241,7 +242,8 @@ impl Lease {
                 self.phase = Phase::In(In::at(beat, trusted_until));
             }
             Phase::In(lease) => {
-                if lease.wish == LeaseState::Released {
+                if lease.wish != state {
+                    // Decided while this was on its way: others wait to see it.
                     self.due_at = now;
                 }
                 *lease =

@@ -127,6 +127,18 @@ fn joining_with_unknown_outcome_shows_in_the_row() {
 }
 
 #[test]
+fn that_a_node_drains_is_said_as_soon_as_a_renewal_under_way_is_answered() {
+    let mut lease = joined();
+    assert_eq!(swap(&mut lease, 1_000), (Some(1), 2, LeaseState::Up));
+    lease.drain();
+    assert_eq!(lease.poll(at(1_010)), None, "one at a time");
+    lease.swapped(at(1_040), Outcome::Applied);
+    assert_eq!(swap(&mut lease, 1_040), (Some(2), 3, LeaseState::Draining));
+    lease.swapped(at(1_080), Outcome::Applied);
+    assert_eq!(lease.wakes_at(), Some(at(2_040)), "it was said");
+}
+
+#[test]
 fn a_drained_lease_is_released_once_and_not_trusted_from_then_on() {
     let mut lease = joined();
     lease.drain();
