@@ -324,7 +324,8 @@ impl State {
         let Some(agent) = self.agents.get(&id) else { return Ok(()) };
         let written = stored::write(&*self.world.store, &self.tenant.id, id, agent).await;
         written.map_err(Refusal::Store)?;
-        if self.is_home_still() { Ok(()) } else { Err(Refusal::Unknown) }
+        // The next home may have read before, and is asked the same.
+        if self.is_home_still() { Ok(()) } else { Err(Refusal::Moved) }
     }
 
     fn reserve(

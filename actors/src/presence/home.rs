@@ -197,14 +197,19 @@ impl State {
         let (world, tenant) = (&self.world, &self.tenant);
         let written =
             reserved.write(&*world.store, &tenant.id, (agent.id, conversation), now).await;
-        if written.is_ok() && self.is_home_still() {
+        let is_home_still = self.is_home_still();
+        if written.is_ok() && is_home_still {
             return Ok(name);
         }
-        if let Err(fault) = written {
-            tracing::debug!(tenant = %tenant.id, error = %fault, "a reservation was not written");
-        }
         self.change(agent.id, |it| it.capacity.cancel(conversation));
-        Err(BUSY)
+        match written {
+            // The next home found it or not, and keeps the same slot when it is asked.
+            Ok(_) => Err(Refusal::Moved),
+            Err(fault) => {
+                tracing::debug!(tenant = %self.tenant.id, error = %fault, "a reservation was not written");
+                Err(BUSY)
+            }
+        }
     }
 
     /// Asked after a write, as with an append: the next home may have read before it.
