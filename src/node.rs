@@ -208,6 +208,7 @@ impl Node {
         let app = routes::router(Arc::clone(&doors)).merge(dialects);
         let serving = spawn("listener", listener.serve(app, phase));
         lead.advance(Phase::Ready);
+        place.take_shards();
         tracing::info!(%address, %ops_address, node = %doors.node, "serving");
         let drain_within = config.server.drain_within();
         Ok(Self {

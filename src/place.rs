@@ -72,7 +72,8 @@ impl Place {
         Ok(Self { ownership: Arc::new(Single::new(name(config), epoch)), among: None })
     }
 
-    /// A node among those that share these rows. Answers once it owns its share.
+    /// A node among those that share these rows. Answers once it has its lease and owns what is
+    /// nobody else's; its share of the rest it is given when it [takes](Self::take_shards) it.
     ///
     /// # Errors
     ///
@@ -90,9 +91,9 @@ impl Place {
             boots: Arc::new(new_boot),
         };
         let within = LEASE_WITHIN * u32::from(config.cluster.lease_factor);
-        let duties = Arc::new(Duties::default());
-        let driver = Driver::start(settings, rows, Arc::clone(&duties) as Arc<dyn Work>);
         let remote = peers.as_ref().map(Peers::remote);
+        let duties = Arc::new(Duties { conversations: OnceLock::new(), remote: remote.clone() });
+        let driver = Driver::start(settings, rows, Arc::clone(&duties) as Arc<dyn Work>);
         let following = peers.map(|peers| peers.follow(driver.peers()));
         let standing = driver.settled(within).await;
         if !matches!(standing, Standing::In { .. }) {
@@ -135,7 +136,14 @@ impl Place {
         }
     }
 
-    /// Gives every shard to the other nodes, wave by wave, and then the lease; at most so long.
+    /// This node serves whatever the others give it, from now on.
+    pub fn take_shards(&self) {
+        if let Some(Among { remote: Some(remote), .. }) = &self.among {
+            remote.take_shards();
+        }
+    }
+
+    /// Gives every shard to the other nodes, a few at a time, and then the lease; at most so long.
     /// Their conversations are reached there from then on. A node without others keeps them.
     pub async fn hand_off(&self, within: Duration) {
         let Some(Among { driver, remote: Some(_), .. }) = &self.among else { return };
@@ -207,6 +215,8 @@ fn since_boot() -> Moment {
 struct Duties {
     /// Set when there are actors. Before that there is nothing to settle or to drop.
     conversations: OnceLock<region::Handle>,
+    /// The other nodes; `None` for the only node of a keyspace.
+    remote: Option<Arc<Remote>>,
 }
 
 impl Work for Duties {
@@ -226,8 +236,16 @@ impl Work for Duties {
         })
     }
 
-    /// Whoever owns it next takes each log over from its rows.
-    fn released(&self, _shard: Shard, _epoch: Epoch) {}
+    fn takes(&self, node: &NodeName) -> bool {
+        self.remote.as_ref().is_none_or(|remote| remote.serves_what_it_is_given(node))
+    }
+
+    /// Whoever owns it next claims it at once, and takes each log over from its rows.
+    fn released(&self, shard: Shard, epoch: Epoch, next: Option<&NodeName>) {
+        if let Some((remote, next)) = self.remote.as_ref().zip(next) {
+            remote.give(next, shard, epoch);
+        }
+    }
 
     fn drop_shard(&self, shard: Shard) {
         if let Some(conversations) = self.conversations.get().cloned() {
@@ -243,17 +261,4 @@ impl Work for Duties {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clock_of_leases_never_goes_back() {
-        let moments: Vec<Moment> = (0..1_000).map(|_| since_boot()).collect();
-        assert!(moments.is_sorted() && moments[0] > Moment::default());
-    }
-
-    #[test]
-    fn every_life_has_a_boot_of_its_own() {
-        assert_ne!(new_boot(), new_boot());
-    }
-}
+mod tests;

@@ -8,10 +8,11 @@ mod form;
 pub(crate) mod home;
 mod message;
 mod notices;
+mod shards;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -47,13 +48,23 @@ pub struct Remote {
     /// Nodes that must still hear that they are told of a conversation no more.
     lost: Mutex<Vec<(NodeName, ConversationKey)>>,
     /// Nodes that can be sent to.
-    linked: Mutex<HashSet<NodeName>>,
+    linked: Mutex<HashMap<NodeName, Linked>>,
+    /// Whether this node serves whatever it is given.
+    takes_shards: AtomicBool,
     /// The doors, which hear what those of other nodes tell.
     notices: OnceLock<Arc<dyn Notices>>,
     /// Nodes whose doors must still hear that they missed something.
     behind: Mutex<HashSet<NodeName>>,
     /// Tells that a tenant has something to tell other nodes.
     pub(crate) has_news: Arc<Notify>,
+}
+
+/// A node that can be sent to.
+struct Linked {
+    /// Of the transport.
+    version: u8,
+    /// Whether it said that it serves what it is given.
+    takes_shards: bool,
 }
 
 /// Somebody waits for an answer of another node.
@@ -121,6 +132,7 @@ impl Remote {
             waiting: Mutex::default(),
             lost: Mutex::default(),
             linked: Mutex::default(),
+            takes_shards: AtomicBool::new(false),
             notices: OnceLock::new(),
             behind: Mutex::default(),
             has_news: Arc::default(),
@@ -150,7 +162,7 @@ impl Remote {
 
     /// Whether a node can be sent to.
     pub(crate) fn is_linked(&self, node: &NodeName) -> bool {
-        self.linked.lock().contains(node)
+        self.linked.lock().contains_key(node)
     }
 
     /// The envelope of something that an owner tells.
@@ -344,7 +356,9 @@ impl Remote {
 
 impl Receiver for Hearing {
     fn up(&self, peer: &Peer) {
-        self.0.linked.lock().insert(peer.node.clone());
+        let linked = Linked { version: peer.version, takes_shards: false };
+        self.0.linked.lock().insert(peer.node.clone(), linked);
+        self.0.say_takes(&peer.node);
         // Tenants whose home is there follow it from now on.
         self.0.has_news.notify_one();
         self.0.doors_linked(&peer.node);
@@ -355,6 +369,7 @@ impl Receiver for Hearing {
             Some(Envelope::Conversation(message)) => self.hear_of_conversation(from, message),
             Some(Envelope::Tenant(message)) => self.hear_of_tenant(from, message),
             Some(Envelope::Doors { words }) => self.0.hear_of_doors(from, &words),
+            Some(Envelope::Shards(message)) => self.0.hear_of_shards(from, message),
             None => tracing::error!(node = %from, "an envelope that says nothing"),
         }
     }
@@ -404,7 +419,14 @@ impl Hearing {
 
     fn hear_of_tenant(&self, from: &NodeName, message: home::Message) {
         let remote = &self.0;
-        let Some(world) = remote.world() else { return };
+        let Some(world) = remote.world() else {
+            // Whoever asks must not wait for one that has not begun to act.
+            if let home::Message::Ask { id, .. } = message {
+                let asker = Asker { remote: Arc::clone(remote), node: from.clone(), id };
+                asker.answer_home(home::Answer::Moved { to: None });
+            }
+            return;
+        };
         let tenant = |id| world.tenants.get(&world, id);
         match message {
             home::Message::Ask { id, tenant: of, question } => {

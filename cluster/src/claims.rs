@@ -5,9 +5,12 @@
 //!
 //! A shard is claimed by raising its epoch, and only when nobody else can own it: it was never
 //! claimed, it was released, its owner's life is over, or the owner is this very life. It is given
-//! away in this order: the actors settle what they have written, the row is released, and what
-//! they knew is sent on. From the release on this life does not own the shard, whatever became of
-//! it, until it claims a higher epoch.
+//! away in this order: the actors settle what they have written, the row is released, and the next
+//! owner is told. From the release on this life does not own the shard, whatever became of it,
+//! until it claims a higher epoch.
+//!
+//! Every deed names the row that it expects, which no other row will ever equal. So a plan made
+//! from an old survey, or a word of another node that is wrong or late, can do in vain, not harm.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +20,9 @@ use crate::rows::{LeaseRow, Life, Outcome, OwnerRow};
 use crate::rules::{Rule, Rules};
 use crate::shard::Shard;
 
-/// Shards that are given away at the same time. Those who wait for one of them wait for all.
-pub const WAVE: usize = 20;
+/// Shards that one node gives away at the same time; as one has gone the next begins. What is on its
+/// way is nobody's for as long as its writes take, so it waits for few others.
+pub const LEAVING_MAX: usize = 8;
 
 /// The rows as read for one round of decisions.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +79,16 @@ pub enum Deed {
         /// The shard.
         shard: Shard,
     },
+}
+
+impl Deed {
+    /// The shard whose row it writes; `None` for a word to the actors.
+    pub(crate) const fn writes(&self) -> Option<Shard> {
+        match self {
+            Self::Claim { shard, .. } | Self::Release { shard, .. } => Some(*shard),
+            Self::Settle { .. } | Self::Drop { .. } => None,
+        }
+    }
 }
 
 /// The shards of one life.
@@ -156,9 +170,46 @@ impl Claims {
     pub fn plan(&mut self, survey: &Survey, placement: &Placement) -> Vec<Deed> {
         let mut deeds = Vec::new();
         self.drop_lost(survey, &mut deeds);
-        self.give(survey, placement, &mut deeds);
+        self.release_again(survey, placement, &mut deeds);
         self.take(survey, placement, &mut deeds);
         deeds
+    }
+
+    /// What to give away now: shards that others should serve and can take, as many as may be on
+    /// their way at once. To be asked after each plan, and whenever one has gone.
+    pub fn give(&mut self, placement: &Placement, takes: impl Fn(&NodeName) -> bool) -> Vec<Deed> {
+        let is_leaving =
+            |place: &&Place| matches!(place, Place::Settling(_) | Place::Releasing { .. });
+        let n_leaving = self.shards.values().filter(is_leaving).count();
+        let mut deeds = Vec::new();
+        for (&shard, place) in &mut self.shards {
+            let Place::Held(epoch) = *place else { continue };
+            let goes = match placement.of(shard) {
+                Some(node) => *node != self.life.node && takes(node),
+                None => true,
+            };
+            if goes && n_leaving + deeds.len() < LEAVING_MAX {
+                deeds.push(Deed::Settle { shard, epoch });
+                *place = Place::Settling(epoch);
+            }
+        }
+        deeds
+    }
+
+    /// Another node says that it gave a shard away under that epoch, for this life to have: the
+    /// claim, which expects just that. `None` where this life is at it already, or should not
+    /// serve it as far as it knows: then a survey must tell.
+    pub fn given(&mut self, shard: Shard, epoch: Epoch, placement: &Placement) -> Option<Deed> {
+        if self.shards.contains_key(&shard) || placement.of(shard) != Some(&self.life.node) {
+            return None;
+        }
+        Some(self.claim(shard, Some(OwnerRow { epoch, holder: None })))
+    }
+
+    /// Whether any shard is being claimed or given away.
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
+        self.shards.values().any(|place| !matches!(place, Place::Held(_)))
     }
 
     /// Shards that another claimed. That happens only after this life's lease was lost.
@@ -177,28 +228,15 @@ impl Claims {
         });
     }
 
-    fn give(&mut self, survey: &Survey, placement: &Placement, deeds: &mut Vec<Deed>) {
-        let is_held = |place: &&mut Place| matches!(place, Place::Held(_));
-        let mut leaving = self.shards.values_mut().filter(|place| !is_held(place)).count();
+    fn release_again(&mut self, survey: &Survey, placement: &Placement, deeds: &mut Vec<Deed>) {
         for (&shard, place) in &mut self.shards {
-            match place {
-                Place::Held(epoch) => {
-                    let away = placement.of(shard).is_none_or(|node| *node != self.life.node);
-                    if away && leaving < WAVE {
-                        leaving += 1;
-                        deeds.push(Deed::Settle { shard, epoch: *epoch });
-                        *place = Place::Settling(*epoch);
-                    }
+            if let Place::Releasing { epoch, is_asked: is_asked @ false } = place {
+                // The last attempt's outcome is unknown; the same again does no harm.
+                let row = survey.owners.get(&shard);
+                if row.is_none_or(|row| row.holder.is_some()) {
+                    *is_asked = true;
+                    deeds.push(release(shard, *epoch, &self.life));
                 }
-                Place::Releasing { epoch, is_asked: is_asked @ false } => {
-                    // The last attempt's outcome is unknown; the same again does no harm.
-                    let row = survey.owners.get(&shard);
-                    if row.is_none_or(|row| row.holder.is_some()) {
-                        *is_asked = true;
-                        deeds.push(release(shard, *epoch, &self.life));
-                    }
-                }
-                Place::Claiming(_) | Place::Settling(_) | Place::Releasing { .. } => {}
             }
         }
         // A claim that was carried out after all, of a shard that is another's by now: nobody
@@ -238,11 +276,16 @@ impl Claims {
             if !is_free && self.rules.keeps(Rule::ClaimAfterTheEnd) {
                 continue;
             }
-            let epoch = Epoch(row.map_or(0, |row| row.epoch.0).saturating_add(1));
-            let claim = OwnerRow { epoch, holder: Some(self.life.clone()) };
-            deeds.push(Deed::Claim { shard, expect: row.cloned(), row: claim });
-            self.shards.insert(shard, Place::Claiming(epoch));
+            deeds.push(self.claim(shard, row.cloned()));
         }
+    }
+
+    fn claim(&mut self, shard: Shard, expect: Option<OwnerRow>) -> Deed {
+        let before = expect.as_ref().map_or(0, |row| row.epoch.0);
+        let epoch = Epoch(before.saturating_add(1));
+        self.shards.insert(shard, Place::Claiming(epoch));
+        let row = OwnerRow { epoch, holder: Some(self.life.clone()) };
+        Deed::Claim { shard, expect, row }
     }
 
     /// How a claim ended. Only one that is known to be carried out is served; any other is
@@ -266,9 +309,8 @@ impl Claims {
         Some(release(shard, epoch, &self.life))
     }
 
-    /// How a release ended. Answers the epoch that was given back once that is known; then what
-    /// the actors knew may be sent to the next owner. An unknown one is tried again with the next
-    /// survey.
+    /// How a release ended. Answers the epoch that was given back once that is known; then the
+    /// next owner may be told. An unknown one is tried again with the next survey.
     pub fn released(&mut self, shard: Shard, outcome: &Outcome<OwnerRow>) -> Option<Epoch> {
         let Some(Place::Releasing { epoch, is_asked }) = self.shards.get_mut(&shard) else {
             return None;

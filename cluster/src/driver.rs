@@ -6,8 +6,9 @@
 //! that was lost ends with all that it had under way, and the next begins with nothing kept.
 //!
 //! Rounds go one after another: who is there, who owns what, whose leases prove what, then the
-//! deeds that follow. A new round begins only when every claim and release of the one before was
-//! answered, so that no plan is made from rows that are older than what this node did itself.
+//! deeds that follow; a new one begins when every deed of the one before was answered. Shards that
+//! change hands do not wait for rounds: what leaves goes a few at a time, and what another node
+//! says it gave to this one is claimed at once.
 
 mod run;
 
@@ -60,8 +61,12 @@ pub trait Work: Send + Sync + fmt::Debug + 'static {
     /// that does not come keeps the shard here, for nobody.
     fn settle(&self, shard: Shard, epoch: Epoch) -> Reply<()>;
 
-    /// The shard was given back: whoever gets it may be sent what is known.
-    fn released(&self, shard: Shard, epoch: Epoch);
+    /// Whether a node takes shards now. One that is not told of them would leave them nobody's
+    /// until it finds them by itself; one that cannot serve yet would not answer for them.
+    fn takes(&self, node: &NodeName) -> bool;
+
+    /// The shard was given back, for that node to have, which may be told so.
+    fn released(&self, shard: Shard, epoch: Epoch, next: Option<&NodeName>);
 
     /// The shard is another's: drop everything of it.
     fn drop_shard(&self, shard: Shard);
@@ -146,7 +151,8 @@ impl Driver {
         self.standing()
     }
 
-    /// Gives every shard away, wave by wave, and then the lease. Other nodes take over.
+    /// Gives every shard away, a few at a time, and then the lease. Other nodes take over, whether
+    /// they can be told or not.
     pub fn drain(&self) {
         // An error means that it has ended already; so below.
         let _told = self.orders.send(Order::Drain);

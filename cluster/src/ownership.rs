@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::shard::Shard;
 
-pub use self::many::{Clock, Many};
+pub use self::many::{Calls, Clock, Many};
 
 /// A node of the cluster, by its configured name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,10 @@ pub trait Ownership: Send + Sync + fmt::Debug + 'static {
     /// Another node asks for a shard that is not served here: it may have been given to this node, and
     /// wait for its claim.
     fn asked_in_vain(&self) {}
+
+    /// Another node says that it gave a shard away under that epoch, for this one to have. The
+    /// rows decide whether that is so.
+    fn given(&self, _from: &NodeName, _shard: Shard, _epoch: Epoch) {}
 
     /// Whether this node still owns the shard under that epoch, at this moment. Asked after a
     /// write is durable and before it is acknowledged.

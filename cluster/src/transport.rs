@@ -28,8 +28,9 @@ pub const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes that may be on the way to one peer or wait for it, all envelopes together.
 pub const CREDIT_BYTES: usize = 8 * 1024 * 1024;
 
-/// The forms of envelopes that this program writes and reads.
-pub const VERSIONS: Versions = Versions { oldest: 1, newest: 1 };
+/// The forms of envelopes that this program writes and reads. The second also says which shards
+/// change hands.
+pub const VERSIONS: Versions = Versions { oldest: 1, newest: 2 };
 
 /// A range of versions, both ends within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

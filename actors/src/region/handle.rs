@@ -402,6 +402,7 @@ impl Handle {
     /// go; answers when none is left in memory. What comes meanwhile is served again only if the
     /// shard is.
     pub async fn let_go(&self, shard: Shard) {
+        self.look_who_is_home();
         let region = &self.0.regions[usize::from(shard.index()) % REGIONS];
         Self::let_go_of(region, Some(shard)).await;
     }
@@ -410,6 +411,14 @@ impl Handle {
     pub async fn let_all_go(&self) {
         for region in &self.0.regions {
             Self::let_go_of(region, None).await;
+        }
+    }
+
+    /// A shard came or goes, and with it perhaps the home of a tenant, which need not wait until it
+    /// is found.
+    pub(super) fn look_who_is_home(&self) {
+        if let Some(others) = &self.0.others {
+            others.remote.has_news.notify_one();
         }
     }
 

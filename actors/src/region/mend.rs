@@ -38,6 +38,7 @@ impl Handle {
     /// A shard is served here from now on: what the owner before left behind is made right, in
     /// the background.
     pub fn claimed(&self, shard: Shard) {
+        self.look_who_is_home();
         let mut state = self.regions().mending.0.lock();
         state.claimed.insert(shard);
         if !std::mem::replace(&mut state.is_running, true) {

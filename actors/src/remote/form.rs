@@ -1,8 +1,8 @@
 //! How things look between two nodes: in the order of their fields, numbers in little endian,
 //! texts and lists behind their length, variants behind their number.
 //!
-//! This is version 1 of the transport's versions, and frozen with it: a new field or variant is a
-//! new version, which is written only when both nodes know it. Events and states travel as the
+//! Versions are the transport's, and frozen: a new field or variant is a new version, which is
+//! written only when both nodes know it. The second has envelopes of shards; all else is the first. Events and states travel as the
 //! records that the store keeps, which have versions of their own.
 
 use std::collections::HashSet;

@@ -11,7 +11,7 @@ use switchboard_domain::trail::Page;
 use switchboard_store::{ConversationKey, Range};
 
 use super::form::{Form, variants};
-use super::home;
+use super::{home, shards};
 use crate::answer::Refusal;
 
 /// One envelope.
@@ -24,6 +24,8 @@ pub(super) enum Envelope {
     /// From the doors of a node to those of another, in their own words. Without any, it says that
     /// others were not sent.
     Doors { words: Bytes },
+    /// Of shards that change hands; since version 2.
+    Shards(shards::Message),
 }
 
 /// What is said of a conversation.
@@ -129,7 +131,12 @@ impl Word {
     }
 }
 
-variants!(Envelope { 0 Conversation(message), 1 Tenant(message), 2 Doors { words } });
+variants!(Envelope {
+    0 Conversation(message),
+    1 Tenant(message),
+    2 Doors { words },
+    3 Shards(message),
+});
 variants!(Message {
     0 Ask { id, key, question },
     1 Answer { id, answer },

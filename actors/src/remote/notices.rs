@@ -37,7 +37,7 @@ impl Remote {
     /// The nodes that are linked now.
     #[must_use]
     pub fn linked(&self) -> Vec<NodeName> {
-        self.linked.lock().iter().cloned().collect()
+        self.linked.lock().keys().cloned().collect()
     }
 
     /// Tells the doors of all other nodes something: of those that are linked each hears it, or

@@ -41,6 +41,14 @@ pub(crate) struct View {
     name: NodeName,
     table: Arc<Table>,
     heard: Mutex<HashMap<Shard, NodeName>>,
+    given: Mutex<Vec<(NodeName, Shard, Epoch)>>,
+}
+
+impl View {
+    /// What other nodes said that they gave to this one.
+    pub(crate) fn given(&self) -> Vec<(NodeName, Shard, Epoch)> {
+        self.given.lock().clone()
+    }
 }
 
 impl Ownership for View {
@@ -64,6 +72,10 @@ impl Ownership for View {
         self.heard.lock().insert(shard, to);
     }
 
+    fn given(&self, from: &NodeName, shard: Shard, epoch: Epoch) {
+        self.given.lock().push((from.clone(), shard, epoch));
+    }
+
     fn holds(&self, shard: Shard, epoch: Epoch) -> bool {
         self.table.of(shard) == (self.idx, epoch)
     }
@@ -84,7 +96,13 @@ pub(crate) struct Cluster {
     pub(crate) network: Network,
     pub(crate) table: Arc<Table>,
     pub(crate) clock: Arc<HandClock>,
-    nodes: Vec<(System, Arc<View>)>,
+    nodes: Vec<Node>,
+}
+
+struct Node {
+    system: System,
+    view: Arc<View>,
+    remote: Arc<Remote>,
 }
 
 impl Cluster {
@@ -102,6 +120,7 @@ impl Cluster {
                 name: name(idx),
                 table: Arc::clone(&it.table),
                 heard: Mutex::default(),
+                given: Mutex::default(),
             };
             let view = Arc::new(view);
             let remote = Remote::new();
@@ -114,8 +133,9 @@ impl Cluster {
                 Arc::new(Unmetered),
                 Some(Arc::clone(&remote)),
             );
-            it.nodes.push((system.await.expect("the node starts"), view));
+            let system = system.await.expect("the node starts");
             it.network.listen(&name(idx), remote.receiver());
+            it.nodes.push(Node { system, view, remote });
         }
         it
     }
@@ -125,11 +145,19 @@ impl Cluster {
     }
 
     pub(crate) fn system(&self, idx: usize) -> &System {
-        &self.nodes[idx].0
+        &self.nodes[idx].system
+    }
+
+    pub(crate) fn view(&self, idx: usize) -> &View {
+        &self.nodes[idx].view
+    }
+
+    pub(crate) fn remote(&self, idx: usize) -> &Arc<Remote> {
+        &self.nodes[idx].remote
     }
 
     pub(crate) fn at(&self, idx: usize) -> region::Handle {
-        self.nodes[idx].0.conversations()
+        self.nodes[idx].system.conversations()
     }
 
     pub(crate) async fn ask(
@@ -146,13 +174,13 @@ impl Cluster {
     /// Says to all nodes but the owner itself who owns a shard now.
     pub(crate) fn announce(&self, shard: Shard) {
         let (owner, _) = self.table.of(shard);
-        for (_, view) in &self.nodes {
-            view.moved(shard, name(owner));
+        for node in &self.nodes {
+            node.view.moved(shard, name(owner));
         }
     }
 
     pub(crate) async fn live(&self, idx: usize) -> usize {
-        self.nodes[idx].0.observe().await.regions.iter().map(|it| it.live).sum()
+        self.nodes[idx].system.observe().await.regions.iter().map(|it| it.live).sum()
     }
 
     /// Where a client of that node is connected now.
@@ -167,8 +195,8 @@ impl Cluster {
     }
 
     pub(crate) async fn stop(self) {
-        for (system, _) in self.nodes {
-            system.drain(Duration::from_secs(5)).await;
+        for node in self.nodes {
+            node.system.drain(Duration::from_secs(5)).await;
         }
     }
 }

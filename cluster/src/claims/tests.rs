@@ -104,8 +104,12 @@ fn a_claim_that_is_not_known_to_be_carried_out_is_not_served() {
 fn a_shard_is_settled_then_released_and_not_held_from_the_release_on() {
     let mut mine = serving();
     let here = Some(owned(1, Some(life(1, 10))));
-    let deeds = mine.plan(&survey(here.clone(), &[]), &placed(2));
+    assert_eq!(mine.plan(&survey(here.clone(), &[]), &placed(2)), []);
+    assert_eq!(mine.give(&placed(2), |_| false), [], "not to one that cannot take it");
+    assert_eq!((mine.serves(shard()), mine.is_moving()), (Some(Epoch(1)), false));
+    let deeds = mine.give(&placed(2), |node| *node == name(2));
     assert_eq!(deeds, [Deed::Settle { shard: shard(), epoch: Epoch(1) }]);
+    assert!(mine.is_moving());
     assert_eq!((mine.serves(shard()), mine.holds(shard())), (None, Some(Epoch(1))));
     let release = mine.settled(shard());
     assert!(matches!(&release, Some(Deed::Release { row, .. }) if row.holder.is_none()));
@@ -123,8 +127,7 @@ fn a_shard_is_settled_then_released_and_not_held_from_the_release_on() {
 fn a_release_that_shows_later_and_a_claim_by_another_end_it_too() {
     for row in [owned(1, None), owned(2, Some(life(2, 20)))] {
         let mut mine = serving();
-        let here = Some(owned(1, Some(life(1, 10))));
-        mine.plan(&survey(here, &[]), &placed(2));
+        mine.give(&placed(2), |_| true);
         mine.settled(shard());
         mine.released(shard(), &Outcome::Unknown);
         let deeds = mine.plan(&survey(Some(row), &[]), &placed(2));
@@ -147,25 +150,44 @@ fn a_claim_that_came_through_unknown_is_given_back_when_another_should_own_it() 
 }
 
 #[test]
-fn shards_are_given_away_in_waves() {
+fn what_is_said_to_be_given_is_claimed_over_just_that_row() {
+    let mut mine = Claims::new(life(1, 10), Rules::ALL);
+    assert_eq!(mine.given(shard(), Epoch(3), &placed(2)), None, "another should serve it");
+    let row = owned(4, Some(life(1, 10)));
+    let claim = Deed::Claim { shard: shard(), expect: Some(owned(3, None)), row };
+    assert_eq!(mine.given(shard(), Epoch(3), &placed(1)), Some(claim));
+    assert_eq!(mine.given(shard(), Epoch(3), &placed(1)), None, "one claim at a time");
+    assert_eq!(mine.holds(shard()), None, "not before it is known");
+    assert_eq!(mine.claimed(shard(), &Outcome::Applied), Some(Epoch(4)));
+    assert_eq!(mine.given(shard(), Epoch(3), &placed(1)), None, "it was, and is old");
+    // A survey from before the claim changes nothing.
+    let old = survey(Some(owned(3, None)), &[]);
+    assert_eq!((mine.plan(&old, &placed(1)), mine.holds(shard())), (vec![], Some(Epoch(4))));
+}
+
+#[test]
+fn shards_are_given_away_a_few_at_a_time_and_each_that_went_makes_room() {
     let mut mine = Claims::new(life(1, 10), Rules::ALL);
     let all: Placement = Shard::all().map(|shard| (shard, name(1))).collect();
     assert_eq!(mine.plan(&Survey::default(), &all).len(), usize::from(SHARDS));
     for shard in Shard::all() {
         mine.claimed(shard, &Outcome::Applied);
     }
+    let nowhere = Placement::default();
+    let mut leaving = mine.give(&nowhere, |_| true);
+    assert_eq!(leaving.len(), LEAVING_MAX);
+    assert_eq!(mine.give(&nowhere, |_| true), []);
     let mut given = 0;
-    while !mine.is_empty() {
-        let wave = mine.plan(&Survey::default(), &Placement::default());
-        assert!((1..=WAVE).contains(&wave.len()));
-        for deed in wave {
-            let Deed::Settle { shard, .. } = deed else { panic!("{deed:?}") };
-            mine.settled(shard);
-            assert_eq!(mine.released(shard, &Outcome::Applied), Some(Epoch(1)));
-            given += 1;
-        }
+    while let Some(Deed::Settle { shard, epoch }) = leaving.pop() {
+        assert!(mine.give(&nowhere, |_| true).is_empty(), "it has not gone yet");
+        mine.settled(shard);
+        assert_eq!(mine.released(shard, &Outcome::Applied), Some(epoch));
+        given += 1;
+        let next = mine.give(&nowhere, |_| true);
+        assert_eq!(next.len(), 1.min(usize::from(SHARDS - given) - leaving.len()));
+        leaving.extend(next);
     }
-    assert_eq!(given, SHARDS);
+    assert_eq!((given, mine.is_empty()), (SHARDS, true));
 }
 
 /// The rows in memory answer at once.
@@ -186,6 +208,8 @@ struct Node {
     many: Many,
     placed: (Vec<Candidate>, Placement),
     paused_until: u64,
+    /// What it gave away and tells others of.
+    gave: Vec<(Shard, Epoch)>,
 }
 
 const STEP_MS: u64 = 250;
@@ -206,6 +230,7 @@ impl Node {
             many: Many::new(name(index), clock),
             placed: (Vec::new(), Placement::default()),
             paused_until: 0,
+            gave: Vec::new(),
         }
     }
 
@@ -266,8 +291,20 @@ impl Node {
         };
         let leases =
             self.claims.doubted(&owners, &placement).into_iter().filter_map(read).collect();
-        for deed in self.claims.plan(&Survey { owners, leases }, &placement) {
+        let mut deeds = self.claims.plan(&Survey { owners, leases }, &placement);
+        deeds.extend(self.claims.give(&placement, |_| true));
+        for deed in deeds {
             self.carry_out(deed, rows);
+        }
+    }
+
+    /// Another node says that it gave a shard away.
+    fn hear(&mut self, (shard, epoch): (Shard, Epoch), now: Moment, rows: &MemoryRows) {
+        if self.lease.is_trusted(now)
+            && let Some(claim) = self.claims.given(shard, epoch, &self.placed.1)
+        {
+            self.carry_out(claim, rows);
+            self.many.publish(&self.lease, &self.claims);
         }
     }
 
@@ -285,7 +322,7 @@ impl Node {
             }
             Deed::Release { shard, expect, row } => {
                 let outcome = at_once(rows.swap_owner(shard, Some(expect), row));
-                self.claims.released(shard, &outcome);
+                self.gave.extend(self.claims.released(shard, &outcome).map(|epoch| (shard, epoch)));
             }
             Deed::Drop { .. } => {}
         }
@@ -354,6 +391,15 @@ proptest! {
                 if node.paused_until <= ms {
                     node.run(Moment(Duration::from_millis(ms)), &rows);
                 }
+            }
+            // What was given away is told at once, late, twice, or never.
+            let gave: Vec<_> = nodes.iter().flat_map(|node| node.gave.clone()).collect();
+            for node in nodes.iter_mut().filter(|node| node.paused_until <= ms) {
+                let heard = gave.iter().filter(|_| chance(3));
+                heard.for_each(|it| node.hear(*it, Moment(Duration::from_millis(ms)), &rows));
+            }
+            for node in &mut nodes {
+                node.gave.retain(|_| !chance(4));
             }
             let fates = faulty.swap(0, Ordering::Relaxed);
             let owners = at_once(rows.owners()).unwrap_or_default().into_iter().collect();

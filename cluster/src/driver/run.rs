@@ -1,6 +1,6 @@
 //! The task that owns the machines.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,18 +67,26 @@ pub(super) struct Run {
     round: Round,
     /// When the last round began.
     began: Moment,
+    /// Shards whose claims and releases the round waits for.
+    awaited: BTreeSet<Shard>,
     /// Claims and releases that wait for their turn.
     deeds: VecDeque<Deed>,
     n_acting: usize,
-    /// Shards settled: they are released as soon as no rows are being read.
+    /// Shards settled, to be released.
     settled: Vec<Shard>,
     /// Shards that are served from now on; told after it was published.
     claimed: Vec<(Shard, Epoch)>,
-    /// Whether the last plan had nothing to do.
+    /// Whether more may be given away.
+    may_give: bool,
+    /// Whether nothing was to be done when last looked.
     is_settled: bool,
     /// Whether anything came of the round, so that the next may follow at once.
     has_progressed: bool,
+    /// Whether somebody waits for what the next round may find.
+    is_wanted: bool,
     is_draining: bool,
+    /// Whether the lease is being given back, after the last shard.
+    has_drained: bool,
     is_leaving: bool,
     was_trusted: bool,
 }
@@ -108,13 +116,17 @@ impl Run {
             tasks: JoinSet::new(),
             round: Round::Due(Moment::default()),
             began: Moment::default(),
+            awaited: BTreeSet::new(),
             deeds: VecDeque::new(),
             n_acting: 0,
             settled: Vec::new(),
             claimed: Vec::new(),
+            may_give: false,
             is_settled: false,
             has_progressed: false,
+            is_wanted: false,
             is_draining: false,
+            has_drained: false,
             is_leaving: false,
             was_trusted: false,
         }
@@ -143,14 +155,33 @@ impl Run {
                     }
                 },
                 Some(order) = orders.recv() => self.obey(order),
-                () = many.was_asked_in_vain() => self.look_soon(),
+                () = many.was_called() => self.heed(),
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
+    /// Takes what other nodes say they gave to this one; where that is not to be told from what is
+    /// known, the next round looks.
+    fn heed(&mut self) {
+        let calls = self.many.take_calls();
+        let may_claim = !self.is_draining && self.lease.is_trusted(self.now());
+        let mut is_wanted = calls.in_vain;
+        for (shard, epoch) in calls.given {
+            let given = || self.claims.given(shard, epoch, &self.suggested);
+            match may_claim.then(given).flatten() {
+                Some(claim) => self.deeds.push_back(claim),
+                None => is_wanted = true,
+            }
+        }
+        if is_wanted {
+            self.look_soon();
+        }
+    }
+
     /// The next round may have something to claim that was just given away: its clients wait.
     fn look_soon(&mut self) {
+        self.is_wanted = true;
         if let Round::Due(at) = &mut self.round {
             *at = (*at).min(self.began.after(ASKED_EVERY));
         }
@@ -169,18 +200,31 @@ impl Run {
         let now = self.now();
         self.ask(now);
         self.begin_round(now);
-        if self.round != Round::Reading {
-            for shard in std::mem::take(&mut self.settled) {
-                self.deeds.extend(self.claims.settled(shard));
-            }
+        for shard in std::mem::take(&mut self.settled) {
+            self.deeds.extend(self.claims.settled(shard));
         }
+        self.give(now);
         self.many.publish(&self.lease, &self.claims);
         for (shard, epoch) in std::mem::take(&mut self.claimed) {
             self.work.claimed(shard, epoch);
         }
         self.act();
         self.end_round(now);
+        self.end_drain();
         self.tell(now);
+    }
+
+    /// Lets the next shards go, if there is room for them among those that are on their way.
+    fn give(&mut self, now: Moment) {
+        if !self.may_give || !self.lease.is_trusted(now) {
+            return;
+        }
+        self.may_give = false;
+        // Who drains cannot wait for anybody.
+        let takes = |node: &NodeName| self.is_draining || self.work.takes(node);
+        let deeds = self.claims.give(&self.suggested, takes);
+        self.is_settled &= deeds.is_empty();
+        self.deeds.extend(deeds);
     }
 
     fn ask(&mut self, now: Moment) {
@@ -207,6 +251,7 @@ impl Run {
         self.round = Round::Reading;
         self.began = now;
         self.has_progressed = false;
+        self.is_wanted = false;
         let rows = Arc::clone(&self.rows);
         self.tasks.spawn(async move {
             let read = async {
@@ -245,15 +290,24 @@ impl Run {
     }
 
     fn end_round(&mut self, now: Moment) {
-        if self.round != Round::Acting || self.n_acting > 0 || !self.deeds.is_empty() {
+        if self.round != Round::Acting || !self.awaited.is_empty() {
             return;
         }
-        let pause = if self.has_progressed { Duration::ZERO } else { self.every() };
-        let at = now.after(pause);
+        let at = if self.has_progressed {
+            now
+        } else if self.is_wanted {
+            self.began.after(ASKED_EVERY)
+        } else {
+            now.after(self.every())
+        };
         // Whoever dies is followed as soon as it may be.
         let watched = self.members.next_overdue(now).unwrap_or(at);
         self.round = Round::Due(at.min(watched));
-        if self.is_draining && self.claims.is_empty() {
+    }
+
+    fn end_drain(&mut self) {
+        if self.is_draining && !self.has_drained && self.claims.is_empty() {
+            self.has_drained = true;
             self.lease.release();
         }
     }
@@ -296,30 +350,42 @@ impl Run {
                 }
             }
             News::Claimed(shard, outcome) => {
-                self.n_acting -= 1;
-                self.has_progressed |= outcome == Outcome::Applied;
+                self.answered(shard, &outcome);
                 let epoch = self.claims.claimed(shard, &outcome);
                 self.claimed.extend(epoch.map(|epoch| (shard, epoch)));
             }
-            News::Settled(shard) => {
-                self.settled.push(shard);
-                if matches!(self.round, Round::Due(_)) {
-                    self.round = Round::Acting;
-                }
-            }
+            News::Settled(shard) => self.settled.push(shard),
             News::Released(shard, outcome) => {
-                self.n_acting -= 1;
-                self.has_progressed |= outcome == Outcome::Applied;
+                self.answered(shard, &outcome);
                 if let Some(epoch) = self.claims.released(shard, &outcome) {
-                    // Whoever asks here until that one has claimed it finds the way at once, also
-                    // after this node has read who owns what for the last time.
-                    if let Some(next) = self.suggested.of(shard) {
-                        self.many.moved(shard, next.clone());
-                    }
-                    self.work.released(shard, epoch);
+                    self.gone(shard, epoch);
                 }
             }
         }
+    }
+
+    /// A claim or a release was answered.
+    fn answered(&mut self, shard: Shard, outcome: &Outcome<OwnerRow>) {
+        self.n_acting -= 1;
+        let is_done = *outcome == Outcome::Applied;
+        if self.awaited.remove(&shard) {
+            self.has_progressed |= is_done;
+        } else if !is_done {
+            // What became of it the next round sees.
+            self.look_soon();
+        }
+    }
+
+    /// A shard was given back.
+    fn gone(&mut self, shard: Shard, epoch: Epoch) {
+        let next = self.suggested.of(shard);
+        if let Some(next) = next {
+            // Whoever asks here until that one has claimed it finds the way at once, also after
+            // this node has read who owns what for the last time.
+            self.many.moved(shard, next.clone());
+        }
+        self.work.released(shard, epoch, next);
+        self.may_give = true;
     }
 
     /// Takes in who is there and who owns what, and asks for the leases that must be read after.
@@ -381,7 +447,9 @@ impl Run {
         let placement = self.placement(now);
         let deeds = self.claims.plan(survey, &placement);
         self.suggested = placement;
-        self.is_settled = deeds.is_empty();
+        self.may_give = true;
+        self.is_settled = deeds.is_empty() && !self.claims.is_moving();
+        self.awaited.extend(deeds.iter().filter_map(Deed::writes));
         self.deeds.extend(deeds);
     }
 
@@ -394,6 +462,7 @@ impl Run {
                     // It owns nothing that it could give away.
                     self.lease.release();
                 }
+                self.is_wanted = true;
                 if let Round::Due(at) = &mut self.round {
                     *at = Moment::default();
                 }
@@ -437,10 +506,12 @@ impl Run {
     fn forget(&mut self) {
         self.tasks = JoinSet::new();
         self.round = Round::Due(Moment::default());
+        self.awaited.clear();
         self.deeds.clear();
         self.n_acting = 0;
         self.settled.clear();
         self.claimed.clear();
+        self.may_give = false;
         self.is_settled = false;
     }
 

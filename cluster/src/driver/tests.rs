@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Driver, Settings, Standing, Work};
+use crate::claims::LEAVING_MAX;
 use crate::ownership::{Boot, Epoch, Many, NodeName, Owner, Ownership as _};
 use crate::rows::{
     Fate, LeaseRow, LeaseState, LeaseVersion, MemoryRows, Outcome, OwnerRow, Reply, Rows,
@@ -69,12 +70,19 @@ impl Rows for Way {
     }
 }
 
+/// How nodes tell each other what they gave away.
+#[derive(Debug, Default)]
+struct Links(Mutex<BTreeMap<NodeName, Arc<Many>>>);
+
 /// What the actors of a node heard.
 #[derive(Debug, Default)]
 struct Heard {
     settled: Mutex<Vec<Shard>>,
     serving: Mutex<BTreeMap<Shard, Epoch>>,
     n_lost: AtomicU64,
+    name: Option<NodeName>,
+    /// Those that can be told; without any everybody takes, and nobody is told.
+    links: Option<Arc<Links>>,
 }
 
 impl Work for Heard {
@@ -89,8 +97,16 @@ impl Work for Heard {
         Box::pin(tokio::time::sleep(Duration::from_millis(20)))
     }
 
-    fn released(&self, shard: Shard, _epoch: Epoch) {
+    fn takes(&self, node: &NodeName) -> bool {
+        self.links.as_ref().is_none_or(|links| links.0.lock().contains_key(node))
+    }
+
+    fn released(&self, shard: Shard, epoch: Epoch, next: Option<&NodeName>) {
         assert!(!self.serving.lock().contains_key(&shard));
+        let (Some(links), Some(me), Some(next)) = (&self.links, &self.name, next) else { return };
+        if let Some(next) = links.0.lock().get(next) {
+            next.given(me, shard, epoch);
+        }
     }
 
     fn drop_shard(&self, shard: Shard) {
@@ -112,8 +128,16 @@ struct Node {
 
 impl Node {
     fn start(name: &str, rows: &Arc<MemoryRows>) -> Self {
+        Self::linked(name, rows, None)
+    }
+
+    fn linked(name: &str, rows: &Arc<MemoryRows>, links: Option<&Arc<Links>>) -> Self {
         let way = Arc::new(Way { rows: Arc::clone(rows), is_cut: AtomicBool::new(false) });
-        let heard = Arc::new(Heard::default());
+        let heard = Arc::new(Heard {
+            name: Some(NodeName(name.into())),
+            links: links.cloned(),
+            ..Heard::default()
+        });
         let began = Instant::now();
         let settings = Settings {
             node: NodeName(name.into()),
@@ -126,6 +150,15 @@ impl Node {
         let driver =
             Driver::start(settings, Arc::clone(&way) as Arc<dyn Rows>, Arc::clone(&heard) as _);
         Self { many: driver.ownership(), driver, way, heard }
+    }
+
+    /// From now on others may give it shards, and tell it of them.
+    fn takes(&self, links: &Links) {
+        let name = self.heard.name.clone().expect("it has one");
+        links.0.lock().insert(name, Arc::clone(&self.many));
+        for node in links.0.lock().values() {
+            node.asked_in_vain();
+        }
     }
 
     fn cut(&self, is_cut: bool) {
@@ -284,6 +317,106 @@ async fn what_is_asked_for_is_claimed_as_soon_as_it_was_given_away() {
     assert_eq!(two.n_owned(), ALL);
     // Less than the second that a round would come after, whatever it was about to do when asked.
     assert!(!waited.is_empty() && longest < 1_000, "a shard was nobody's for {longest} ms");
+}
+
+/// How long each shard that changes hands is nobody's, in virtual milliseconds.
+#[derive(Default)]
+struct Gaps {
+    open: BTreeMap<Shard, u64>,
+    closed: Vec<u64>,
+    at_once_max: usize,
+}
+
+impl Gaps {
+    const STEP_MS: u64 = 5;
+
+    /// Looks who serves what for so long.
+    async fn watch(&mut self, nodes: &[&Node], ms: u64) {
+        for _ in 0..ms / Self::STEP_MS {
+            tokio::time::sleep(Duration::from_millis(Self::STEP_MS)).await;
+            for shard in Shard::all() {
+                let n_owners = nodes.iter().filter(|node| node.epoch(shard).is_some()).count();
+                assert!(n_owners <= 1, "P6: {shard:?}");
+                if n_owners == 0 {
+                    *self.open.entry(shard).or_default() += Self::STEP_MS;
+                } else {
+                    self.closed.extend(self.open.remove(&shard));
+                }
+            }
+            self.at_once_max = self.at_once_max.max(self.open.len());
+        }
+    }
+
+    /// How many there were, the longest, and how many at once; none is open any more.
+    fn seen(&self) -> (usize, u64, usize) {
+        assert!(self.open.is_empty(), "nobody's: {:?}", self.open);
+        let longest = self.closed.iter().max().copied().unwrap_or_default();
+        (self.closed.len(), longest, self.at_once_max)
+    }
+}
+
+/// A request to a busy database is on its way for so long, and its answer again.
+const WAY: Duration = Duration::from_millis(20);
+
+/// Nodes over a database that is as slow as that, each of which the others may give shards to.
+async fn linked<const N: usize>(names: [&str; N]) -> (Arc<MemoryRows>, Arc<Links>, [Node; N]) {
+    let (rows, links) = (Arc::new(MemoryRows::slow(WAY)), Arc::default());
+    let start = |name: &str| {
+        let node = Node::linked(name, &rows, Some(&links));
+        node.takes(&links);
+        node
+    };
+    let nodes = names.map(start);
+    pass(40_000, || {}).await;
+    (rows, links, nodes)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_goes_to_a_node_that_joins_is_nobodys_for_a_moment() {
+    let (rows, links, [one, two]) = linked(["one", "two"]).await;
+    let three = Node::linked("three", &rows, Some(&links));
+    let nodes = [&one, &two, &three];
+    let mut gaps = Gaps::default();
+    // It has its lease and cannot serve yet: nothing is given to it.
+    gaps.watch(&nodes, 10_000).await;
+    assert_eq!((three.driver.standing(), three.n_owned()), (Standing::In { is_settled: true }, 0));
+    assert_eq!(gaps.seen(), (0, 0, 0));
+    three.takes(&links);
+    gaps.watch(&nodes, 20_000).await;
+    assert!((240..=440).contains(&three.n_owned()), "its share: {}", three.n_owned());
+    let (n_moved, longest_ms, at_once) = gaps.seen();
+    println!("join: {n_moved} shards, nobody's for {longest_ms} ms at most, {at_once} at once");
+    assert_eq!(n_moved, three.n_owned());
+    // The actors settle in 20 ms, then two writes; the claim begins with the next step.
+    assert!(longest_ms <= 150, "{longest_ms} ms");
+    assert!(at_once <= 6 * LEAVING_MAX, "{at_once}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_of_a_node_that_drains_is_nobodys_for_a_moment() {
+    let (_rows, _links, [one, two, three]) = linked(["one", "two", "three"]).await;
+    let n_owned = one.n_owned();
+    let mut gaps = Gaps::default();
+    one.driver.drain();
+    gaps.watch(&[&one, &two, &three], 10_000).await;
+    assert_eq!((one.driver.standing(), one.n_owned()), (Standing::Ended, 0));
+    let (n_moved, longest_ms, at_once) = gaps.seen();
+    println!("drain: {n_moved} shards, nobody's for {longest_ms} ms at most, {at_once} at once");
+    assert_eq!(n_moved, n_owned);
+    // The first wait until the others have read that the node drains.
+    assert!(longest_ms <= 500, "{longest_ms} ms");
+    assert!(at_once <= 6 * LEAVING_MAX, "{at_once}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_could_be_told_of_is_found_by_the_next_round() {
+    let (_rows, links, [one, two]) = linked(["one", "two"]).await;
+    // The link to it has ended, and who drains gives its shards away nevertheless.
+    links.0.lock().clear();
+    one.driver.drain();
+    one.driver.ended().await;
+    pass(3_000, || one_owner(&[&one, &two])).await;
+    assert_eq!(two.n_owned(), ALL);
 }
 
 #[tokio::test(start_paused = true)]

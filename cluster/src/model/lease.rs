@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::claims::{Claims, Deed, Survey};
 use crate::lease::{Ask, End, Lease};
 use crate::members::Members;
-use crate::ownership::{Boot, NodeName};
+use crate::ownership::{Boot, Epoch, NodeName};
 use crate::placement::Placement;
 use crate::rows::{LeaseRow, LeaseState, LeaseVersion, Life, Outcome, OwnerRow};
 use crate::rules::{Rule, Rules};
@@ -73,6 +73,8 @@ pub struct State {
     now: Moment,
     leases: BTreeMap<NodeName, LeaseRow>,
     owner: Option<OwnerRow>,
+    /// The epoch that was given back last: of that others may be told at any later time.
+    given: Option<Epoch>,
     writes: Vec<Write>,
     nodes: Vec<Node>,
 }
@@ -122,6 +124,8 @@ pub enum Action {
     Plan(u8),
     /// A node has settled the shard that it gives away.
     Settled(u8),
+    /// A node is told that the shard was given away, and claims it without a survey.
+    Given(u8),
     /// A write is carried out, or refused.
     Land(usize),
     /// A node waits no longer for its writes.
@@ -138,6 +142,10 @@ fn shard() -> Shard {
 
 fn name(node: u8) -> NodeName {
     NodeName(format!("node-{node}").into())
+}
+
+fn placed(node: u8) -> Placement {
+    [(shard(), name(node))].into_iter().collect()
 }
 
 fn node_of(bounds: &Bounds, node: u8, lives: u8) -> Node {
@@ -166,6 +174,7 @@ impl Model for Bounds {
             now: Moment::default(),
             leases: BTreeMap::new(),
             owner: None,
+            given: None,
             writes: Vec::new(),
             nodes,
         };
@@ -198,9 +207,13 @@ impl Model for Bounds {
                 state.leases.get(&name(index)).is_some_and(|lease| lease.state != LeaseState::Up);
             let may_claim = state.owner.as_ref().is_none_or(|row| row.epoch.0 < self.claims);
             let decides = (contends && may_claim) || drains;
+            let is_halfway = node.owners.is_some() || node.leases.is_some();
             if is_in && decides && node.deed.is_none() {
-                let is_halfway = node.owners.is_some() || node.leases.is_some();
                 actions.push(if is_halfway { Action::Plan(index) } else { Action::Survey(index) });
+            }
+            let is_told = contends && may_claim && !drains && state.given.is_some();
+            if is_in && is_told && node.deed.is_none() {
+                actions.push(Action::Given(index));
             }
             if matches!(node.deed, Some(Deed::Settle { .. })) {
                 actions.push(Action::Settled(index));
@@ -263,6 +276,7 @@ impl State {
             | Action::Survey(index)
             | Action::Plan(index)
             | Action::Settled(index)
+            | Action::Given(index)
             | Action::GiveUp(index)
             | Action::Boot(index)
             | Action::Drain(index) => {
@@ -318,6 +332,13 @@ impl State {
                     self.send(index, node, Rowed::Owner { expect: Some(expect), row });
                 }
             }
+            Action::Given(_) => {
+                let claim =
+                    self.given.and_then(|epoch| node.claims.given(shard(), epoch, &placed(index)));
+                if let Some(claim) = claim {
+                    self.carry_out(index, node, claim);
+                }
+            }
             Action::GiveUp(_) => self.give_up(index, node),
             Action::Boot(_) => {
                 *node = node_of(bounds, index, node.lives.saturating_add(1));
@@ -339,24 +360,30 @@ impl State {
         let owners = node.owners.take().unwrap_or_else(|| self.owners());
         let leases = node.leases.take().unwrap_or_else(|| self.leases.clone());
         let drains = leases.get(&name(index)).is_none_or(|lease| lease.state != LeaseState::Up);
-        let placement: Placement = (!drains).then(|| (shard(), name(index))).into_iter().collect();
-        for deed in node.claims.plan(&Survey { owners, leases }, &placement) {
-            let row = match &deed {
-                Deed::Claim { expect, row, .. } => {
-                    Rowed::Owner { expect: expect.clone(), row: row.clone() }
-                }
-                Deed::Release { expect, row, .. } => {
-                    Rowed::Owner { expect: Some(expect.clone()), row: row.clone() }
-                }
-                Deed::Settle { .. } => {
-                    node.deed = Some(deed);
-                    continue;
-                }
-                Deed::Drop { .. } => continue,
-            };
-            node.deed = Some(deed);
-            self.send(index, node, row);
+        let placement = if drains { Placement::default() } else { placed(index) };
+        let mut deeds = node.claims.plan(&Survey { owners, leases }, &placement);
+        deeds.extend(node.claims.give(&placement, |_| true));
+        for deed in deeds {
+            self.carry_out(index, node, deed);
         }
+    }
+
+    fn carry_out(&mut self, index: u8, node: &mut Node, deed: Deed) {
+        let row = match &deed {
+            Deed::Claim { expect, row, .. } => {
+                Rowed::Owner { expect: expect.clone(), row: row.clone() }
+            }
+            Deed::Release { expect, row, .. } => {
+                Rowed::Owner { expect: Some(expect.clone()), row: row.clone() }
+            }
+            Deed::Settle { .. } => {
+                node.deed = Some(deed);
+                return;
+            }
+            Deed::Drop { .. } => return,
+        };
+        node.deed = Some(deed);
+        self.send(index, node, row);
     }
 
     fn send(&mut self, by: u8, node: &Node, row: Rowed) {
@@ -389,6 +416,9 @@ impl State {
                 let stands = self.owner.clone();
                 let matches = stands == expect;
                 if matches {
+                    if row.holder.is_none() {
+                        self.given = Some(row.epoch);
+                    }
                     self.owner = Some(row);
                 }
                 if let Some(node) = node {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use super::{Epoch, NodeName, Owner, Ownership};
@@ -27,8 +27,17 @@ pub struct Many {
     /// Until when the lease is trusted, in nanoseconds of the clock; 0 for not at all.
     trusted_until: AtomicU64,
     table: RwLock<Table>,
-    /// Told when others ask for what is not served here.
-    in_vain: Notify,
+    calls: Mutex<Calls>,
+    was_called: Notify,
+}
+
+/// What was said to whoever drives lease and claims. Each shard is in it once (P7).
+#[derive(Debug, Default)]
+pub struct Calls {
+    /// Others ask for what is not served here.
+    pub in_vain: bool,
+    /// Others gave these away under these epochs, for this node to have.
+    pub given: BTreeMap<Shard, Epoch>,
 }
 
 #[derive(Debug, Default)]
@@ -49,8 +58,14 @@ impl Many {
     /// A node that owns nothing yet.
     #[must_use]
     pub fn new(node: NodeName, clock: Clock) -> Self {
-        let (table, in_vain) = (RwLock::default(), Notify::new());
-        Self { node, clock, trusted_until: AtomicU64::new(0), table, in_vain }
+        Self {
+            node,
+            clock,
+            trusted_until: AtomicU64::new(0),
+            table: RwLock::default(),
+            calls: Mutex::default(),
+            was_called: Notify::new(),
+        }
     }
 
     /// Takes over what lease and claims say now. Call it after everything that either was told.
@@ -79,9 +94,15 @@ impl Many {
         table.others = others.collect();
     }
 
-    /// Waits until another node has asked for what is not served here since this was last awaited.
-    pub async fn was_asked_in_vain(&self) {
-        self.in_vain.notified().await;
+    /// Waits until something was said since this was last awaited. Cancel safe.
+    pub async fn was_called(&self) {
+        self.was_called.notified().await;
+    }
+
+    /// What was said since it was last taken.
+    #[must_use]
+    pub fn take_calls(&self) -> Calls {
+        std::mem::take(&mut self.calls.lock())
     }
 
     fn is_trusted(&self) -> bool {
@@ -112,7 +133,18 @@ impl Ownership for Many {
     }
 
     fn asked_in_vain(&self) {
-        self.in_vain.notify_one();
+        self.calls.lock().in_vain = true;
+        self.was_called.notify_one();
+    }
+
+    fn given(&self, from: &NodeName, shard: Shard, epoch: Epoch) {
+        let mut table = self.table.write();
+        if table.others.get(&shard) == Some(from) {
+            table.others.remove(&shard);
+        }
+        drop(table);
+        self.calls.lock().given.insert(shard, epoch);
+        self.was_called.notify_one();
     }
 
     fn holds(&self, shard: Shard, epoch: Epoch) -> bool {

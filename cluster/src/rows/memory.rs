@@ -1,9 +1,11 @@
-//! The rows in memory, for tests: exact, or with requests that are lost, late, or carried out
-//! while nobody hears of it.
+//! The rows in memory, for tests: exact, or slow, or with requests that are lost, late, or carried
+//! out while nobody hears of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -28,6 +30,12 @@ pub enum Fate {
 
 /// Rows in memory.
 pub struct MemoryRows {
+    shared: Arc<Shared>,
+    /// How long a request is on its way, and its answer again.
+    delay: Duration,
+}
+
+struct Shared {
     tables: Mutex<Tables>,
     fate: Box<dyn Fn() -> Fate + Send + Sync>,
 }
@@ -47,7 +55,7 @@ enum Write {
 
 impl fmt::Debug for MemoryRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tables = self.tables.lock();
+        let tables = self.shared.tables.lock();
         f.debug_struct("MemoryRows")
             .field("leases", &tables.leases.len())
             .field("owners", &tables.owners.len())
@@ -66,12 +74,20 @@ impl MemoryRows {
     /// `fate` is asked once for each request.
     #[must_use]
     pub fn with_fates(fate: impl Fn() -> Fate + Send + Sync + 'static) -> Self {
-        Self { tables: Mutex::default(), fate: Box::new(fate) }
+        let shared = Shared { tables: Mutex::default(), fate: Box::new(fate) };
+        Self { shared: Arc::new(shared), delay: Duration::ZERO }
+    }
+
+    /// Rows whose every request is on its way for so long, and its answer again. Needs a runtime
+    /// with time.
+    #[must_use]
+    pub fn slow(delay: Duration) -> Self {
+        Self { delay, ..Self::default() }
     }
 
     /// Carries the late writes out, oldest first; answers how many there were.
     pub fn land(&self) -> usize {
-        let mut tables = self.tables.lock();
+        let mut tables = self.shared.tables.lock();
         let late = std::mem::take(&mut tables.late);
         for write in &late {
             tables.write(write);
@@ -79,13 +95,34 @@ impl MemoryRows {
         late.len()
     }
 
-    fn read<T: Send + 'static>(&self, find: impl FnOnce(&Tables) -> T) -> Result<T, Unreadable> {
-        match (self.fate)() {
-            Fate::Answered => Ok(find(&self.tables.lock())),
-            Fate::AnswerLost | Fate::Lost | Fate::Late => Err(Unreadable),
+    fn answer<T: Send + 'static>(
+        &self,
+        carry_out: impl FnOnce(&Shared) -> T + Send + 'static,
+    ) -> Reply<T> {
+        let (shared, delay) = (Arc::clone(&self.shared), self.delay);
+        if delay.is_zero() {
+            return Box::pin(ready(carry_out(&shared)));
         }
+        Box::pin(async move {
+            tokio::time::sleep(delay).await;
+            let answer = carry_out(&shared);
+            tokio::time::sleep(delay).await;
+            answer
+        })
     }
 
+    fn read<T: Send + 'static>(
+        &self,
+        find: impl FnOnce(&Tables) -> T + Send + 'static,
+    ) -> Reply<Result<T, Unreadable>> {
+        self.answer(|shared| match (shared.fate)() {
+            Fate::Answered => Ok(find(&shared.tables.lock())),
+            Fate::AnswerLost | Fate::Lost | Fate::Late => Err(Unreadable),
+        })
+    }
+}
+
+impl Shared {
     fn swap(&self, write: Write) -> Option<Swapped> {
         let mut tables = self.tables.lock();
         match (self.fate)() {
@@ -133,12 +170,12 @@ impl Tables {
 
 impl Rows for MemoryRows {
     fn leases(&self) -> Reply<Result<Vec<(NodeName, LeaseRow)>, Unreadable>> {
-        let leases = self.read(|tables| tables.leases.clone().into_iter().collect());
-        Box::pin(ready(leases))
+        self.read(|tables| tables.leases.clone().into_iter().collect())
     }
 
     fn lease(&self, node: &NodeName) -> Reply<Result<Option<LeaseRow>, Unreadable>> {
-        Box::pin(ready(self.read(|tables| tables.leases.get(node).cloned())))
+        let node = node.clone();
+        self.read(move |tables| tables.leases.get(&node).cloned())
     }
 
     fn swap_lease(
@@ -147,17 +184,16 @@ impl Rows for MemoryRows {
         expect: Option<LeaseVersion>,
         row: LeaseRow,
     ) -> Reply<Outcome<LeaseRow>> {
-        let outcome = match self.swap(Write::Lease { node: node.clone(), expect, row }) {
+        let write = Write::Lease { node: node.clone(), expect, row };
+        self.answer(|shared| match shared.swap(write) {
             Some(Swapped::Applied) => Outcome::Applied,
             Some(Swapped::Lease(row)) => Outcome::Refused(row),
             Some(Swapped::Owner(_)) | None => Outcome::Unknown,
-        };
-        Box::pin(ready(outcome))
+        })
     }
 
     fn owners(&self) -> Reply<Result<Vec<(Shard, OwnerRow)>, Unreadable>> {
-        let owners = self.read(|tables| tables.owners.clone().into_iter().collect());
-        Box::pin(ready(owners))
+        self.read(|tables| tables.owners.clone().into_iter().collect())
     }
 
     fn swap_owner(
@@ -166,11 +202,11 @@ impl Rows for MemoryRows {
         expect: Option<OwnerRow>,
         row: OwnerRow,
     ) -> Reply<Outcome<OwnerRow>> {
-        let outcome = match self.swap(Write::Owner { shard, expect, row }) {
+        let write = Write::Owner { shard, expect, row };
+        self.answer(|shared| match shared.swap(write) {
             Some(Swapped::Applied) => Outcome::Applied,
             Some(Swapped::Owner(row)) => Outcome::Refused(row),
             Some(Swapped::Lease(_)) | None => Outcome::Unknown,
-        };
-        Box::pin(ready(outcome))
+        })
     }
 }

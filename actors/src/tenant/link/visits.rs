@@ -106,6 +106,7 @@ impl Link {
             state.role = Role::Adrift;
             if let Some(to) = to {
                 self.ownership.moved(self.shard, NodeName(to));
+                self.has_news();
             }
         }
     }

@@ -147,7 +147,7 @@ impl Member {
 async fn who_has_not_the_certificate_the_name_the_cookie_or_a_version_is_turned_away() {
     let (authority, foreign) = (Authority::new(), Authority::new());
     let one = Member::start("one", authority.tls("one")).await;
-    let newer = Versions { oldest: 2, newest: 3 };
+    let newer = Versions { oldest: VERSIONS.newest + 1, newest: VERSIONS.newest + 2 };
     let cookie = "a cookie";
     let liar = Member::start("two", authority.tls("three")).await;
     let rude = Member::with("two", authority.tls("two"), "another", VERSIONS).await;
@@ -196,7 +196,7 @@ fn is_refused(one: &Member, who: &Member) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_version_of_skew_is_tolerated() {
     let authority = Authority::new();
-    let newer = Versions { oldest: 1, newest: 2 };
+    let newer = Versions { newest: VERSIONS.newest + 1, ..VERSIONS };
     let old = Member::start("one", authority.tls("one")).await;
     let new = Member::with("two", authority.tls("two"), "a cookie", newer).await;
     new.dials(&[&old]);

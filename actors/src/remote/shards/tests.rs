@@ -1,0 +1,92 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use switchboard_cluster::transport::{NotSent, Peer, Transport};
+use tokio::time::Instant;
+
+use super::*;
+use crate::remote::Outcome;
+use crate::remote::home::{Answer, Question};
+use crate::testing::cluster::{Cluster, name, settle};
+use crate::testing::tenant;
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_shards_says_so_to_all_and_is_told_what_it_is_given() {
+    let cluster = Cluster::start(3, 1).await;
+    settle().await;
+    let takes = |at: usize, of: usize| cluster.remote(at).serves_what_it_is_given(&name(of));
+    assert!(!takes(0, 1), "it has not said so");
+    cluster.remote(1).take_shards();
+    settle().await;
+    assert_eq!((takes(0, 1), takes(2, 1), takes(1, 0)), (true, true, false));
+    // Not while it cannot be told, and again as soon as it can.
+    cluster.network.cut(&name(0), &name(1), Duration::ZERO).await;
+    assert!(!takes(0, 1));
+    cluster.network.connect(&name(0), &name(1));
+    settle().await;
+    assert!(takes(0, 1));
+
+    let shard = Shard::of("acme", "conversation", b"1");
+    cluster.remote(0).give(&name(1), shard, Epoch(7));
+    settle().await;
+    assert_eq!(cluster.view(1).given(), [(name(0), shard, Epoch(7))]);
+    assert_eq!((cluster.view(0).given(), cluster.view(2).given()), (vec![], vec![]));
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_has_not_begun_to_act_says_so_at_once() {
+    let cluster = Cluster::start(1, 1).await;
+    let early = Remote::new();
+    early.connect(std::sync::Arc::new(cluster.network.node(name(1))));
+    cluster.network.listen(&name(1), early.receiver());
+    let began = Instant::now();
+    let within = Duration::from_secs(5);
+    let asked = cluster.remote(0).ask_home(&name(1), &tenant(), Question::All, within).await;
+    assert!(matches!(asked, Outcome::Answered(Answer::Moved { to: None })), "{asked:?}");
+    assert!(began.elapsed() < Duration::from_millis(50), "{:?}", began.elapsed());
+    cluster.stop().await;
+}
+
+/// Keeps what is sent.
+#[derive(Debug, Default)]
+struct Sent(Mutex<Vec<Bytes>>);
+
+impl Transport for Sent {
+    fn send(&self, _to: &NodeName, envelope: Bytes) -> Result<(), NotSent> {
+        self.0.lock().push(envelope);
+        Ok(())
+    }
+
+    fn offer(&self, to: &NodeName, envelope: Bytes) -> Result<(), NotSent> {
+        self.send(to, envelope)
+    }
+}
+
+#[test]
+fn a_node_of_the_first_version_is_given_shards_without_a_word() {
+    let (remote, sent) = (Remote::new(), std::sync::Arc::new(Sent::default()));
+    remote.connect(std::sync::Arc::clone(&sent) as _);
+    remote.take_shards();
+    remote.receiver().up(&Peer { node: name(1), version: 1 });
+    remote.give(&name(1), Shard::of("acme", "", b""), Epoch(1));
+    assert!(remote.serves_what_it_is_given(&name(1)));
+    assert_eq!(sent.0.lock().len(), 0);
+    remote.receiver().up(&Peer { node: name(2), version: 2 });
+    remote.give(&name(2), Shard::of("acme", "", b""), Epoch(1));
+    assert!(!remote.serves_what_it_is_given(&name(2)));
+    assert_eq!(sent.0.lock().len(), 2, "that this node takes, and what it gave");
+}
+
+#[test]
+fn words_of_shards_have_these_bytes() {
+    let bytes = |message: Message| Envelope::from(message).write().to_vec();
+    assert_eq!(bytes(Message::Takes), [3, 0]);
+    let given = Message::Given { shard: 0x0102, epoch: 3 };
+    assert_eq!(bytes(given), [3, 1, 2, 1, 3, 0, 0, 0, 0, 0, 0, 0]);
+    for message in [Message::Takes, given] {
+        let read = Envelope::read(&bytes(message));
+        assert_eq!(format!("{read:?}"), format!("{:?}", Some(Envelope::from(message))));
+    }
+}
