@@ -15,6 +15,7 @@ pub mod origin;
 pub mod department;
 pub mod widget;
 pub mod person;
+mod owners;
 pub mod preferences;
 pub mod drafts;
 pub mod visitor;

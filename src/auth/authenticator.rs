@@ -394,11 +394,11 @@ impl Authenticator {
     }
 
     /// Changes a person; if that takes rights away, open connections are cut, and with another
-    /// name they come again.
+    /// name they come again. Somebody always owns the tenant.
     ///
     /// # Errors
     ///
-    /// As [`Directory::change_person`].
+    /// [`LastOwner`](directory::Error::LastOwner), or as [`Directory::change_person`].
     pub async fn change_person(
         &self,
         tenant: &TenantId,
@@ -407,16 +407,8 @@ impl Authenticator {
         change: &Change,
     ) -> Result<Arc<Versioned<Person>>, directory::Error> {
         let directory = &self.0.directory;
-        // One at a time, or two owners could each take the other's place away.
-        let _alone = match change.disabled == Some(true) || change.role_max.is_some() {
-            true => Some(directory.stripe(tenant, "owners").lock().await),
-            false => None,
-        };
-        let person = directory.person(tenant, id).await?.ok_or(directory::Error::NotFound)?;
-        if person.value.would_end_as_owner(change) && directory.count_owners(tenant, 2).await? < 2 {
-            return Err(directory::Error::LastOwner);
-        }
-        let changed = directory.change_person(tenant, id, version, change).await?;
+        let (person, changed) =
+            directory.change_unless_last_owner(tenant, id, version, change).await?;
         if changed.value.disabled || change.role_max.is_some() {
             self.0.revocations.revoke(tenant, id.uuid());
         } else if changed.value.shown_name() != person.value.shown_name() {

@@ -13,6 +13,7 @@ use crate::listener::Listener;
 use crate::server::{
     PATIENCE, Server, Talk, ends, err, public, said, signal, switchboard, texts, variable,
 };
+use crate::tokens::{SECRET, token};
 
 /// The nodes of the credentials that are made for the test.
 pub(crate) const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
@@ -229,6 +230,44 @@ fn what_one_node_changes_the_others_know() {
     assert_eq!(console.closed(), 4500);
     assert_eq!(two.ask("GET", "/v1/agents/me", &agent, &Value::Null).0, 401);
     for server in [one, two] {
+        assert_eq!(stopped(server).code(), Some(0));
+    }
+}
+
+#[test]
+fn two_owners_who_demote_each_other_at_two_nodes_leave_one() {
+    let keyspace = migrated("switchboard_owners");
+    let nodes = [NODES[0], NODES[1]]
+        .map(|node| start_with(keyspace, node, &[("SWITCHBOARD_JWT_SECRET", SECRET)]));
+    let names = ["olga", "oscar"];
+    let owners = names.map(|name| token(name, "owner"));
+    for (node, owner) in nodes.iter().zip(&owners) {
+        assert_eq!(node.ask("GET", "/v1/agents/me", owner, &Value::Null).0, 200);
+    }
+    let demote = |by: usize| {
+        let other = format!("/v1/agents/{}", names[1 - by]);
+        nodes[by].ask("PATCH", &other, &owners[by], &json!({ "role": "admin" }))
+    };
+    for round in 0..10 {
+        let outcomes = std::thread::scope(|scope| {
+            [0, 1].map(|by| scope.spawn(move || demote(by))).map(|it| it.join().unwrap())
+        });
+        let done = outcomes.each_ref().map(|(status, _)| *status == 200);
+        assert!(done[0] != done[1], "round {round}: {outcomes:?}");
+        let (winner, loser) = if done[0] { (0, 1) } else { (1, 0) };
+        let (status, refused) = &outcomes[loser];
+        // Counted, or an owner no more when it asked.
+        assert!(*status == 409 || *status == 403, "{status} {refused}");
+        let other = format!("/v1/agents/{}", names[loser]);
+        let (status, again) =
+            nodes[winner].ask("PATCH", &other, &owners[winner], &json!({ "role": "owner" }));
+        assert_eq!(status, 200, "round {round}: {again}");
+        until("the other node knows it", || {
+            let (_, me) = nodes[loser].ask("GET", "/v1/agents/me", &owners[loser], &Value::Null);
+            (me["role"] == "owner").then_some(())
+        });
+    }
+    for server in nodes {
         assert_eq!(stopped(server).code(), Some(0));
     }
 }
