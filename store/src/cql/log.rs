@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, try_join};
 use parking_lot::Mutex;
 use scylla::policies::retry::FallthroughRetryPolicy;
 use scylla::statement::Consistency;
@@ -261,8 +261,11 @@ impl Engine {
         let base =
             |stream| Seq(before.starts.of(stream).0.saturating_sub(1)).max(covered.of(stream));
         let base = Heads { public: base(Stream::Public), internal: base(Stream::Internal) };
-        let public = self.tail(key, Stream::Public, before.epoch, base.public).await?;
-        let internal = self.tail(key, Stream::Internal, before.epoch, base.internal).await?;
+        let (public, internal) = try_join(
+            self.tail(key, Stream::Public, before.epoch, base.public),
+            self.tail(key, Stream::Internal, before.epoch, base.internal),
+        )
+        .await?;
         let extents = |rows: &[Put]| -> Vec<Extent> {
             rows.iter().map(|row| Extent { seq: row.seq, upto: row.upto }).collect()
         };
