@@ -25,6 +25,7 @@ pub mod link;
 pub mod address;
 pub mod identity_key;
 pub mod idempotency;
+pub mod audit;
 pub mod demo;
 
 use std::fmt;
@@ -46,8 +47,8 @@ pub use department::Department;
 pub use idempotency::{Claim, Claimed, Scope};
 pub use last_change::LastChange;
 pub use person::Person;
-pub use record::Versioned;
 pub(crate) use record::check_version;
+pub use record::{Revision, Versioned};
 pub use visitor::{Contact, Visitor};
 pub use widget::Widget;
 
@@ -248,8 +249,19 @@ impl Directory {
         tenant: &TenantId,
         id: &str,
         version: Option<u64>,
-        mut rule: impl FnMut(&mut R) -> Result<(), Error> + Send,
+        rule: impl FnMut(&mut R) -> Result<(), Error> + Send,
     ) -> Result<Arc<Versioned<R>>, Error> {
+        self.revise(tenant, id, version, rule).await.map(|revision| revision.after)
+    }
+
+    /// The same, and answers what the record was before.
+    pub(crate) async fn revise<R: Record + Clone>(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+        version: Option<u64>,
+        mut rule: impl FnMut(&mut R) -> Result<(), Error> + Send,
+    ) -> Result<Revision<R>, Error> {
         for _ in 0..TRIES_MAX {
             let stored = self.load_stored::<R>(tenant, id).await?.ok_or(Error::NotFound)?;
             check_version(&stored, version)?;
@@ -258,7 +270,8 @@ impl Directory {
             match self.save(tenant, id, Expect::Version(stored.version), value).await {
                 // The next reading says by whom.
                 Err(Error::Changed) => {}
-                answer => return answer,
+                Err(error) => return Err(error),
+                Ok(after) => return Ok(Revision { before: stored, after }),
             }
         }
         Err(Error::Changed)
@@ -289,19 +302,20 @@ impl Directory {
         Err(Error::Changed.into())
     }
 
-    /// Removes a record that the caller read in that version; `None` for any.
+    /// Removes a record that the caller read in that version; `None` for any. Answers what it was.
     pub(crate) async fn remove_read<R: Record>(
         &self,
         tenant: &TenantId,
         id: &str,
         version: Option<u64>,
-    ) -> Result<(), Error> {
+    ) -> Result<Arc<Versioned<R>>, Error> {
         for _ in 0..TRIES_MAX {
             let stored = self.load_stored::<R>(tenant, id).await?.ok_or(Error::NotFound)?;
             check_version(&stored, version)?;
             match self.remove::<R>(tenant, id, Expect::Version(stored.version)).await {
                 Err(Error::Changed) => {}
-                answer => return answer,
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(stored),
             }
         }
         Err(Error::Changed)

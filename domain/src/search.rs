@@ -45,18 +45,30 @@ impl Query {
             page.map(|page| &*page.url),
             page.map(|page| &*page.title),
         ];
-        let mut all = String::new();
-        for text in texts.into_iter().flatten().chain(card.tags()) {
-            fold_into(&mut all, text);
-            // No word holds a line end, so none is found across two texts.
-            all.push('\n');
-        }
+        let all = joined(texts.into_iter().flatten().chain(card.tags()));
         self.words.iter().all(|word| {
             all.contains(word.as_str())
                 || number.starts_with(word.as_str())
                 || word.chars().count() >= ID_CHARS_MIN && id.starts_with(word.as_str())
         })
     }
+
+    /// Whether every word is somewhere in these texts.
+    #[must_use]
+    pub fn finds_in<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
+        let all = joined(texts);
+        self.words.iter().all(|word| all.contains(word.as_str()))
+    }
+}
+
+/// Texts as they are looked through. No word holds a line end, so none is found across two of them.
+fn joined<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut all = String::new();
+    for text in texts {
+        fold_into(&mut all, text);
+        all.push('\n');
+    }
+    all
 }
 
 /// A text as it is compared: without case, accents, vowel signs and stretching, in the letters of

@@ -257,16 +257,19 @@ impl Directory {
         self.load(tenant, &id.to_string()).await
     }
 
-    /// Removes a key.
+    /// Removes a key; answers which it was.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; when the store fails.
-    pub(crate) async fn remove_api_key(&self, tenant: &TenantId, id: Uuid) -> Result<(), Error> {
-        if self.api_key(tenant, id).await?.is_none() {
-            return Err(Error::NotFound);
-        }
-        self.remove::<ApiKey>(tenant, &id.to_string(), Expect::Any).await
+    pub(crate) async fn remove_api_key(
+        &self,
+        tenant: &TenantId,
+        id: Uuid,
+    ) -> Result<Arc<Versioned<ApiKey>>, Error> {
+        let key = self.api_key(tenant, id).await?.ok_or(Error::NotFound)?;
+        self.remove::<ApiKey>(tenant, &id.to_string(), Expect::Any).await?;
+        Ok(key)
     }
 
     /// Notes that a key was used, once in an hour.

@@ -248,7 +248,7 @@ impl Accounts {
             None => person,
             Some(name) => {
                 let change = Change { name: Some(name.to_owned()), ..Change::default() };
-                directory.change_person(tenant, id, None, &change).await?
+                directory.change_person(tenant, id, None, &change).await?.after
             }
         };
         let (sign_in, secret) = fresh_sign_in(tenant, id, &*self.0.clock)?;

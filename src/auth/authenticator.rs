@@ -16,13 +16,13 @@ use super::keys::{Key, Keys};
 use super::revocation::{Came, Registration, Revocations, Standing};
 use super::secret::{SecretDigest, Token, VisitorToken};
 use super::{Flaw, Refused};
-use crate::accounts::api_key::{self, Scope, Scopes};
+use crate::accounts::api_key::{self, ApiKey, Scope, Scopes};
 use crate::accounts::credential::{Credential, SEEN_LAG_MS, SignIn};
 use crate::accounts::{SIGN_IN_PREFIX, sign_in};
 use crate::directory::identity_key::{self, IdentityKey, Replaced};
 use crate::directory::person::{Change, Person, Sight};
 use crate::directory::visitor::Access;
-use crate::directory::{self, Directory, Versioned, Visitor};
+use crate::directory::{self, Directory, Revision, Versioned, Visitor, Widget};
 use crate::notices::Notice;
 
 /// Checked signatures that are remembered at most, about a kilobyte each.
@@ -405,13 +405,13 @@ impl Authenticator {
         id: AgentId,
         version: Option<u64>,
         change: &Change,
-    ) -> Result<Arc<Versioned<Person>>, directory::Error> {
+    ) -> Result<Revision<Person>, directory::Error> {
         let directory = &self.0.directory;
-        let (person, changed) =
-            directory.change_unless_last_owner(tenant, id, version, change).await?;
+let revision = directory.change_unless_last_owner(tenant, id, version, change).await?;
+        let Revision { before, after: changed } = &revision;
         if changed.value.disabled || change.role_max.is_some() {
             self.0.revocations.revoke(tenant, id.uuid());
-        } else if changed.value.shown_name() != person.value.shown_name() {
+        } else if changed.value.shown_name() != before.value.shown_name() {
             // Sockets speak under the name that they came with.
             self.0.revocations.renew(tenant, id.uuid());
         }
@@ -425,7 +425,7 @@ impl Authenticator {
                 })
                 .await?;
         }
-        Ok(changed)
+        Ok(revision)
     }
 
     /// Who shows this cookie, and what their pages show with every change they ask for.
@@ -491,15 +491,19 @@ impl Authenticator {
         })
     }
 
-    /// Refuses an API key from now on; open connections are cut.
+    /// Refuses an API key from now on; open connections are cut. Answers which it was.
     ///
     /// # Errors
     ///
     /// [`directory::Error::NotFound`]; when the store fails.
-    pub async fn revoke_key(&self, tenant: &TenantId, id: Uuid) -> Result<(), directory::Error> {
-        self.0.directory.remove_api_key(tenant, id).await?;
+    pub async fn revoke_key(
+        &self,
+        tenant: &TenantId,
+        id: Uuid,
+    ) -> Result<Arc<Versioned<ApiKey>>, directory::Error> {
+        let key = self.0.directory.remove_api_key(tenant, id).await?;
         self.0.revocations.revoke(tenant, id);
-        Ok(())
+        Ok(key)
     }
 
     /// Makes a key for a widget, in the place of the one in use; connections that came with a key
@@ -519,7 +523,7 @@ impl Authenticator {
         Ok(key)
     }
 
-    /// Removes a widget; connections of visitors whom its keys let in are cut.
+    /// Removes a widget; connections of visitors whom its keys let in are cut. Answers what it was.
     ///
     /// # Errors
     ///
@@ -529,10 +533,10 @@ impl Authenticator {
         tenant: &TenantId,
         widget: &WidgetId,
         version: Option<u64>,
-    ) -> Result<(), directory::Error> {
-        self.0.directory.remove_widget(tenant, widget, version).await?;
+    ) -> Result<Arc<Versioned<Widget>>, directory::Error> {
+        let removed = self.0.directory.remove_widget(tenant, widget, version).await?;
         self.cut_refused_keys().await?;
-        Ok(())
+        Ok(removed)
     }
 
     /// Cuts the connections that came with a widget's key that is refused by now: because it was

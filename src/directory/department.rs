@@ -11,7 +11,7 @@ use super::cache::{Cache, Caches};
 use super::last_change::LastChangeForm;
 use super::record::{Record, parse};
 use super::text::{SHORT_NAME, is_short_name, line};
-use super::{Directory, Error, LastChange, PAGE_MAX, Versioned};
+use super::{Directory, Error, LastChange, PAGE_MAX, Revision, Versioned};
 
 /// What every tenant begins with.
 const SEEDED: [(&str, &str); 6] = [
@@ -165,16 +165,16 @@ impl Directory {
         tenant: &TenantId,
         department: Department,
         version: Option<u64>,
-    ) -> Result<Arc<Versioned<Department>>, Error> {
+    ) -> Result<Revision<Department>, Error> {
         let id = Arc::clone(&department.id.0);
-        self.change(tenant, &id, version, |stored: &mut Department| {
+        self.revise(tenant, &id, version, |stored: &mut Department| {
             stored.clone_from(&department);
             Ok(())
         })
         .await
     }
 
-    /// Removes a department. Conversations keep its name.
+    /// Removes a department; answers what it was. Conversations keep its name.
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl Directory {
         tenant: &TenantId,
         id: &DepartmentId,
         version: Option<u64>,
-    ) -> Result<(), Error> {
+    ) -> Result<Arc<Versioned<Department>>, Error> {
         self.remove_read::<Department>(tenant, &id.0, version).await
     }
 

@@ -173,7 +173,7 @@ impl Directory {
     ) -> Result<(), Error> {
         match self.remove_read::<IdentityKeys>(tenant, &widget.0, None).await {
             Err(Error::NotFound) => Ok(()),
-            answer => answer,
+            answer => answer.map(drop),
         }
     }
 }

@@ -16,7 +16,7 @@ use switchboard_domain::ids::{AgentId, TenantId};
 use switchboard_store::{Expect, Fault};
 
 use super::person::{Change, Person};
-use super::record::{Record, check_version, parse};
+use super::record::{Record, Revision, check_version, parse};
 use super::{Directory, Error, PAGE_MAX, TRIES_MAX, Versioned};
 
 /// The name of the document.
@@ -85,8 +85,7 @@ enum Turn {
 }
 
 impl Directory {
-    /// Changes a person, unless that would leave the tenant without an owner; answers how the
-    /// person was before, and is now.
+    /// Changes a person, unless that would leave the tenant without an owner.
     ///
     /// # Errors
     ///
@@ -97,7 +96,7 @@ impl Directory {
         id: AgentId,
         version: Option<u64>,
         change: &Change,
-    ) -> Result<(Owner, Owner), Error> {
+    ) -> Result<Revision<Person>, Error> {
         // Those of one node take turns: between them conditions would only collide.
         let _alone = match change.disabled == Some(true) || change.role_max.is_some() {
             true => Some(self.stripe(tenant, NOTES).lock().await),
@@ -126,7 +125,7 @@ impl Directory {
             match self.change_person(tenant, id, Some(before.version), change).await {
                 // It is judged anew by what it is now.
                 Err(Error::Changed | Error::Outdated(_)) => {}
-                changed => return Ok((before, changed?)),
+                changed => return changed,
             }
         }
         Err(Error::Changed)

@@ -19,7 +19,7 @@ use super::cache::{Cache, Caches};
 use super::last_change::LastChangeForm;
 use super::record::{Record, damaged, parse};
 use super::text::{SHORT_NAME, check_email, is_short_name, line};
-use super::{Directory, Error, LastChange, TRIES_MAX, Versioned};
+use super::{Directory, Error, LastChange, Revision, TRIES_MAX, Versioned};
 use crate::auth::role;
 
 /// The longest id of a person in another system, in bytes.
@@ -537,8 +537,8 @@ impl Directory {
         id: AgentId,
         version: Option<u64>,
         change: &Change,
-    ) -> Result<Arc<Versioned<Person>>, Error> {
-        self.change(tenant, &id.to_string(), version, |person: &mut Person| person.change(change))
+    ) -> Result<Revision<Person>, Error> {
+        self.revise(tenant, &id.to_string(), version, |person: &mut Person| person.change(change))
             .await
     }
 

@@ -22,6 +22,15 @@ pub struct Versioned<R> {
     pub version: u64,
 }
 
+/// A record before a change, and after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision<R> {
+    /// Exactly what the change was made from.
+    pub before: Arc<Versioned<R>>,
+    /// What it made.
+    pub after: Arc<Versioned<R>>,
+}
+
 /// A kind of record in the store's documents.
 pub(crate) trait Record: Sized + Send + Sync + 'static {
     /// The kind of document.

@@ -9,7 +9,7 @@ use switchboard_store::{Expect, Fault};
 
 use super::record::{Record, parse};
 use super::text::line;
-use super::{Directory, Error, PAGE_MAX, Versioned, random};
+use super::{Directory, Error, PAGE_MAX, Revision, Versioned, random};
 
 /// The tenant that the secret in the environment signs for.
 pub const DEFAULT: &str = "default";
@@ -138,14 +138,17 @@ impl Directory {
     /// # Errors
     ///
     /// [`Error::Invalid`].
-    pub async fn rename_tenant(&self, id: &TenantId, name: &str) -> Result<(), Error> {
+    pub async fn rename_tenant(
+        &self,
+        id: &TenantId,
+        name: &str,
+    ) -> Result<Revision<Tenant>, Error> {
         let name = tenant_name(name)?;
-        self.change(&server(), &id.0, None, |tenant: &mut Tenant| {
+        self.revise(&server(), &id.0, None, |tenant: &mut Tenant| {
             tenant.name = Some(Arc::clone(&name));
             Ok(())
         })
         .await
-        .map(drop)
     }
 
     /// All tenants.

@@ -44,7 +44,7 @@ async fn of_two_changes_of_one_version_one_wins() {
 
     let first = Department::new("sales", "First", None).unwrap();
     let second = Department::new("sales", "Second", None).unwrap();
-    let won = directory.replace_department(&acme, first, version).await.unwrap();
+    let won = directory.replace_department(&acme, first, version).await.unwrap().after;
     let lost = directory.replace_department(&acme, second, version).await;
     let deleted = directory.delete_department(&acme, &sales, version).await;
 

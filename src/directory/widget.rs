@@ -17,7 +17,7 @@ use super::department::exists;
 use super::last_change::LastChangeForm;
 use super::record::{Record, parse};
 use super::text::{SHORT_NAME, is_short_name};
-use super::{Directory, Error, LastChange, Versioned, tenant};
+use super::{Directory, Error, LastChange, Revision, Versioned, tenant};
 
 pub use hours::{Hours, Span, Weekday, minute_of_day};
 pub use offline::{Behavior, Offline};
@@ -179,10 +179,10 @@ impl Directory {
         tenant: &TenantId,
         widget: Widget,
         version: Option<u64>,
-    ) -> Result<Arc<Versioned<Widget>>, Error> {
+    ) -> Result<Revision<Widget>, Error> {
         let id = Arc::clone(&widget.id.0);
         let replaced = self
-            .change(tenant, &id, version, |stored: &mut Widget| {
+            .revise(tenant, &id, version, |stored: &mut Widget| {
                 stored.clone_from(&widget);
                 Ok(())
             })
@@ -191,7 +191,7 @@ impl Directory {
         Ok(replaced)
     }
 
-    /// Removes a widget and its keys. Conversations that came through it go on.
+    /// Removes a widget and its keys; answers what it was. Conversations that came through it go on.
     ///
     /// # Errors
     ///
@@ -201,10 +201,11 @@ impl Directory {
         tenant: &TenantId,
         id: &WidgetId,
         version: Option<u64>,
-    ) -> Result<(), Error> {
-        self.remove_read::<Widget>(tenant, &id.0, version).await?;
+    ) -> Result<Arc<Versioned<Widget>>, Error> {
+        let removed = self.remove_read::<Widget>(tenant, &id.0, version).await?;
         self.remove_identity_keys(tenant, id).await?;
-        self.load_origins_of(tenant).await
+        self.load_origins_of(tenant).await?;
+        Ok(removed)
     }
 }
 

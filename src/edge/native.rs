@@ -21,6 +21,7 @@ pub mod avatars;
 pub mod agents;
 pub mod preferences;
 pub mod drafts;
+pub mod audit;
 pub mod departments;
 pub mod widgets;
 pub mod links;

@@ -21,6 +21,7 @@ mod request_ids;
 mod strangers;
 mod browser;
 mod accounts;
+mod audit;
 mod people;
 mod keys;
 mod drafts;

@@ -144,6 +144,7 @@ fn table() -> Vec<Row> {
             json!({"name": "Robot", "scopes": ["conversations:read"]}),
         ),
         row("revokeKey", [401, 403, 403, 403, 204, 404], none()),
+        row("listAudit", [401, 403, 403, 403, 200, 200], none()),
         // Only owners of `default`: tests/it/people.rs has one.
         row("listTenants", [401, 403, 403, 403, 403, 403], none()),
         row("createTenant", [401, 403, 403, 403, 403, 403], json!({"id": "new", "name": "New"})),

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use switchboard_actors::presence::AgentPresence;
 use switchboard_domain::ids::AgentId;
 use switchboard_domain::limit::{CAPACITY_MAX, CAPACITY_MIN};
@@ -14,6 +15,7 @@ use switchboard_domain::presence::Status;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::audit::note;
 use super::caller::{self, require};
 use super::extract::{Caller, Json, PathId, Query, if_match};
 use super::idempotency::{Answer, Repeatable, once};
@@ -22,8 +24,9 @@ use super::wire::time::Rfc3339;
 use crate::accounts::avatar;
 use crate::accounts::credential::Credential;
 use crate::auth::{Identity, role};
+use crate::directory::audit::{Action, Deed, Kind, Subject};
 use crate::directory::person::Change;
-use crate::directory::{PAGE_MAX, Person, Versioned, check_version};
+use crate::directory::{PAGE_MAX, Person, Revision, Versioned, check_version};
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
@@ -252,6 +255,8 @@ pub async fn create(
         if title.is_some() {
             doors.directory.set_title(tenant, made.value.id, title.clone()).await?;
         }
+        let deed = Deed::created(subject(&made.value), seen(&made.value, title.as_deref()));
+        note(&doors, &identity, deed).await?;
         let about = About { title: title.as_deref(), ..About::default() };
         let agent = Agent::new(&made.value, about);
         Ok(Answer::new(StatusCode::CREATED, &agent).with_version(made.version))
@@ -348,12 +353,14 @@ pub async fn patch(
     if let Some(email) = change.email.as_deref() {
         doors.directory.move_login(tenant, person.value.id, email).await?;
     }
-    let changed = doors.auth.change_person(tenant, person.value.id, version, &change).await?;
+    let title_before = title_of(&doors, &identity, person.value.id);
+    let revision = doors.auth.change_person(tenant, person.value.id, version, &change).await?;
     if let Some(title) = title {
-        doors.directory.set_title(tenant, changed.value.id, title).await?;
+        doors.directory.set_title(tenant, person.value.id, title).await?;
     }
-    tell_presence(&doors, &identity, &changed.value, &change).await?;
-    answer(&doors, &identity, &changed).await
+    tell_presence(&doors, &identity, &revision.after.value, &change).await?;
+    note_change(&doors, &identity, &revision, title_before.as_deref()).await?;
+    answer(&doors, &identity, &revision.after).await
 }
 
 /// A link with which a person sets a password.
@@ -388,10 +395,18 @@ pub async fn invite(
     }
     let now = doors.clock.now();
     let made = doors.directory.make_invitation(&identity.tenant, &person.value, now).await?;
+    let kind = if made.is_reset { "reset" } else { "invite" };
+    let deed = Deed {
+        action: Action::Invited,
+        subject: subject(&person.value),
+        before: Value::Null,
+        after: json!({"link": kind}),
+    };
+    note(&doors, &identity, deed).await?;
     let invitation = Invitation {
         link: format!("{}/console#invite={}", doors.public_url, made.token),
         expires_at: made.expires_at.map(Rfc3339),
-        kind: if made.is_reset { "reset" } else { "invite" },
+        kind,
     };
     Ok((StatusCode::CREATED, axum::Json(invitation)).into_response())
 }
@@ -426,12 +441,14 @@ pub async fn patch_me(
     let title = title.as_deref().map(avatar::title).transpose()?;
     let change = Change { name, display_name, by, ..Change::default() };
     let tenant = &identity.tenant;
-    let changed = doors.auth.change_person(tenant, person.id, None, &change).await?;
+    let title_before = title_of(&doors, &identity, person.id);
+    let revision = doors.auth.change_person(tenant, person.id, None, &change).await?;
     if let Some(title) = title {
         doors.directory.set_title(tenant, person.id, title).await?;
     }
+    note_change(&doors, &identity, &revision, title_before.as_deref()).await?;
     let presence = doors.presence.get(tenant, person.id).await?;
-    mine(&doors, &identity, &changed.value, presence.as_ref()).await
+    mine(&doors, &identity, &revision.after.value, presence.as_ref()).await
 }
 
 /// `GET /v1/agents/me`
@@ -578,6 +595,44 @@ async fn tell_presence(
         doors.presence.set_skills(tenant, &agent, person.skills.clone()).await?;
     }
     Ok(())
+}
+
+/// Notes what is otherwise of a person now.
+async fn note_change(
+    doors: &Doors,
+    identity: &Identity,
+    Revision { before, after }: &Revision<Person>,
+    title_before: Option<&str>,
+) -> Result<(), Problem> {
+    let title = title_of(doors, identity, after.value.id);
+    let was = seen(&before.value, title_before);
+    let is = seen(&after.value, title.as_deref());
+    note(doors, identity, Deed::changed(subject(&after.value), was, is)).await
+}
+
+fn title_of(doors: &Doors, identity: &Identity, person: AgentId) -> Option<String> {
+    doors.directory.faces(&identity.tenant).title_of(person).map(str::to_owned)
+}
+
+/// A person, for the audit.
+pub(super) fn subject(person: &Person) -> Subject {
+    Subject::new(Kind::Person, &person.id, &person.full_name())
+}
+
+/// What the audit says of a person.
+pub(super) fn seen(person: &Person, title: Option<&str>) -> Value {
+    json!({
+        "external_id": person.external_id,
+        "name": person.full_name(),
+        "display_name": person.display_name,
+        "title": title,
+        "email": person.email,
+        "role": role::word(person.role_in_effect()),
+        "disabled": person.disabled,
+        "capacity": person.capacity,
+        "skills": person.skills,
+        "departments": person.departments.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
 }
 
 /// The person of that id, ours or the external one.

@@ -6,11 +6,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use switchboard_domain::ids::TenantId;
 use switchboard_domain::person::Role;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::agents::{seen, subject};
+use super::audit::note;
 use super::caller::require;
 use super::cookies;
 use super::extract::{Address, Caller, Csrf, Json};
@@ -18,6 +21,7 @@ use super::wire::time::Rfc3339;
 use crate::accounts::password::Password;
 use crate::accounts::{Entered, From, stream_ticket};
 use crate::auth::{Identity, Via, role};
+use crate::directory::audit::{Action, Deed};
 use crate::directory::tenant;
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
@@ -164,6 +168,9 @@ pub async fn set_up(
 ) -> Result<Response, Problem> {
     check_origin(&doors, &headers)?;
     let entered = doors.accounts.set_up(&token, &name, &email, password).await?;
+    if let Some(owner) = entered.identity.person.as_ref().map(|owner| &owner.value) {
+        note(&doors, &entered.identity, Deed::created(subject(owner), seen(owner, None))).await?;
+    }
     enter(&doors, entered).await
 }
 
@@ -220,6 +227,7 @@ pub async fn accept(
 ) -> Result<Response, Problem> {
     check_origin(&doors, &headers)?;
     let entered = doors.accounts.accept(&token, password, name.as_deref()).await?;
+    note_password(&doors, &entered.identity).await?;
     enter(&doors, entered).await
 }
 
@@ -260,6 +268,7 @@ pub async fn change_password(
     require(&identity, Role::Agent)?;
     let from = From { address, device: None };
     doors.accounts.change_password(&identity, current, new, from).await?;
+    note_password(&doors, &identity).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -286,6 +295,18 @@ pub async fn ticket(
     let lifetime_ms = i64::try_from(stream_ticket::LIFETIME.as_millis()).unwrap_or(0);
     let expires_at = Rfc3339(doors.clock.now().plus_ms(lifetime_ms));
     Ok((StatusCode::CREATED, axum::Json(Ticket { ticket, expires_at })).into_response())
+}
+
+/// Notes that somebody has another password.
+async fn note_password(doors: &Doors, identity: &Identity) -> Result<(), Problem> {
+    let Some(person) = &identity.person else { return Ok(()) };
+    let deed = Deed {
+        action: Action::Rotated,
+        subject: subject(&person.value),
+        before: Value::Null,
+        after: Value::Null,
+    };
+    note(doors, identity, deed).await
 }
 
 /// Who signs in by a page comes from one of ours: another's page must not sign its reader in as

@@ -6,13 +6,17 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use switchboard_domain::ids::{AgentId, TenantId};
+use serde_json::json;
 use switchboard_domain::person::Role;
 
-use super::agents::named;
+use super::agents::{named, subject};
+use super::audit::note;
 use super::caller::{self, require};
 use super::extract::{Caller, PathId};
 use crate::accounts::avatar::repaint;
+use crate::auth::Identity;
+use crate::directory::Person;
+use crate::directory::audit::Deed;
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
@@ -45,7 +49,7 @@ pub async fn put(
     require(&identity, Role::Admin)?;
     let person = named(&doors, &identity, &id).await?;
     require(&identity, person.value.role_in_effect())?;
-    set(&doors, &identity.tenant, person.value.id, &headers, body).await
+    set(&doors, &identity, &person.value, &headers, body).await
 }
 
 /// `DELETE /v1/agents/{id}/avatar`: by administrators.
@@ -61,7 +65,7 @@ pub async fn delete(
     require(&identity, Role::Admin)?;
     let person = named(&doors, &identity, &id).await?;
     require(&identity, person.value.role_in_effect())?;
-    doors.directory.set_avatar(&identity.tenant, person.value.id, None).await?;
+    keep(&doors, &identity, &person.value, None).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -77,7 +81,7 @@ pub async fn put_mine(
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Response, Problem> {
     let person = caller::agent_person(&identity)?;
-    set(&doors, &identity.tenant, person.id, &headers, body).await
+    set(&doors, &identity, person, &headers, body).await
 }
 
 /// `DELETE /v1/agents/me/avatar`
@@ -90,14 +94,14 @@ pub async fn delete_mine(
     Caller(identity): Caller,
 ) -> Result<Response, Problem> {
     let person = caller::agent_person(&identity)?;
-    doors.directory.set_avatar(&identity.tenant, person.id, None).await?;
+    keep(&doors, &identity, person, None).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn set(
     doors: &Doors,
-    tenant: &TenantId,
-    person: AgentId,
+    identity: &Identity,
+    person: &Person,
     headers: &HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Response, Problem> {
@@ -112,6 +116,20 @@ async fn set(
         _ => Problem::with(Code::BadRequest, rejection.body_text()),
     })?;
     let png = repaint(media, upload.to_vec()).await?;
-    doors.directory.set_avatar(tenant, person, Some(png)).await?;
+    keep(doors, identity, person, Some(png)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Gives a person that picture, or none, and notes it.
+async fn keep(
+    doors: &Doors,
+    identity: &Identity,
+    person: &Person,
+    png: Option<Vec<u8>>,
+) -> Result<(), Problem> {
+    let (directory, tenant) = (&doors.directory, &identity.tenant);
+    let shown = || json!({"avatar": directory.faces(tenant).of(person.id)});
+    let before = shown();
+    directory.set_avatar(tenant, person.id, png).await?;
+    note(doors, identity, Deed::changed(subject(person), before, shown())).await
 }

@@ -7,16 +7,19 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use switchboard_domain::ids::{DepartmentId, TenantId};
 use switchboard_domain::person::Role;
 use switchboard_domain::queue::Policy;
 use utoipa::ToSchema;
 
+use super::audit::note;
 use super::caller::{change, require};
 use super::extract::{Caller, Json, PathId, if_match};
 use super::idempotency::{Answer, Repeatable, once};
+use crate::directory::audit::{Deed, Kind, Subject};
 use crate::directory::department::Routing;
-use crate::directory::{Department as Stored, PAGE_MAX, Versioned};
+use crate::directory::{Department as Stored, PAGE_MAX, Revision, Versioned};
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
@@ -175,6 +178,8 @@ pub async fn create(
     once(&doors, &headers, request, |_| async {
         let made = doors.directory.create_department(&identity.tenant, department).await?;
         route(&doors, &identity.tenant, &made).await?;
+        let deed = Deed::created(subject(&made.value), seen(&made.value));
+        note(&doors, &identity, deed).await?;
         Ok(answer(StatusCode::CREATED, &made))
     })
     .await
@@ -199,9 +204,13 @@ pub async fn replace(
     }
     let department =
         Stored::new(&id, &value.name, Some(value.routing))?.changed_by(change(&doors, &identity));
-    let changed = doors.directory.replace_department(&identity.tenant, department, version).await?;
-    route(&doors, &identity.tenant, &changed).await?;
-    Ok(answer(StatusCode::OK, &changed))
+    let tenant = &identity.tenant;
+    let Revision { before, after } =
+        doors.directory.replace_department(tenant, department, version).await?;
+    route(&doors, tenant, &after).await?;
+    let deed = Deed::changed(subject(&after.value), seen(&before.value), seen(&after.value));
+    note(&doors, &identity, deed).await?;
+    Ok(answer(StatusCode::OK, &after))
 }
 
 /// `DELETE /v1/departments/{id}`, with `If-Match`.
@@ -218,11 +227,23 @@ pub async fn delete(
     require(&identity, Role::Admin)?;
     let version = if_match(&headers)?;
     let id = DepartmentId(id.into());
-    doors.directory.delete_department(&identity.tenant, &id, version).await?;
+    let removed = doors.directory.delete_department(&identity.tenant, &id, version).await?;
     doors.queue.set_policy(&identity.tenant, Some(id), Policy::Manual).await?;
+    let deed = Deed::removed(subject(&removed.value), seen(&removed.value));
+    note(&doors, &identity, deed).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 fn answer(status: StatusCode, department: &Versioned<Stored>) -> Answer {
     Answer::new(status, &Department::from(&department.value)).with_version(department.version)
+}
+
+fn subject(department: &Stored) -> Subject {
+    Subject::new(Kind::Department, &department.id, &department.name)
+}
+
+/// What the audit says of it.
+fn seen(department: &Stored) -> Value {
+    let Department { id: _, name, routing } = Department::from(department);
+    json!({"name": name, "routing": routing})
 }

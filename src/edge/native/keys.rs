@@ -6,15 +6,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use switchboard_domain::ids::{AgentId, Timestamp};
 use switchboard_domain::person::Role;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::audit::note;
 use super::caller::require;
 use super::extract::{Caller, Json, PathId};
 use super::wire::time::Rfc3339;
 use crate::accounts::api_key::{ApiKey, Scope, Scopes, Wanted};
+use crate::directory::audit::{Deed, Kind, Subject};
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
@@ -123,6 +126,7 @@ pub async fn create(
     };
     let (key, secret) = doors.directory.create_api_key(&identity.tenant, wanted).await?;
     tracing::info!(tenant = %identity.tenant, key = %key.value.id, "an API key was made");
+    note(&doors, &identity, Deed::created(subject(&key.value), seen(&key.value))).await?;
     let key = Key::new(&key.value, Some(secret));
     Ok((StatusCode::CREATED, axum::Json(key)).into_response())
 }
@@ -139,6 +143,17 @@ pub async fn delete(
 ) -> Result<Response, Problem> {
     require(&identity, Role::Admin)?;
     let id: Uuid = id.parse().map_err(|_no_id: uuid::Error| Problem::new(Code::NotFound))?;
-    doors.auth.revoke_key(&identity.tenant, id).await?;
+    let key = doors.auth.revoke_key(&identity.tenant, id).await?;
+    note(&doors, &identity, Deed::removed(subject(&key.value), seen(&key.value))).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn subject(key: &ApiKey) -> Subject {
+    Subject::new(Kind::Key, &key.id, &key.name)
+}
+
+/// What the audit says of it.
+fn seen(key: &ApiKey) -> Value {
+    let Key { name, scopes, expires_at, .. } = Key::new(key, None);
+    json!({"name": name, "scopes": scopes, "expires_at": expires_at})
 }

@@ -11,7 +11,7 @@ use axum::routing::{delete, get, patch, post, put};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    actions, agents, auth, avatars, conversations, demo, departments, drafts, keys, links,
+    actions, agents, audit, auth, avatars, conversations, demo, departments, drafts, keys, links,
     messages, openapi, preferences, stream, tenants, visitors, widgets,
 };
 use crate::accounts::avatar::UPLOAD_BYTES_MAX;
@@ -79,6 +79,7 @@ pub fn router(doors: Arc<Doors>) -> Router {
             "/v1/departments/{id}",
             get(departments::get).put(departments::replace).delete(departments::delete),
         )
+        .route("/v1/audit", get(audit::list))
         .route("/v1/hours/check", post(widgets::hours::check))
         .route("/v1/widgets", get(widgets::list).post(widgets::create))
         .route("/v1/widgets/{id}", get(widgets::public::public).delete(widgets::delete))

@@ -6,17 +6,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use switchboard_domain::ids::TenantId;
 use switchboard_domain::person::Role;
 use utoipa::ToSchema;
 
+use super::audit::note;
 use super::caller::require;
 use super::departments;
 use super::extract::{Caller, Json, PathId};
 use super::wire::time::Rfc3339;
 use crate::accounts::links::{INVITATION_MS, Made};
 use crate::auth::Identity;
-use crate::directory::tenant;
+use crate::directory::audit::{Action, Deed, Kind, Subject};
+use crate::directory::{Revision, tenant};
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
@@ -103,6 +106,8 @@ pub async fn create(
     let tenant =
         Tenant { setup: made.map(|made| Setup::of(&doors, &made)), ..shown(&doors, &id).await? };
     tracing::info!(tenant = %id, "a tenant was made");
+    let deed = Deed::created(subject(&id, Some(&name)), seen(Some(&name)));
+    note(&doors, &identity, deed).await?;
     Ok((StatusCode::CREATED, axum::Json(tenant)).into_response())
 }
 
@@ -118,9 +123,16 @@ pub async fn set_up(
 ) -> Result<Response, Problem> {
     require_operator(&identity)?;
     let id = TenantId(id.into());
-    doors.directory.tenant(&id).await?.ok_or(Code::NotFound)?;
+    let found = doors.directory.tenant(&id).await?.ok_or(Code::NotFound)?;
     let lifetime = Some((doors.clock.now(), INVITATION_MS));
     let made = doors.directory.make_setup(&id, lifetime).await?.ok_or(Code::AlreadyExists)?;
+    let deed = Deed {
+        action: Action::Invited,
+        subject: subject(&id, found.value.name.as_deref()),
+        before: Value::Null,
+        after: Value::Null,
+    };
+    note(&doors, &identity, deed).await?;
     Ok((StatusCode::CREATED, axum::Json(Setup::of(&doors, &made))).into_response())
 }
 
@@ -156,7 +168,10 @@ pub async fn patch(
     Json { value: Patch { name }, .. }: Json<Patch>,
 ) -> Result<Response, Problem> {
     require(&identity, Role::Admin)?;
-    doors.directory.rename_tenant(&identity.tenant, &name).await?;
+    let Revision { before, after } = doors.directory.rename_tenant(&identity.tenant, &name).await?;
+    let [was, is] = [&before, &after].map(|tenant| tenant.value.name.as_deref());
+    let deed = Deed::changed(subject(&identity.tenant, is), seen(was), seen(is));
+    note(&doors, &identity, deed).await?;
     Ok(axum::Json(shown(&doors, &identity.tenant).await?).into_response())
 }
 
@@ -170,4 +185,13 @@ async fn shown(doors: &Doors, id: &TenantId) -> Result<Tenant, Problem> {
     let name = doors.directory.tenant(id).await?.and_then(|it| it.value.name.clone());
     let name = name.unwrap_or_else(|| id.0.clone());
     Ok(Tenant { id: (*id.0).to_owned(), name: (*name).to_owned(), setup: None })
+}
+
+fn subject(id: &TenantId, name: Option<&str>) -> Subject {
+    Subject::new(Kind::Tenant, id, name.unwrap_or(&id.0))
+}
+
+/// What the audit says of one.
+fn seen(name: Option<&str>) -> Value {
+    json!({"name": name})
 }

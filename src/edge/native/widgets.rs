@@ -13,12 +13,14 @@ use switchboard_domain::person::Role;
 use utoipa::ToSchema;
 
 use super::agents::PageQuery;
+use super::audit::{note, view};
 use super::caller::{change, require};
 use super::departments::apply_widgets;
 use super::extract::{Caller, Json, PathId, Query, if_match};
 use super::idempotency::{Answer, Repeatable, once};
+use crate::directory::audit::{Deed, Kind, Subject};
 use crate::directory::widget::Settings;
-use crate::directory::{PAGE_MAX, Versioned, Widget as Stored};
+use crate::directory::{PAGE_MAX, Revision, Versioned, Widget as Stored};
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
 
@@ -110,6 +112,8 @@ pub async fn create(
     once(&doors, &headers, request, |_| async {
         let made = doors.directory.create_widget(&identity.tenant, widget).await?;
         apply_widgets(&doors, &identity.tenant).await?;
+        let deed = Deed::created(subject(&made.value), view(&made.value.settings));
+        note(&doors, &identity, deed).await?;
         Ok(answer(StatusCode::CREATED, &made))
     })
     .await
@@ -130,9 +134,13 @@ pub async fn replace(
     require(&identity, Role::Admin)?;
     let version = if_match(&headers)?;
     let widget = Stored::new(&id, value)?.changed_by(change(&doors, &identity));
-    let changed = doors.directory.replace_widget(&identity.tenant, widget, version).await?;
-    apply_widgets(&doors, &identity.tenant).await?;
-    Ok(answer(StatusCode::OK, &changed))
+    let tenant = &identity.tenant;
+    let Revision { before, after } =
+        doors.directory.replace_widget(tenant, widget, version).await?;
+    apply_widgets(&doors, tenant).await?;
+    let [was, is] = [&before, &after].map(|widget| view(&widget.value.settings));
+    note(&doors, &identity, Deed::changed(subject(&after.value), was, is)).await?;
+    Ok(answer(StatusCode::OK, &after))
 }
 
 /// `DELETE /v1/widgets/{id}`, with `If-Match`. Conversations that came through it go on.
@@ -148,8 +156,11 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     require(&identity, Role::Admin)?;
     let version = if_match(&headers)?;
-    doors.auth.remove_widget(&identity.tenant, &WidgetId(id.into()), version).await?;
-    apply_widgets(&doors, &identity.tenant).await?;
+    let tenant = &identity.tenant;
+    let removed = doors.auth.remove_widget(tenant, &WidgetId(id.into()), version).await?;
+    apply_widgets(&doors, tenant).await?;
+    let deed = Deed::removed(subject(&removed.value), view(&removed.value.settings));
+    note(&doors, &identity, deed).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -161,4 +172,9 @@ impl From<&Stored> for Widget {
 
 fn answer(status: StatusCode, widget: &Versioned<Stored>) -> Answer {
     Answer::new(status, &Widget::from(&widget.value)).with_version(widget.version)
+}
+
+/// A widget, for the audit.
+fn subject(widget: &Stored) -> Subject {
+    Subject::new(Kind::Widget, &widget.id, &widget.settings.name)
 }

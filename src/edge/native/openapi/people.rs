@@ -5,8 +5,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{CURSOR, Conditions, LIMIT, Operation};
-use crate::edge::native::{agents, auth, drafts, keys, preferences, tenants};
+use super::{CURSOR, Conditions, Kind, LIMIT, Operation};
+use crate::edge::native::{agents, audit, auth, drafts, keys, preferences, tenants};
 
 /// What a picture is for.
 const PICTURE: &str = "Sets a picture: PNG, JPEG or WebP of at most 512 KiB, painted anew.";
@@ -223,6 +223,20 @@ pub(super) fn operations() -> Vec<Operation> {
             "Revokes an API key and closes its sockets.",
         )
         .answers_nothing(204),
+        Op::new(
+            Get,
+            "/v1/audit",
+            "listAudit",
+            Admins,
+            "Who changed what of people, keys, departments, widgets and the tenant, newest first; \
+             without secrets. The newest 10,000 are kept.",
+        )
+        .query(&[
+            ("q", Kind::Text, "words that a name, a field or a value has; one to eight"),
+            CURSOR,
+            LIMIT,
+        ])
+        .answers::<audit::Page>(200),
         Op::new(Get, "/v1/tenants", "listTenants", Operators, "All tenants.")
             .answers::<tenants::All>(200),
         Op::new(

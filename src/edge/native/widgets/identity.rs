@@ -6,12 +6,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use switchboard_domain::ids::WidgetId;
 use switchboard_domain::person::Role;
 use utoipa::ToSchema;
 
+use super::super::audit::note;
 use super::super::caller::require;
 use super::super::extract::{Caller, PathId, Query};
+use crate::directory::audit::{Action, Deed};
 use crate::directory::identity_key::Replaced;
 use crate::edge::doors::Doors;
 use crate::edge::problem::{Code, Problem};
@@ -53,7 +56,15 @@ pub async fn rotate(
         Some(_) => return Err(Problem::with(Code::BadRequest, "`revoke` is 0 or 1")),
     };
     let widget = WidgetId(id.into());
+    let found = doors.directory.widget(&identity.tenant, &widget).await?.ok_or(Code::NotFound)?;
     let key = doors.auth.rotate_identity_key(&identity.tenant, &widget, replaced).await?;
+    let deed = Deed {
+        action: Action::Rotated,
+        subject: super::subject(&found.value),
+        before: Value::Null,
+        after: json!({"kid": key.name, "revoked": replaced == Replaced::Refused}),
+    };
+    note(&doors, &identity, deed).await?;
     let made = Made { kid: (*key.name).to_owned(), secret: (*key.secret).to_owned() };
     Ok((StatusCode::CREATED, axum::Json(made)).into_response())
 }
