@@ -1,10 +1,11 @@
 //! The search box: all words among the open conversations and the pages that their visitors are on,
-//! and a number, an id or a mail address among all.
+//! and among those that ended last; and a number, an id or a mail address among all.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use switchboard_domain::card::Card;
+use switchboard_domain::conversation::Status;
 use switchboard_domain::ids::ConversationId;
 use switchboard_domain::intake::is_mail_address;
 use switchboard_domain::search::Query;
@@ -19,6 +20,10 @@ use crate::edge::problem::{Code, Problem};
 pub const FOUND_MAX: usize = 50;
 /// Cards looked at before other work gets its turn: about half a millisecond.
 const CARDS_PER_TURN: usize = 256;
+/// Conversations that ended last, among which words are looked for: they are read from the store,
+/// a page after the other.
+const CLOSED_PAGES_MAX: usize = 5;
+const CLOSED_PAGE: usize = 200;
 /// Conversations that are read of each.
 const OF_WRITER_MAX: usize = 200;
 /// Visitors of one address whose conversations the search box reads.
@@ -55,13 +60,55 @@ pub async fn search(
             found.push(card);
         }
     }
+    let limit = limit.min(FOUND_MAX);
+    for card in ended(doors, identity, &query, limit.saturating_sub(found.len())).await? {
+        // What was reopened a moment ago is in both.
+        if found.iter().all(|known| known.id != card.id) {
+            found.push(card);
+        }
+    }
     for card in named(doors, identity, text.trim()).await? {
         if sees(doors, identity, card.sight()) && found.iter().all(|known| known.id != card.id) {
             found.push(card);
         }
     }
     found.sort_by_key(|card| Reverse((card.last_at, card.id)));
-    found.truncate(limit.min(FOUND_MAX));
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// Of those that ended last, the first so many that have every word.
+async fn ended(
+    doors: &Doors,
+    identity: &Identity,
+    query: &Query,
+    limit: usize,
+) -> Result<Vec<Arc<Card>>, Problem> {
+    let mut found = Vec::new();
+    let mut after = None;
+    for _ in 0..CLOSED_PAGES_MAX {
+        if found.len() >= limit {
+            break;
+        }
+        let list = List {
+            tenant: identity.tenant.clone(),
+            statuses: vec![Status::Closed, Status::Archived],
+            department: None,
+            scope: ListScope::All,
+            after,
+            limit: CLOSED_PAGE,
+        };
+        let states = doors.store.list(list).await?;
+        after = states.last().map(|state| (state.last_at, state.id));
+        let cards = states.iter().map(|state| Arc::new(Card::of(state)));
+        let fits =
+            |card: &Arc<Card>| sees(doors, identity, card.sight()) && query.finds(card, None);
+        found.extend(cards.filter(fits));
+        if states.len() < CLOSED_PAGE {
+            break;
+        }
+    }
+    found.truncate(limit);
     Ok(found)
 }
 

@@ -26,7 +26,7 @@ async fn begin(server: &Server, token: Option<&str>, name: &str, email: &str) ->
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn open_conversations_are_found_by_words_and_all_by_their_names() {
+async fn conversations_are_found_by_words_and_by_their_names() {
     let server = Server::start().await;
     let ben = server.sign_in("ben").await;
     let renee = begin(&server, None, "Renée", "renee@example.com").await;
@@ -41,16 +41,24 @@ async fn open_conversations_are_found_by_words_and_all_by_their_names() {
 
     let close = format!("/v1/conversations/{id}/close");
     assert_eq!(server.post(&close, Some(&ben), json!({})).await.status, 200);
-    // What ended is found by its number, its id and its address, once lists have caught up.
-    let caught_up = async {
-        while found(&server, &ben, "Renee@Example.com").await.is_empty()
-            || !found(&server, &ben, "colis renee").await.is_empty()
-        {}
+    // What ended is found too, once lists have caught up.
+    let is_open = async || {
+        let listed = server.get("/v1/conversations?status=closed", Some(&ben)).await.json();
+        listed["items"].as_array().unwrap().is_empty()
     };
-    timeout(PATIENCE, caught_up).await.unwrap();
-    for q in [id, &renee["number"].to_string(), &format!("#{}", renee["number"])] {
+    timeout(PATIENCE, async { while is_open().await {} }).await.unwrap();
+    let number = renee["number"].to_string();
+    for q in
+        [id, &number, &format!("#{number}"), "Renee@Example.com", "renée COLIS", "ordering ren"]
+    {
         assert_eq!(found(&server, &ben, q).await, [renee["id"].clone()], "{q}");
     }
+    let both = [renee["id"].clone(), other["id"].clone()];
+    assert_eq!(found(&server, &ben, "colis").await, both, "by their newest activity");
+    assert!(found(&server, &ben, "nobody").await.is_empty());
+    let reopen = format!("/v1/conversations/{id}/reopen");
+    assert_eq!(server.post(&reopen, Some(&ben), json!({})).await.status, 200);
+    assert_eq!(found(&server, &ben, "renee").await, [renee["id"].clone()], "once");
     // An address that was left later, while waiting, finds as well.
     let late = server.begin("I have to go").await;
     let mine = auth(Some(&late.secret));

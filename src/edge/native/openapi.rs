@@ -208,8 +208,9 @@ fn operations() -> Vec<Operation> {
             (
                 "q",
                 Kind::Text,
-                "words that open conversations have, or the number, id or mail address of any; \
-                 agents only, with `limit` alone, at most 50",
+                "words that a conversation has which is open or among the 1,000 that ended last, \
+                 or the number, id or mail address of any; agents only, with `limit` alone, at \
+                 most 50",
             ),
             (
                 "sort",
