@@ -409,6 +409,32 @@ test('a tenant gets a link for its owner, who signs in there', async () => {
   expect(await page.getByRole('link', { name: 'Tenants' }).count()).toBe(0);
 });
 
+test('the audit log lists who changed what, is searched, and goes on to what is older', async () => {
+  const { address } = stage.server;
+  const me = await owner.page.request.get(`${address}/v1/auth/me`);
+  const { csrf } = (await me.json()) as { csrf: string };
+  for (let n = 0; n < 55; n += 1) {
+    const answer = await owner.page.request.put(`${address}/v1/departments/finance`, {
+      data: { name: `Finance ${n}` },
+      headers: { 'if-match': '*', 'x-switchboard-csrf': csrf, origin: address },
+    });
+    expect(answer.status()).toBe(200);
+  }
+  await owner.open('Audit log');
+  const list = owner.page.getByRole('list', { name: 'Changes' });
+  const first = list.getByRole('listitem').first();
+  await first.getByText('Olga Owner changed the department Finance 54').waitFor();
+  await first.locator('summary').click();
+  await first.getByText('Finance 53', { exact: true }).waitFor();
+  expect(await list.getByRole('listitem').count()).toBe(50);
+  await owner.button('Older changes').focus();
+  await owner.page.keyboard.press('Enter');
+  await list.getByText('Olga Owner created the person Olga Owner').waitFor();
+  await owner.field('Search the audit log').fill('created person');
+  await list.getByText('Finance 54').first().waitFor({ state: 'hidden' });
+  expect(await list.getByRole('listitem').count()).toBe(1);
+});
+
 test('name, picture and password are one’s own to change', async () => {
   profile.expect(REFUSED);
   await owner.open('Your profile');

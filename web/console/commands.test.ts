@@ -119,6 +119,7 @@ test('each page of the settings that one may open has a command', async () => {
     for (const { run } of found) run();
     return found.map(({ title }, idx) => `${title}: ${called[idx]}`);
   };
+  const audit = 'Audit log: go /console/settings/audit';
   const own = [
     'Your profile: go /console/settings/profile',
     'Preferences: go /console/settings/preferences',
@@ -131,8 +132,9 @@ test('each page of the settings that one may open has a command', async () => {
     'Widgets: go /console/settings/widgets',
     'API keys: go /console/settings/keys',
   ];
-  expect(await pages('admin')).toEqual([...kept, ...own]);
-  expect(await pages('owner')).toEqual([...kept, 'Tenants: go /console/settings/tenants', ...own]);
+  expect(await pages('admin')).toEqual([...kept, audit, ...own]);
+  const all = [...kept, 'Tenants: go /console/settings/tenants', audit, ...own];
+  expect(await pages('owner')).toEqual(all);
 });
 
 test('the transcript comes as a file', async () => {

@@ -24,6 +24,7 @@ export const SETTINGS_PAGES = [
   { name: 'widgets', title: 'Widgets', may: atLeast('admin') },
   { name: 'keys', title: 'API keys', may: atLeast('admin') },
   { name: 'tenants', title: 'Tenants', may: ofDefault },
+  { name: 'audit', title: 'Audit log', may: atLeast('admin') },
   { name: 'profile', title: 'Your profile', may: everybody },
   { name: 'preferences', title: 'Preferences', may: everybody },
 ] as const satisfies readonly SettingsPage[];

@@ -18,6 +18,7 @@ export type Place =
   | 'Widgets'
   | 'API keys'
   | 'Tenants'
+  | 'Audit log'
   | 'Your profile';
 
 export class Owner {

@@ -9,6 +9,7 @@ import { lazy } from '../../ui/lazy.tsx';
 import type { Command } from '../commands.ts';
 import { pathOfSettings, SETTINGS_PAGES, type SettingsName } from '../settings-pages.ts';
 import { SETTINGS, type Shell } from '../shell.ts';
+import { Audit } from './audit.tsx';
 import { Departments } from './departments.tsx';
 import { Keys } from './keys.tsx';
 import { Nothing } from './parts.tsx';
@@ -39,6 +40,7 @@ const SHOWN: Record<SettingsName, Shown> = {
   widgets: { icon: 'message', Page: Widgets },
   keys: { icon: 'key', Page: Keys },
   tenants: { icon: 'globe', Page: Tenants },
+  audit: { icon: 'clock', Page: Audit },
   profile: { icon: 'user', Page: Profile },
   preferences: { icon: 'settings', Page: Preferences },
 };
