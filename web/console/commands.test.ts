@@ -28,6 +28,7 @@ async function make(open: Card | null, path = '/console', role: Role = 'agent') 
     departments: signal([{ id: 'sales', name: 'Sales' }]),
     status: signal('online'),
     inbox: { count: () => 3, choose: note('choose') },
+    filtering: { searches: signal(false), now: signal(null) },
     marks: new Marks(new MemoryStore()),
     markUnread: note('markUnread'),
     picked: new Picked(signal(['c', 'd'])),
@@ -72,7 +73,7 @@ async function make(open: Card | null, path = '/console', role: Role = 'agent') 
     found?.pressed();
     return found?.title ?? null;
   };
-  return { commands, can, called, press, prefs: shell.prefs, picked: desk.picked };
+  return { commands, can, called, press, prefs: shell.prefs, picked: desk.picked, desk };
 }
 
 const mine = card('c', { status: 'active', agent: { id: 'me', name: 'Ada' } });
@@ -135,6 +136,16 @@ test('each page of the settings that one may open has a command', async () => {
   expect(await pages('admin')).toEqual([...kept, audit, ...own]);
   const all = [...kept, 'Tenants: go /console/settings/tenants', audit, ...own];
   expect(await pages('owner')).toEqual(all);
+});
+
+test('a search can be saved unless it is', async () => {
+  const { commands, called, desk } = await make(null);
+  const save = commands.find(({ title }) => title === 'Save this filter…');
+  expect(save?.when?.()).toBe(false);
+  desk.filtering.searches.value = true;
+  expect(save?.when?.()).toBe(true);
+  save?.run();
+  expect(called).toEqual(['open save-filter']);
 });
 
 test('the transcript comes as a file', async () => {

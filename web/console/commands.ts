@@ -328,6 +328,13 @@ function plainCommands(ports: CommandPorts): Plain[] {
     },
     { title: 'Search', group: 'List', keys: ['/'], when: inInbox, run: () => focus('search') },
     {
+      title: 'Save this filter…',
+      group: 'List',
+      keys: [],
+      when: () => inInbox() && desk.filtering.searches.value && desk.filtering.now.value === null,
+      run: () => open({ name: 'save-filter' }),
+    },
+    {
       title: 'Select',
       group: 'List',
       keys: ['x'],

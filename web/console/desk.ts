@@ -24,6 +24,7 @@ import { quotable } from './api.ts';
 import { Contexts } from './contexts.ts';
 import type { Worker } from './crews.ts';
 import { Drafts, type Mode } from './drafts.ts';
+import { Filtering } from './filtering.ts';
 import { Guard } from './guard.ts';
 import { Idle, type SharedText } from './idle.ts';
 import { Inbox } from './inbox.ts';
@@ -49,7 +50,7 @@ export interface DeskOptions {
   session: Pick<Session, 'ask' | 'credentials'>;
   me: Me;
   toasts: Toasts;
-  prefs: Pick<Prefs, 'advance' | 'awayMin' | 'undoS'>;
+  prefs: Pick<Prefs, 'advance' | 'awayMin' | 'undoS' | 'saved'>;
   where: Where;
   /** What the tabs of this person tell each other of who is there. */
   presence: SharedText;
@@ -72,6 +73,8 @@ export class Desk {
   /** What was sent and can still be taken back. */
   readonly holding: Holding;
   readonly search: Search;
+  /** What of it is shown. */
+  readonly filtering: Filtering;
   readonly contexts: Contexts;
   readonly marks: Marks;
   /** Of the list that is shown, or of what was found. */
@@ -134,6 +137,12 @@ export class Desk {
         (await session.ask('GET', `/v1/conversations?${query}`)).body as never,
     });
     this.search = this.searching();
+    this.filtering = new Filtering({
+      search: this.search,
+      cardOf: (id) => this.client.cards.of(id),
+      me: this.me.id,
+      saved: options.prefs.saved,
+    });
     this.contexts = new Contexts(
       async (id) => (await session.ask('GET', `/v1/conversations/${id}/context`)).body as never,
     );
@@ -144,7 +153,7 @@ export class Desk {
       computed(() =>
         this.search.text.value.trim() === ''
           ? this.inbox.order.value
-          : (this.search.found.value ?? []),
+          : (this.filtering.found.value ?? []),
       ),
     );
     const { clock, newId } = ports;
@@ -519,6 +528,7 @@ export class Desk {
         // What was picked in one list is not meant in another.
         this.inbox.filter.value;
         this.search.text.value;
+        this.filtering.list.value;
         untracked(() => this.picked.clear());
       }),
       effect(() => {

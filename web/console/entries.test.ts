@@ -6,6 +6,7 @@ import { FakeClock } from '../test/fake/ports.ts';
 import type { Command } from './commands.ts';
 import type { Desk } from './desk.ts';
 import { CONVERSATIONS_MAX, entriesOf } from './entries.ts';
+import { Filtering, type SavedFilter } from './filtering.ts';
 import { Inbox } from './inbox.ts';
 import { Search } from './search.ts';
 import type { Shell } from './shell.ts';
@@ -13,7 +14,7 @@ import type { Shell } from './shell.ts';
 const VERA = { visitor: { id: 'vera', name: 'Vera', email: 'vera@shop.example' } };
 
 /** A palette where `a` waits, known here, and the server finds what the test says. */
-function make(answer: () => Promise<Card[]> | Card[]) {
+function make(answer: () => Promise<Card[]> | Card[], saved: readonly SavedFilter[] = []) {
   const lists = new FakeLists();
   const clock = new FakeClock();
   const inbox = new Inbox({
@@ -30,7 +31,12 @@ function make(answer: () => Promise<Card[]> | Card[]) {
     inbox,
     client: lists.client,
     selected: signal<string | null>(null),
-    search: { look: (text: string) => looked.push(text) },
+    filtering: new Filtering({
+      search: { text: signal(''), look: (text: string) => looked.push(text) } as unknown as Search,
+      cardOf: (id) => lists.client.cards.of(id),
+      me: 'me',
+      saved: signal(saved),
+    }),
   };
   const search = new Search({
     client: lists.client,
@@ -60,6 +66,23 @@ const names = (entries: { group: string; id: string }[]) =>
 test('who has typed nothing sees what can be done', async () => {
   const { type } = make(() => []);
   expect(names(await type(' '))).toEqual(['Console: command Console Verify']);
+});
+
+test('saved filters are among what can be done, each with its end', async () => {
+  const filter = { name: 'VIPs of mine', list: 'mine', text: 'vip' } as const;
+  const { type, desk, looked, went } = make(() => [], [filter]);
+  const [, use, removal, ...others] = await type('');
+  expect([use?.text, use?.detail, removal?.text, others.length]).toEqual([
+    'VIPs of mine',
+    'vip · Mine',
+    'Remove filter: VIPs of mine',
+    0,
+  ]);
+  use?.run();
+  expect([looked, went, desk.filtering.list.value]).toEqual([['vip'], ['/console'], 'mine']);
+  expect(names(await type('remove vip'))).toEqual(['Saved filters: removal of saved VIPs of mine']);
+  removal?.run();
+  expect(desk.filtering.saved.value).toEqual([]);
 });
 
 test('what the server finds comes after what is known here, each once, and then its visitors', async () => {

@@ -2,7 +2,7 @@
 
 import type { Card } from '../client/frames.ts';
 import { folded, rank } from '../ui/fuzzy.ts';
-import type { Command } from './commands.ts';
+import { type Command, FILTER_NAMES } from './commands.ts';
 import type { Desk } from './desk.ts';
 import type { Search } from './search.ts';
 import { INBOX, SETTINGS, type Shell } from './shell.ts';
@@ -31,7 +31,7 @@ const VISITORS_MAX = 4;
 
 export interface EntriesPorts {
   shell: Pick<Shell, 'router'>;
-  desk: Pick<Desk, 'client' | 'inbox' | 'selected' | 'search'>;
+  desk: Pick<Desk, 'client' | 'inbox' | 'selected' | 'filtering'>;
   commands: readonly Command[];
   /** The palette's own, beside that of the list. */
   search: Search;
@@ -40,7 +40,7 @@ export interface EntriesPorts {
 /** Says for a text what there is to choose from; what the server finds comes last, as it comes. */
 export function entriesOf(ports: EntriesPorts): (text: string) => Entry[] {
   const { desk, search } = ports;
-  const commands = ports.commands.filter(applies).map(ofCommand);
+  const commands = [...ports.commands.filter(applies).map(ofCommand), ...savedOf(ports)];
   const known = knownCards(desk).map((card) => ofConversation(card, ports));
   return (text) => {
     // Who has typed nothing yet sees all that can be done.
@@ -71,6 +71,31 @@ function ofCommand({ title, group, keys, run }: Command): Ranked {
     folded: folded(`${title} ${group}`),
     run,
   };
+}
+
+/** What the person keeps looking for, and a way to be rid of it. */
+function savedOf({ shell, desk }: EntriesPorts): Ranked[] {
+  const group = 'Saved filters';
+  return desk.filtering.saved.peek().flatMap(({ name, list, text }) => [
+    {
+      id: `saved ${name}`,
+      text: name,
+      detail: list === 'all' ? text : `${text} · ${FILTER_NAMES[list]}`,
+      group,
+      folded: folded(`${name} ${text} ${group}`),
+      run: () => {
+        if (inSettings(shell)) shell.router.go(INBOX);
+        desk.filtering.find(text, list);
+      },
+    },
+    {
+      id: `removal of saved ${name}`,
+      text: `Remove filter: ${name}`,
+      group,
+      folded: folded(`remove filter ${name}`),
+      run: () => desk.filtering.remove(name),
+    },
+  ]);
 }
 
 function ofConversation(card: Card, { shell, desk }: EntriesPorts): Ranked {
@@ -122,7 +147,7 @@ function visitorsOf(
       face: known,
       run: () => {
         if (inSettings(shell)) shell.router.go(INBOX);
-        desk.search.look(email || known);
+        desk.filtering.find(email || known, 'all');
       },
     });
   }

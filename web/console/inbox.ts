@@ -275,24 +275,24 @@ export class Inbox {
     const ids = new Set(live);
     for (const id of tail) {
       const card = this.#options.client.cards.of(id).peek();
-      if (card !== null && this.#fits(name, card)) ids.add(id);
+      if (card !== null && fits(name, card, this.#options.me)) ids.add(id);
     }
     return this.#sorter.sorted(ids, compare);
   }
+}
 
-  /** Whether a card that is not kept live still belongs to a list, as far as we know. */
-  #fits(name: FilterName, card: Card): boolean {
-    switch (name) {
-      case 'all':
-        return true;
-      case 'unassigned':
-        return card.status === 'waiting';
-      case 'active':
-        return card.status === 'active';
-      case 'mine':
-        return card.agent?.id === this.#options.me && card.status !== 'closed';
-      case 'closed':
-        return card.status === 'closed';
-    }
+/** Whether a conversation belongs to a list, as far as its card says. */
+export function fits(name: FilterName, card: Card, me: string): boolean {
+  switch (name) {
+    case 'all':
+      return true;
+    case 'unassigned':
+      return card.status === 'waiting';
+    case 'active':
+      return card.status === 'active';
+    case 'mine':
+      return card.agent?.id === me && card.status !== 'closed';
+    case 'closed':
+      return card.status === 'closed';
   }
 }

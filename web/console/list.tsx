@@ -10,7 +10,7 @@ import { quotable } from './api.ts';
 import { type Command, FILTER_NAMES } from './commands.ts';
 import type { Desk } from './desk.ts';
 import { FILTERS, type FilterName } from './inbox.ts';
-import { panel } from './panels.ts';
+import { focusOn, panel } from './panels.ts';
 import { PickedBar } from './picked-bar.tsx';
 import type { Prefs } from './prefs.ts';
 import { ROW_PX, Row } from './row.tsx';
@@ -31,11 +31,12 @@ interface ListPaneProps {
 }
 
 export function ListPane({ desk, prefs, commands }: ListPaneProps): JSX.Element {
-  const searching = desk.search.text.value.trim() !== '';
+  const searching = desk.filtering.searches.value;
   return (
     <section class="list" aria-label="Conversations">
       <ListHead desk={desk} />
-      {!searching && <Filters desk={desk} />}
+      <Filters desk={desk} searching={searching} />
+      <Saved desk={desk} searching={searching} />
       <PickedBar desk={desk} commands={commands} />
       <Rows key={searching ? 'found' : desk.inbox.filter.value} desk={desk} prefs={prefs} />
     </section>
@@ -75,7 +76,7 @@ function ListHead({ desk }: { desk: Desk }): JSX.Element {
 }
 
 function SearchBox({ desk }: { desk: Desk }): JSX.Element {
-  const { search } = desk;
+  const { search, filtering } = desk;
   return (
     // biome-ignore lint/a11y/useSemanticElements: the element is too new for screen readers.
     <div class="search" role="search">
@@ -88,12 +89,12 @@ function SearchBox({ desk }: { desk: Desk }): JSX.Element {
         placeholder="Search name, email, number…"
         autocomplete="off"
         value={search.text.value}
-        onInput={(event) => search.look(event.currentTarget.value)}
+        onInput={(event) => filtering.look(event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key === 'Escape' && search.text.peek() !== '') {
             event.preventDefault();
             event.stopPropagation();
-            search.look('');
+            filtering.look('');
           } else if (event.key === 'ArrowDown') {
             event.preventDefault();
             document.querySelector<HTMLElement>('[data-place="list"]')?.focus();
@@ -105,7 +106,7 @@ function SearchBox({ desk }: { desk: Desk }): JSX.Element {
           type="button"
           class="plain"
           aria-label="Clear the search"
-          onClick={() => search.look('')}
+          onClick={() => filtering.look('')}
         >
           <Glyph name="close" />
         </button>
@@ -114,9 +115,15 @@ function SearchBox({ desk }: { desk: Desk }): JSX.Element {
   );
 }
 
-function Filters({ desk }: { desk: Desk }): JSX.Element {
-  const { inbox } = desk;
-  const now = inbox.filter.value;
+interface FiltersProps {
+  desk: Desk;
+  searching: boolean;
+}
+
+/** The lists: which one is shown, or to which a search is narrowed. */
+function Filters({ desk, searching }: FiltersProps): JSX.Element {
+  const { inbox, filtering } = desk;
+  const now = searching ? filtering.list.value : inbox.filter.value;
   return (
     <nav class="filters" aria-label="Filters">
       {FILTERS.map((name) => (
@@ -125,10 +132,10 @@ function Filters({ desk }: { desk: Desk }): JSX.Element {
           type="button"
           class="filter"
           aria-pressed={name === now}
-          onClick={() => inbox.choose(name)}
+          onClick={() => (searching ? filtering.narrow(name) : inbox.choose(name))}
         >
           {FILTER_NAMES[name]}
-          {inbox.count(name) > 0 && (
+          {!searching && inbox.count(name) > 0 && (
             <span class={name === 'unassigned' ? 'count waiting' : 'count'}>
               {short(inbox.count(name))}
             </span>
@@ -139,11 +146,60 @@ function Filters({ desk }: { desk: Desk }): JSX.Element {
   );
 }
 
+/** What the person keeps looking for, and the way to keep or drop it. */
+function Saved({ desk, searching }: FiltersProps): JSX.Element | null {
+  const { filtering } = desk;
+  const [saved, now] = [filtering.saved.value, filtering.now.value];
+  if (saved.length === 0 && !searching) return null;
+  return (
+    <section class="filters" aria-label="Saved filters">
+      {saved.map((one) => (
+        <button
+          key={one.name}
+          type="button"
+          class="filter saved"
+          aria-pressed={one === now}
+          onClick={() => (one === now ? filtering.look('') : filtering.find(one.text, one.list))}
+        >
+          <Glyph name="search" />
+          <span dir="auto">{one.name}</span>
+        </button>
+      ))}
+      {searching && now === null && (
+        <button
+          type="button"
+          class="filter"
+          onClick={() => {
+            panel.value = { name: 'save-filter' };
+          }}
+        >
+          <Glyph name="plus" />
+          Save this filter…
+        </button>
+      )}
+      {now !== null && (
+        <button
+          type="button"
+          class="filter"
+          aria-label={`Remove filter ${now.name}`}
+          onClick={() => {
+            filtering.remove(now.name);
+            focusOn('search');
+          }}
+        >
+          <Glyph name="trash" />
+          Remove
+        </button>
+      )}
+    </section>
+  );
+}
+
 function Rows({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
-  const { inbox, search } = desk;
+  const { inbox } = desk;
   const handle = useRef<VirtualHandle>(null);
-  const found = search.found.value;
-  const searching = search.text.value.trim() !== '';
+  const found = desk.filtering.found.value;
+  const searching = desk.filtering.searches.value;
   const keys = searching ? (found ?? []) : inbox.order.value;
   const selected = desk.selected.value;
   const cursor = useSignal<string | null>(null);

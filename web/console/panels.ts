@@ -9,7 +9,7 @@ export interface ManyPanel {
 }
 
 export type Panel =
-  | { name: 'palette' | 'keys' | 'new-chat' }
+  | { name: 'palette' | 'keys' | 'new-chat' | 'save-filter' }
   /** About one conversation. */
   | { name: 'transfer' | 'assign'; conversation: string }
   | ManyPanel;

@@ -8,6 +8,7 @@ import { NewChat } from './new-chat.tsx';
 import { Palette } from './palette.tsx';
 import { type ManyPanel, panel } from './panels.ts';
 import { AssignPicker, DepartmentPicker, PriorityPicker, TagPicker } from './pickers.tsx';
+import { SaveFilter } from './save-filter.tsx';
 import type { Shell } from './shell.ts';
 import { TransferDialog } from './transfer.tsx';
 
@@ -30,6 +31,8 @@ export function Panels({ shell, desk, commands }: PanelsProps): JSX.Element | nu
       return <Keyboard shell={shell} commands={commands} onClose={close} />;
     case 'new-chat':
       return <NewChat shell={shell} desk={desk} onClose={close} />;
+    case 'save-filter':
+      return <SaveFilter filtering={desk.filtering} onClose={close} />;
     case 'tags':
     case 'priority':
     case 'department':

@@ -6,6 +6,7 @@
 
 import { batch, effect, type Signal, signal } from '@preact/signals-core';
 import type { KeyStore } from '../client/ports.ts';
+import { type SavedFilter, savedIn } from './filtering.ts';
 import { type ChosenKeys, chosenIn } from './keymap.ts';
 import { type QuietHours, USUAL_QUIET } from './quiet.ts';
 
@@ -44,6 +45,8 @@ export interface Prefs {
   awayMin: Signal<number>;
   /** Seconds in which what was sent can be taken back, up to 10; 0 sends at once. */
   undoS: Signal<number>;
+  /** Searches of the list that are kept by a name. */
+  saved: Signal<readonly SavedFilter[]>;
 }
 
 type Values = { [Name in keyof Prefs]: Prefs[Name] extends Signal<infer Value> ? Value : never };
@@ -65,6 +68,7 @@ const USUAL: Values = {
   quiet: USUAL_QUIET,
   awayMin: 0,
   undoS: 0,
+  saved: [],
 };
 
 /** What goes with the person, under the names that the profile keeps it by. */
@@ -78,6 +82,7 @@ export const PERSONAL = [
   'quiet',
   'awayMin',
   'undoS',
+  'saved',
 ] as const satisfies readonly (keyof Prefs)[];
 export type Personal = (typeof PERSONAL)[number];
 
@@ -138,6 +143,7 @@ export function isUsual(prefs: Prefs, name: keyof Prefs): boolean {
 
 function fitting(name: keyof Prefs, kept: unknown): unknown {
   if (name === 'keys') return chosenIn(kept);
+  if (name === 'saved') return savedIn(kept);
   return valid(kept, USUAL[name]) ? kept : USUAL[name];
 }
 
