@@ -72,7 +72,7 @@ function claimLock(name: string): Promise<Cancel | null> {
 /** Calls `wake` whenever the page comes back or the network changes. */
 export function onWake(wake: () => void): void {
   document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'visible') wake();
+    if (!document.hidden) wake();
   });
   addEventListener('online', wake);
   addEventListener('pageshow', (event) => {

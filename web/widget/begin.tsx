@@ -61,7 +61,7 @@ export async function begin(bridge: Bridge, notice: Trouble | null, early: Early
   let shown = false;
   const site = signal<Site>({});
   const look = () => {
-    widget.watching.value = shown && document.visibilityState === 'visible';
+    widget.watching.value = shown && !document.hidden;
   };
   effect(() => {
     const asked = site.value.locale ?? widget.settings.value?.locale ?? 'auto';

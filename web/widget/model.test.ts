@@ -222,5 +222,5 @@ test('typing is said seldom, and ends after a pause', async () => {
   const typing = server.received.filter(
     (frame): frame is Extract<ClientFrame, { type: 'typing' }> => frame.type === 'typing',
   );
-  expect(typing.map((frame) => frame.on)).toEqual([true, true, false]);
+  expect(typing.map((frame) => frame.on)).toEqual([true, true, true, false]);
 });

@@ -149,7 +149,7 @@ export class Widget {
         }
       },
     });
-    this.#typing = new Typing(clock, (on, text) => this.#tellTyping(on, text));
+    this.#typing = new Typing(clock, (text) => this.#tellTyping(text));
     this.online = computed(() => {
       const settings = this.settings.value;
       const there = this.client.anybodyOnline.value ?? settings?.online ?? false;
@@ -469,11 +469,11 @@ export class Widget {
     return outcome.ok;
   }
 
-  #tellTyping(on: boolean, text: string): void {
+  #tellTyping(text: string): void {
     const id = this.conversation.peek()?.id;
     if (id === undefined) return;
     const preview = this.settings.peek()?.preview_typing ? text.slice(-PREVIEW_MAX) : '';
-    this.client.typing(id, on, preview);
+    this.client.typing(id, text !== '', preview);
   }
 }
 
