@@ -23,5 +23,6 @@ pub mod powercut;
 pub mod race;
 pub mod report;
 pub mod rng;
+pub mod search;
 pub mod server;
 pub mod writer;

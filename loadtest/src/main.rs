@@ -3,7 +3,8 @@
 
 use clap::{Parser, Subcommand};
 use switchboard_loadtest::{
-    bench, blackout, capacity, faults, fsync, hostile, kill, links, memory, notes, race, writer,
+    bench, blackout, capacity, faults, fsync, hostile, kill, links, memory, notes, race, search,
+    writer,
 };
 
 #[derive(Parser)]
@@ -40,6 +41,8 @@ enum Command {
     LinksSender(links::SenderArgs),
     /// Resident memory per open and per closed conversation.
     Memory(memory::Args),
+    /// The search box with many conversations: how long an agent waits.
+    Search(search::Args),
     /// Three nodes and their database killed, paused, parted and restarted under load.
     Faults(faults::Args),
     /// The store engine alone, to be killed by tests.
@@ -73,6 +76,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Links(args) => links::run(&args).await,
         Command::LinksSender(args) => links::send(&args).await,
         Command::Memory(args) => memory::run(&args).await,
+        Command::Search(args) => search::run(&args).await,
         Command::Faults(args) => faults::run(args).await,
         Command::Writer(args) => writer::run(&args).await,
     }

@@ -19,6 +19,7 @@ const SHORT: &[&[&str]] = &[
     &["notes"],
     &["hostile", "--readers", "100"],
     &["memory"],
+    &["search"],
     &["links", "--envelopes", "500000", "--any-rate"],
 ];
 
