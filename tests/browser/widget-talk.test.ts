@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Admin } from './kit/admin.ts';
 import { Guest } from './kit/guest.ts';
-import { Agent, picture, readBack, SERVER_GONE, Visitor } from './kit/people.ts';
+import { Agent, type Profile, picture, readBack, SERVER_GONE, Visitor } from './kit/people.ts';
 import { Site } from './kit/site.ts';
 import { setStage } from './kit/stage.ts';
 
@@ -301,22 +301,13 @@ test('an input method’s Enter is its own', async () => {
 
 test('a sound only when asked for, and remembered', async () => {
   const opened = await profile();
-  await opened.context.addInitScript(() => {
-    const counted = window as unknown as { notes: number };
-    counted.notes = 0;
-    const { createOscillator } = AudioContext.prototype;
-    AudioContext.prototype.createOscillator = function () {
-      counted.notes += 1;
-      return createOscillator.call(this);
-    };
-  });
+  await countNotes(opened);
   const visitor = await Visitor.open(opened, site.address);
   await visitor.openChat();
   await visitor.say('Sing');
   const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
   await ada.accept('Sing');
-  const notes = () =>
-    visitor.chat.locator('body').evaluate(() => (window as unknown as { notes: number }).notes);
+  const notes = () => notesOf(visitor);
   await visitor.page.bringToFront();
   await visitor.input.press('Escape');
   await ada.say('silence');
@@ -325,8 +316,8 @@ test('a sound only when asked for, and remembered', async () => {
   await visitor.openChat();
   await visitor.chat.getByLabel('More').click();
   await visitor.chat.getByLabel('Play a sound').check();
+  await expect.poll(notes).toBeGreaterThan(0);
   const tried = await notes();
-  expect(tried).toBeGreaterThan(0);
   await ada.say('while looking');
   await visitor.page.bringToFront();
   await visitor.sees('while looking');
@@ -340,6 +331,59 @@ test('a sound only when asked for, and remembered', async () => {
   await ada.say('now');
   await expect.poll(notes).toBeGreaterThan(0);
 });
+
+test('of two tabs one sounds, and none while the visitor reads along in the other', async () => {
+  const opened = await profile();
+  await countNotes(opened);
+  const one = await Visitor.open(opened, site.address);
+  await one.openChat();
+  await one.say('Sing once');
+  await one.chat.getByLabel('More').click();
+  await one.chat.getByLabel('Play a sound').check();
+  await one.page.keyboard.press('Escape');
+  const ada = await Agent.open(await profile(), stage.server.address, 'Ada');
+  await ada.accept('Sing once');
+  const two = await Visitor.open(opened, site.address);
+  const tabs = [one, two];
+  for (const tab of tabs) {
+    await tab.page.bringToFront();
+    await tab.sees('Sing once');
+    await tab.input.click();
+    await tab.page.keyboard.press('Escape');
+    await tab.input.waitFor({ state: 'hidden' });
+  }
+  const heard = async () => (await notesOf(one)) + (await notesOf(two));
+  const tried = await heard();
+  await ada.say('for one');
+  for (const tab of tabs) await tab.page.getByRole('button', { name: /1 unread/ }).waitFor();
+  await expect.poll(heard).toBe(tried + 2);
+  await two.page.bringToFront();
+  await two.openChat();
+  await one.page.getByRole('button', { name: 'Open chat', exact: true }).waitFor();
+  await ada.say('for who looks');
+  await two.page.bringToFront();
+  await two.sees('for who looks');
+  // Longer than a page takes to find out whether it sounds.
+  await two.page.waitForTimeout(3_000);
+  expect(await heard()).toBe(tried + 2);
+});
+
+/** Counts, in each frame to come, the tones that it plays; a sound has two. */
+async function countNotes({ context }: Profile): Promise<void> {
+  await context.addInitScript(() => {
+    const counted = window as unknown as { notes: number };
+    counted.notes = 0;
+    const { createOscillator } = AudioContext.prototype;
+    AudioContext.prototype.createOscillator = function () {
+      counted.notes += 1;
+      return createOscillator.call(this);
+    };
+  });
+}
+
+function notesOf({ chat }: Visitor): Promise<number> {
+  return chat.locator('body').evaluate(() => (window as unknown as { notes: number }).notes);
+}
 
 test('a message that is too long cannot be sent', async () => {
   const [visitor, ada] = await talk('Short');

@@ -51,9 +51,9 @@ export async function begin(bridge: Bridge, notice: Trouble | null, early: Early
     host: bridge.host,
     onUnread: (count, newest) => bridge.tell(['unread', count, newest]),
     onEvent: (name, detail) => bridge.tell(['event', name, detail]),
-    onChime: () =>
+    onChime: (event) =>
       void import('./chime.ts').then(
-        ({ chime }) => chime(),
+        (part) => part.chime(bridge, event),
         () => {},
       ),
   });

@@ -1,27 +1,52 @@
 /** Two soft notes, made here: no file is fetched. Browsers keep quiet until the visitor clicked. */
 
+import type { Bridge } from './bridge.ts';
+import { READ, RINGING } from './keys.ts';
+
 const NOTES_HZ = [660, 880];
 const NOTE_S = 0.12;
 const LOUDNESS = 0.08;
+/** Longer than it takes until a page that is looked at has told the others. */
+const PAUSE_MS = 500;
+/** What could not sound by then is old. */
+const LATE_MS = 5_000;
 
 let audio: AudioContext | null = null;
 
-export function chime(): void {
-  try {
-    audio ??= new AudioContext();
-    const { currentTime, destination } = audio;
-    for (const [idx, hertz] of NOTES_HZ.entries()) {
-      const start = currentTime + idx * NOTE_S;
-      const loudness = audio.createGain();
-      loudness.gain.setValueAtTime(LOUDNESS, start);
-      loudness.gain.exponentialRampToValueAtTime(0.001, start + 3 * NOTE_S);
-      const note = audio.createOscillator();
-      note.frequency.value = hertz;
-      note.connect(loudness).connect(destination);
-      note.start(start);
-      note.stop(start + 3 * NOTE_S);
-    }
-  } catch {
-    // No sound here; the badge says it too.
+/**
+ * Sounds in one of the pages of a site, and in none when the visitor has read the event in another.
+ * Without an event it sounds here and now.
+ */
+export async function chime({ store }: Pick<Bridge, 'store'>, event?: string): Promise<void> {
+  const asked = performance.now();
+  audio ??= new AudioContext();
+  // A page that may not sound waits here for a click, and leaves it to the others.
+  await audio.resume();
+  if (performance.now() - asked > LATE_MS) return;
+  if (event !== undefined) {
+    const own = `${Math.random()}`;
+    await store.set(RINGING, own);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    // Whichever page was the last to say so; where nothing can be kept, each.
+    const ringing = (await store.get(RINGING)) ?? own;
+    // Ids rise with time.
+    const read = (await store.get(READ)) ?? '';
+    if (ringing !== own || read >= event) return;
+  }
+  play(audio);
+}
+
+function play(context: AudioContext): void {
+  const { currentTime, destination } = context;
+  for (const [idx, hertz] of NOTES_HZ.entries()) {
+    const start = currentTime + idx * NOTE_S;
+    const loudness = context.createGain();
+    loudness.gain.setValueAtTime(LOUDNESS, start);
+    loudness.gain.exponentialRampToValueAtTime(0.001, start + 3 * NOTE_S);
+    const note = context.createOscillator();
+    note.frequency.value = hertz;
+    note.connect(loudness).connect(destination);
+    note.start(start);
+    note.stop(start + 3 * NOTE_S);
   }
 }

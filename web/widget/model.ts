@@ -16,10 +16,11 @@ import type { Said } from '../ui/transcript.ts';
 import { Beginning } from './beginning.ts';
 import type { Contact, HostPage } from './bridge.ts';
 import { Chats } from './chats.ts';
+import { READ } from './keys.ts';
 import { type Ears, News } from './news.ts';
 import { LiveSettings, type Settings } from './settings.ts';
 import { type Stage, stageOf, type Trouble } from './stage.ts';
-import { READ, Stored } from './stored.ts';
+import { Stored } from './stored.ts';
 import { Typing } from './typing.ts';
 import { Who } from './visitor.ts';
 

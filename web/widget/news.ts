@@ -13,8 +13,8 @@ export interface Ears {
   onUnread(count: number, newest: string | null): void;
   /** For the site: what happened, and what may be said of it. */
   onEvent(name: string, detail?: object): void;
-  /** An agent wrote while nobody looked. */
-  onChime(): void;
+  /** An agent wrote while nobody looked; without an event it is to be heard in any case. */
+  onChime(event?: string): void;
 }
 
 /** Places in line are read aloud at most this often. */
@@ -79,7 +79,7 @@ export class News {
       if (event.seq <= history) continue;
       if (event.kind === 'message' && event.from.kind !== 'visitor') {
         onEvent('message:received', { id });
-        if (aloud) onChime();
+        if (aloud) onChime(event.id);
       } else if (event.kind === 'assigned') {
         onEvent('agent:joined', { name: event.body.agent.name });
       } else if (event.kind === 'closed') {

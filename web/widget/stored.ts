@@ -2,6 +2,7 @@
 
 import { signal } from '@preact/signals-core';
 import type { Cancel, Clock, KeyStore } from '../client/ports.ts';
+import { READ } from './keys.ts';
 import { parse } from './visitor.ts';
 
 /** What the visitor said before the chat. */
@@ -20,8 +21,6 @@ const ANSWERS = 'answers';
 const UNSENT = 'unsent';
 const SOUND = 'sound';
 const PLACE = 'place';
-/** The event up to which the visitor has read; a change of it by another tab concerns us. */
-export const READ = 'read';
 /** Changes this close to each other are kept once. */
 const SAVE_MS = 300;
 
