@@ -65,6 +65,16 @@ test('every state', async () => {
   await page.getByRole('searchbox', { name: 'Search conversations' }).fill('fern');
   await ada.list.locator('mark').first().waitFor();
   await look('search');
+  const save = ada.list.getByRole('button', { name: 'Save this filter…' });
+  await save.click();
+  await ada.dialog.getByRole('button', { name: 'Save' }).click();
+  await ada.dialog.getByText('Give it a name.').waitFor();
+  await lookAtDialog('save filter');
+  await save.click();
+  await ada.dialog.getByLabel('Name').fill('Ferns again');
+  await keyboard.press('Enter');
+  await ada.list.getByRole('button', { name: 'Remove filter Ferns again' }).waitFor();
+  await look('saved filter');
   await keyboard.press('Escape');
   await ada.open('yellow');
   await ada.sees('Is my fern meant to be yellow?');
@@ -76,6 +86,21 @@ test('every state', async () => {
   await maya.say('Twice a day, https://shop.example/ferns says so');
   await ada.sees('Twice a day, https://shop.example/ferns says so');
   await look('talk');
+  await ada.filter('All').click();
+  await ada.reply.fill('Half a sentence');
+  const busy = await Agent.open(await stage.profile(), stage.server.address, 'Ben');
+  await busy.accept('charged twice');
+  await ada.open('charged twice');
+  const typing = setInterval(() => void busy.reply.pressSequentially('.').catch(() => {}), 1_000);
+  const open = page.getByRole('region', { name: 'Open conversation' });
+  await open.getByText(/^Ben.* is typing$/).waitFor();
+  await ada.row('Twice a day').getByText('Draft').waitFor();
+  await look('company and draft');
+  clearInterval(typing);
+  await busy.reply.fill('');
+  await busy.page.close();
+  await ada.open('Twice a day');
+  await ada.reply.fill('');
   await ada.log
     .getByRole('listitem')
     .filter({ hasText: 'Rather green' })
@@ -160,7 +185,7 @@ test('every state', async () => {
   await keyboard.press('Control+p');
   await ada.dialog.getByText(/cannot be chosen/).waitFor();
   await lookAtDialog('preferences refused');
-  expect(checked).toBe(23 * 8);
+  expect(checked).toBe(26 * 8);
   expect([...office.origins]).toEqual([stage.server.address]);
 }, 900_000);
 
