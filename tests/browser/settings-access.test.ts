@@ -141,6 +141,13 @@ test('every state', async () => {
   await owner.open('Tenants');
   await owner.page.getByRole('list', { name: 'Tenants' }).waitFor();
   checked += await check(owner, 'settings tenants');
+  await owner.open('Audit log');
+  await owner.page.getByText('Olga Owner created the widget Shop').waitFor();
+  await owner.page.getByRole('list', { name: 'Changes' }).locator('summary').first().click();
+  checked += await check(owner, 'settings audit');
+  await owner.field('Search the audit log').fill('nothing like it');
+  await owner.heading('None found').waitFor();
+  checked += await check(owner, 'settings audit none found');
   await owner.open('Your profile');
   await owner.field('Current password').waitFor();
   checked += await check(owner, 'settings profile');
@@ -170,6 +177,6 @@ test('every state', async () => {
   await owner.button('Sign in').click();
   await owner.page.getByText(/do not belong together/).waitFor();
   checked += await check(owner, 'auth sign-in wrong');
-  expect(checked).toBeGreaterThanOrEqual(32 * 8);
+  expect(checked).toBeGreaterThanOrEqual(34 * 8);
   expect([...profile.origins]).toEqual([server.address]);
 }, 900_000);
