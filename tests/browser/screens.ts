@@ -267,6 +267,16 @@ test('administrators', async () => {
   await owner.open('Tenants');
   await owner.page.getByRole('list', { name: 'Tenants' }).waitFor();
   await shoot(owner.page, 'tenants', 'Tenants, kept apart');
+  await owner.open('Audit log');
+  const changes = owner.page.getByRole('list', { name: 'Changes' });
+  await changes.getByText('changed the widget').first().waitFor();
+  await changes
+    .getByRole('listitem')
+    .filter({ hasText: 'changed the widget' })
+    .first()
+    .locator('summary')
+    .click();
+  await shoot(owner.page, 'audit', 'Who changed what', wide);
   await owner.open('Your profile');
   await owner.field('Current password').waitFor();
   await shoot(owner.page, 'profile-phone', 'One’s own profile on a phone', PHONE);
