@@ -407,7 +407,7 @@ impl Authenticator {
         change: &Change,
     ) -> Result<Revision<Person>, directory::Error> {
         let directory = &self.0.directory;
-let revision = directory.change_unless_last_owner(tenant, id, version, change).await?;
+        let revision = directory.change_unless_last_owner(tenant, id, version, change).await?;
         let Revision { before, after: changed } = &revision;
         if changed.value.disabled || change.role_max.is_some() {
             self.0.revocations.revoke(tenant, id.uuid());
