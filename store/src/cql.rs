@@ -12,19 +12,17 @@
 
 mod cards;
 mod column;
-mod cut;
 mod database;
 mod documents;
 mod error;
-mod history;
 mod lease;
 mod limit;
 mod lists;
-mod log;
 mod receipts;
 mod sabotage;
 mod schema;
 mod statements;
+mod tables;
 #[cfg(any(test, feature = "testkit"))]
 mod testing;
 
@@ -47,6 +45,7 @@ use tokio::runtime::Handle;
 use tokio::sync::MutexGuard;
 use uuid::Uuid;
 
+use crate::log::Logs;
 use crate::port::{
     Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Reading, Reply,
     SendLookup, Store,
@@ -54,7 +53,6 @@ use crate::port::{
 use database::Database;
 pub use error::ConnectError;
 pub use lease::{Claim, Lease, LeaseState, Leases, Replaced};
-use log::Logs;
 use sabotage::Sabotage;
 use statements::Statements;
 
@@ -142,12 +140,10 @@ pub struct Cql {
 
 #[derive(Debug)]
 struct Engine {
-    database: Database,
-    logs: Logs,
-    retention: Retention,
+    database: Arc<Database>,
+    logs: Logs<Arc<Database>>,
     turns: Turns,
     authors: Authors,
-    sabotage: Sabotage,
 }
 
 impl Cql {
@@ -172,14 +168,10 @@ impl Cql {
         }
         let statements = Statements::prepare(&session, config.retention, sabotage);
         let statements = Box::pin(statements).await?;
-        let engine = Engine {
-            database: Database::new(session, statements),
-            logs: Logs::default(),
-            retention: config.retention,
-            turns: Turns::default(),
-            authors: Authors::new(),
-            sabotage,
-        };
+        let database = Arc::new(Database::new(session, statements, sabotage));
+        let logs = Logs::new(Arc::clone(&database), config.retention != Retention::Kept);
+        let (turns, authors) = (Turns::default(), Authors::new());
+        let engine = Engine { database, logs, turns, authors };
         Ok(Self { engine: Arc::new(engine), runtime: Handle::current() })
     }
 
@@ -265,22 +257,22 @@ impl Authors {
 impl Store for Cql {
     fn open(&self, key: &ConversationKey, epoch: u64) -> Reply<()> {
         let (engine, key) = (Arc::clone(&self.engine), key.clone());
-        self.carry_out(async move { engine.open(&key, epoch).await })
+        self.carry_out(async move { engine.logs.open(&key, epoch).await })
     }
 
     fn is_begun(&self, key: &ConversationKey) -> Reply<bool> {
         let (engine, key) = (Arc::clone(&self.engine), key.clone());
-        async move { engine.is_begun(&key).await }.boxed()
+        async move { engine.logs.is_begun(&key).await }.boxed()
     }
 
     fn append(&self, append: Append) -> Reply<()> {
         let engine = Arc::clone(&self.engine);
-        self.carry_out(async move { engine.append(&append).await })
+        self.carry_out(async move { engine.logs.append(&append).await })
     }
 
     fn read(&self, page: Page) -> Reply<Vec<Event>> {
         let engine = Arc::clone(&self.engine);
-        async move { engine.read(&page).await }.boxed()
+        async move { engine.logs.read(&page).await }.boxed()
     }
 
     fn find_send(
@@ -291,7 +283,7 @@ impl Store for Cql {
         n: u64,
     ) -> Reply<SendLookup> {
         let (engine, key) = (Arc::clone(&self.engine), key.clone());
-        async move { engine.find_send(&key, (principal, device, n)).await }.boxed()
+        async move { engine.logs.find_send(&key, (principal, device, n)).await }.boxed()
     }
 
     fn checkpoint(&self, key: &ConversationKey) -> Reply<Option<Conversation>> {

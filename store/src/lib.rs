@@ -7,6 +7,7 @@
 pub mod port;
 pub mod record;
 pub mod load;
+pub mod log;
 pub mod memory;
 #[cfg(feature = "embedded")]
 pub mod embedded;

@@ -2,12 +2,13 @@
 
 use futures_util::future::try_join_all;
 use switchboard_domain::conversation::{Conversation, Heads, Stream};
-use switchboard_domain::ids::{ConversationId, Id, Seq, TenantId, Timestamp};
+use switchboard_domain::ids::{ConversationId, Id, TenantId, Timestamp};
 use uuid::Uuid;
 
 use super::Engine;
-use super::column::{bigint, bucket, counted, slice, stream as stream_column};
+use super::column::{bigint, slice, stream as stream_column};
 use super::lists::{Entry, List as Name, entries_of};
+use crate::log::partition as partition_of;
 use crate::port::{ConversationKey, Fault};
 use crate::record::{CheckpointPlace, decode_checkpoint, encode_checkpoint};
 
@@ -37,17 +38,6 @@ impl Engine {
         row.map(|(_, _, record)| decode_checkpoint(CheckpointPlace(key), &record)).transpose()
     }
 
-    /// How far the stored checkpoint goes.
-    pub(super) async fn card_heads(&self, key: &ConversationKey) -> Result<Option<Heads>, Fault> {
-        let values = (&*key.tenant.0, key.conversation.uuid());
-        let row: Option<(i64, i64)> =
-            self.database.row(&self.database.of.card_heads, values).await?;
-        Ok(row.map(|(public, internal)| Heads {
-            public: Seq(counted(public)),
-            internal: Seq(counted(internal)),
-        }))
-    }
-
     /// Writes checkpoints, some at a time.
     pub(super) async fn put_cards(
         &self,
@@ -70,11 +60,7 @@ impl Engine {
         if stored.as_ref().is_none_or(|stored| covers(checkpoint.heads, stored.heads)) {
             self.replace_card(key, stored.as_ref(), checkpoint).await?;
         }
-        // Only the owner knows how far the log goes.
-        let Some(log) = self.logs.known(key) else { return Ok(()) };
-        let _turn = log.turn.lock().await;
-        let caught_up = log.served().is_some_and(|it| covers(checkpoint.heads, it.heads));
-        if caught_up { self.unmark(key).await } else { Ok(()) }
+        self.logs.checkpointed(key, checkpoint.heads).await
     }
 
     /// New entries first, then the card that makes them count, then the old ones go: whenever it
@@ -103,20 +89,6 @@ impl Engine {
         self.database.write(&of.put_card, values).await?;
         let gone = old.iter().filter(|entry| !new.iter().any(|it| it.is_at(entry)));
         self.drop_entries(tenant, gone, at).await
-    }
-
-    /// Marks a conversation as behind its log.
-    pub(super) async fn mark(&self, key: &ConversationKey) -> Result<(), Fault> {
-        let (tenant, id) = (&*key.tenant.0, key.conversation.uuid());
-        let values = (mark_slice(key), tenant, id, self.database.now());
-        self.database.write(&self.database.of.mark, values).await
-    }
-
-    /// Takes the mark away.
-    pub(super) async fn unmark(&self, key: &ConversationKey) -> Result<(), Fault> {
-        let (tenant, id) = (&*key.tenant.0, key.conversation.uuid());
-        let values = (self.database.now(), mark_slice(key), tenant, id);
-        self.database.write(&self.database.of.unmark, values).await
     }
 
     /// Conversations that are marked, at most `limit`.
@@ -198,8 +170,10 @@ impl Engine {
         let Some(card) = card.filter(|card| card.closed_at == Some(closed_at)) else {
             return Ok(false);
         };
-        let is_behind = log.served().is_some_and(|it| !covers(card.heads, it.heads));
-        if is_behind || self.is_marked(key).await? || !self.drop_head(key).await? {
+        if log.is_beyond(card.heads)
+            || self.is_marked(key).await?
+            || !self.logs.drop_head(key).await?
+        {
             return Ok(false);
         }
         log.forget();
@@ -208,7 +182,7 @@ impl Engine {
         let mut drops = Vec::new();
         for stream in [Stream::Public, Stream::Internal] {
             // One more than the head's: rows of overtaken owners may lie beyond it.
-            for partition in 0..=bucket(card.heads.of(stream)) + 1 {
+            for partition in 0..=partition_of(card.heads.of(stream)) + 1 {
                 let values = (now, tenant, id, stream_column(stream), partition);
                 drops.push(self.database.write(&of.drop_events, values));
             }
@@ -262,6 +236,6 @@ impl Engine {
     }
 }
 
-fn mark_slice(key: &ConversationKey) -> i16 {
+pub(super) fn mark_slice(key: &ConversationKey) -> i16 {
     slice(key.conversation.uuid().as_bytes(), MARK_SLICES)
 }

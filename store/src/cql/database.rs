@@ -16,7 +16,9 @@ use scylla::value::{CqlValue, Row};
 
 use super::error::{Failure, Outcome};
 use super::limit::Limit;
+use super::sabotage::Sabotage;
 use super::statements::Statements;
+use crate::log::Applied;
 use crate::port::Fault;
 
 /// How often a plain write is sent, before its outcome is left open. Each attempt waits longer
@@ -24,28 +26,21 @@ use crate::port::Fault;
 const ATTEMPTS: u32 = 4;
 const BACKOFF: Duration = Duration::from_millis(40);
 
-/// What came of a conditional write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Applied {
-    Yes,
-    No,
-    /// The row has to be read again, and by a serial read, which settles what is under way.
-    Unknown,
-}
-
 /// The session, its statements, the bound on what is asked at once, and the clock.
 #[derive(Debug)]
 pub(super) struct Database {
     session: Session,
     pub(super) of: Statements,
+    pub(super) sabotage: Sabotage,
     limit: Limit,
     /// The time last given, in microseconds.
     last: AtomicI64,
 }
 
 impl Database {
-    pub(super) fn new(session: Session, statements: Statements) -> Self {
-        Self { session, of: statements, limit: Limit::new(), last: AtomicI64::new(0) }
+    pub(super) fn new(session: Session, statements: Statements, sabotage: Sabotage) -> Self {
+        let (limit, last) = (Limit::new(), AtomicI64::new(0));
+        Self { session, of: statements, sabotage, limit, last }
     }
 
     /// A time for a write: later than every one given before.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::column::{bigint, counted, slice};
-use super::database::Applied;
+use crate::log::Applied;
 use crate::port::{Document, DocumentKey, Expect, Fault, NUMBERS_START};
 use crate::record::{DocumentPlace, checksum, damaged};
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::column::{bigint, counted};
-use super::database::Applied;
+use crate::log::Applied;
 use crate::port::Fault;
 
 /// What a node says of itself.

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::cut::Rule;
-use super::log::HeadRow;
+use super::tables::HeadRow;
+use crate::log::Rule;
 
 /// Whether it is planted in an engine.
 #[derive(Clone, Copy, Debug, Default)]

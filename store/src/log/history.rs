@@ -5,33 +5,30 @@ use std::ops::ControlFlow;
 use switchboard_domain::conversation::{Event, Heads, Sent, Stream};
 use switchboard_domain::ids::{DeviceId, Seq};
 use switchboard_domain::person::Principal;
-use uuid::Uuid;
 
-use super::column::{bigint, bucket, counted, of_bits, stream as stream_column};
 use super::cut::Rule;
-use super::{Engine, Retention};
+use super::{Logs, Record, Stretch, Tables, number, partition};
 use crate::port::{ConversationKey, Fault, Page, Range, SendLookup};
 use crate::record::{EventPlace, damaged, decode_event};
 
-impl Engine {
+impl<T: Tables> Logs<T> {
     /// What may be read of a log: the rule, and how far. The owner knows; for others it is the
     /// last checkpoint, which may be old but covers only what was acknowledged.
     async fn readable(&self, key: &ConversationKey) -> Result<Option<(Rule, Heads)>, Fault> {
-        if let Some(served) = self.logs.known(key).and_then(|log| log.served()) {
+        if let Some(served) = self.known(key).and_then(|log| log.served()) {
             return Ok(Some((served.rule, served.heads)));
         }
-        let Some(heads) = self.card_heads(key).await? else { return Ok(None) };
-        let values = (&*key.tenant.0, key.conversation.uuid());
-        let head: Option<(i64, i64, i64)> =
-            self.database.row(&self.database.of.head_read, values).await?;
-        Ok(head.map(|(epoch, public, internal)| {
-            let starts = Heads { public: Seq(counted(public)), internal: Seq(counted(internal)) };
-            (Rule { epoch, starts }, heads)
-        }))
+        let Some(heads) = self.tables.covered(key).await? else { return Ok(None) };
+        let head = self.tables.head_as_read(key).await?;
+        Ok(head.map(|rule| (rule, heads)))
     }
 
     /// A stretch of one stream.
-    pub(super) async fn read(&self, page: &Page) -> Result<Vec<Event>, Fault> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::read`](crate::port::Store::read).
+    pub async fn read(&self, page: &Page) -> Result<Vec<Event>, Fault> {
         let Some((rule, heads)) = self.readable(&page.key).await? else { return Ok(Vec::new()) };
         let head = heads.of(page.stream);
         let limit = u64::try_from(page.limit).unwrap_or(u64::MAX);
@@ -62,28 +59,23 @@ impl Engine {
             return Ok(events);
         }
         let mut expected = first;
-        for partition in bucket(first)..=bucket(last) {
-            let (tenant, id) = (&*key.tenant.0, key.conversation.uuid());
-            let within = (bigint(first.0), bigint(last.0));
-            let values = (tenant, id, stream_column(stream), partition, within.0, within.1);
-            let rows: Vec<(i64, i64, Vec<u8>)> =
-                self.database.rows(&self.database.of.events, values).await?;
-            let place = |row: &(i64, i64, Vec<u8>)| (Seq(counted(row.0)), row.1);
-            for (seq, epoch, record) in rule.choose(stream, rows, place) {
-                let place =
-                    EventPlace { key, stream, seq: Seq(counted(seq)), epoch: counted(epoch) };
+        for partition in partition(first)..=partition(last) {
+            let stretch = Stretch { stream, partition, first, last };
+            let records = self.tables.events(key, stretch).await?;
+            for Record { seq, epoch, bytes, .. } in rule.choose(stream, records, place) {
+                let place = EventPlace { key, stream, seq, epoch: number(epoch) };
                 // What is kept for a time only goes away from its beginning on.
-                let is_expired = self.retention != Retention::Kept && events.is_empty();
+                let is_expired = self.expires && events.is_empty();
                 if place.seq != expected && !is_expired {
                     let missing = EventPlace { seq: expected, ..place };
                     return Err(damaged(&missing, &"it is not there"));
                 }
                 expected = place.seq.next();
-                events.push(decode_event(place, &record)?);
+                events.push(decode_event(place, &bytes)?);
             }
         }
-        if expected <= last && self.retention == Retention::Kept {
-            let missing = EventPlace { key, stream, seq: expected, epoch: counted(rule.epoch) };
+        if expected <= last && !self.expires {
+            let missing = EventPlace { key, stream, seq: expected, epoch: number(rule.epoch) };
             return Err(damaged(&missing, &"it is not there"));
         }
         Ok(events)
@@ -91,7 +83,11 @@ impl Engine {
 
     /// Looks a send up in the log itself, newest first. The slow path: no index is written for it
     /// with each message.
-    pub(super) async fn find_send(
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::find_send`](crate::port::Store::find_send).
+    pub async fn find_send(
         &self,
         key: &ConversationKey,
         asked: (Principal, DeviceId, u64),
@@ -103,7 +99,7 @@ impl Engine {
             if head.0 == 0 {
                 continue;
             }
-            for partition in (0..=bucket(head)).rev() {
+            for partition in (0..=partition(head)).rev() {
                 let searched =
                     self.search(key, (stream, partition, head), rule, asked, &mut found).await?;
                 if searched.is_break() {
@@ -123,17 +119,15 @@ impl Engine {
         (principal, device, n): (Principal, DeviceId, u64),
         found: &mut SendLookup,
     ) -> Result<ControlFlow<()>, Fault> {
-        type Row = (i64, i64, Option<Uuid>, Option<i64>, Vec<u8>);
-        let (tenant, id) = (&*key.tenant.0, key.conversation.uuid());
-        let values = (tenant, id, stream_column(stream), partition, bigint(head.0));
-        let rows: Vec<Row> = self.database.rows(&self.database.of.sends, values).await?;
-        let counting = rule.choose(stream, rows, |row| (Seq(counted(row.0)), row.1));
-        for (seq, epoch, of, row_n, record) in counting.into_iter().rev() {
+        let stretch = Stretch { stream, partition, first: Seq(0), last: head };
+        let records = self.tables.sends(key, stretch).await?;
+        for record in rule.choose(stream, records, place).into_iter().rev() {
+            let (of, row_n) = record.outbox;
             if of != Some(device.uuid()) {
                 continue;
             }
-            let place = EventPlace { key, stream, seq: Seq(counted(seq)), epoch: counted(epoch) };
-            let event = decode_event(place, &record)?;
+            let place = EventPlace { key, stream, seq: record.seq, epoch: number(record.epoch) };
+            let event = decode_event(place, &record.bytes)?;
             let Some(send) = event.key.filter(|_| event.from.principal == principal) else {
                 continue;
             };
@@ -143,10 +137,14 @@ impl Engine {
                 found.sent = Some(Sent { n, digest, stream, seq: event.seq });
             }
             // Numbers of an outbox rise along a stream.
-            if row_n.map_or(0, of_bits) <= n {
+            if row_n.map_or(0, i64::cast_unsigned) <= n {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     }
+}
+
+fn place(record: &Record) -> (Seq, i64) {
+    (record.seq, record.epoch)
 }

@@ -9,10 +9,11 @@ use switchboard_domain::ids::Seq;
 /// The head of a log, as its owner wrote it: from `starts` on only rows of `epoch` count, and
 /// below that the row of the highest epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rule {
-    pub(super) epoch: i64,
+pub struct Rule {
+    /// The epoch.
+    pub epoch: i64,
     /// The first positions of this epoch.
-    pub(super) starts: Heads,
+    pub starts: Heads,
 }
 
 impl Rule {

@@ -1,31 +1,34 @@
-//! Writing logs: taking one over, and appending to it as its one owner.
+//! Logs in a database that many nodes share: taking one over, appending to it as its one owner, and
+//! reading it.
 //!
-//! An INSERT carries no condition, so nothing in the database stops an owner that was overtaken.
-//! What makes it harmless is that its rows never count: each owner writes under an epoch of its
-//! own, and the head says which epoch counts from where on. The order of a take-over is what
+//! A plain write carries no condition, so nothing in the database stops an owner that was
+//! overtaken. What makes it harmless is that its rows never count: each owner writes under an epoch
+//! of its own, and the head says which epoch counts from where on. The order of a take-over is what
 //! makes that safe, step by step as in docs/decisions/0016: head, tail, cut, the tail written again
 //! as it is, the head on exactly the condition of the one that was read, and only then new rows.
+//!
+//! What the database does is behind [`Tables`]: CQL, or one that a simulation makes lose, delay and
+//! lie.
+
+mod cut;
+mod history;
+mod tables;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
 
 use futures_util::future::{join, join_all, try_join};
 use parking_lot::Mutex;
-use scylla::policies::retry::FallthroughRetryPolicy;
-use scylla::statement::Consistency;
-use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use switchboard_domain::conversation::{Event, Heads, Stream};
 use switchboard_domain::ids::Seq;
-use uuid::Uuid;
 
-use super::Engine;
-use super::column::{bigint, bucket, counted, outbox, stream as stream_column};
-use super::cut::{Extent, Rule, cut};
-use super::database::Applied;
+use self::cut::{Extent, cut};
 use crate::port::{Append, ConversationKey, Fault};
 use crate::record::{EventPlace, encode_event};
+
+pub use self::cut::Rule;
+pub use self::tables::{Applied, Outbox, Record, Row, Stretch, Tables};
 
 /// Logs whose state is remembered. Each takes about 200 bytes; one that is forgotten is taken
 /// over again at its next append.
@@ -37,19 +40,19 @@ const TAKE_OVERS: usize = 4;
 /// Rows and bytes that are written at once: a batch stays below what servers warn of.
 const BATCH_ROWS: usize = 50;
 const BATCH_BYTES: usize = 32 * 1024;
-/// Positions of one partition.
-const BATCH_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Positions of one partition, which stays below a megabyte.
+const PARTITION_EVENTS: u64 = 1_000;
 
 const STREAMS: [Stream; 2] = [Stream::Public, Stream::Internal];
 
 /// What the owner knows of a log.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Served {
+struct Served {
     /// The epoch that the caller owns it under.
     owner: u64,
-    pub(super) rule: Rule,
+    rule: Rule,
     /// Everything up to here is stored at quorum.
-    pub(super) heads: Heads,
+    heads: Heads,
     /// Whether the head is written; before its first event a log has none.
     is_begun: bool,
     /// Whether nothing that was sent is still in doubt.
@@ -58,27 +61,36 @@ pub(super) struct Served {
 
 /// One log.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(crate) struct Log {
     /// Whoever writes has the turn.
-    pub(super) turn: tokio::sync::Mutex<()>,
+    pub(crate) turn: tokio::sync::Mutex<()>,
     served: Mutex<Option<Served>>,
     /// When it was last asked for.
     used: AtomicU64,
 }
 
 impl Log {
-    pub(super) fn served(&self) -> Option<Served> {
+    fn served(&self) -> Option<Served> {
         *self.served.lock()
     }
 
-    pub(super) fn forget(&self) {
+    /// Whether it is known to go beyond these heads.
+    #[cfg(feature = "cql")]
+    pub(crate) fn is_beyond(&self, heads: Heads) -> bool {
+        self.served().is_some_and(|it| !covers(heads, it.heads))
+    }
+
+    pub(crate) fn forget(&self) {
         *self.served.lock() = None;
     }
 }
 
-/// The logs that this engine writes.
-#[derive(Debug, Default)]
-pub(super) struct Logs {
+/// The logs that an engine writes and reads.
+#[derive(Debug)]
+pub struct Logs<T> {
+    tables: T,
+    /// Whether rows go away from the beginning of a log on, after a time.
+    expires: bool,
     by_key: Mutex<HashMap<ConversationKey, Arc<Log>>>,
     asked: AtomicU64,
     /// Take-overs of this engine. Two of one log never share an epoch, for the number is from
@@ -86,8 +98,20 @@ pub(super) struct Logs {
     activations: AtomicI64,
 }
 
-impl Logs {
-    pub(super) fn of(&self, key: &ConversationKey) -> Arc<Log> {
+impl<T: Tables> Logs<T> {
+    /// The logs in these tables; `expires` says whether their rows go away after a time.
+    #[must_use]
+    pub fn new(tables: T, expires: bool) -> Self {
+        Self {
+            tables,
+            expires,
+            by_key: Mutex::default(),
+            asked: AtomicU64::new(0),
+            activations: AtomicI64::new(0),
+        }
+    }
+
+    pub(crate) fn of(&self, key: &ConversationKey) -> Arc<Log> {
         let now = self.asked.fetch_add(1, Ordering::Relaxed);
         let mut by_key = self.by_key.lock();
         if by_key.len() >= LOGS_MAX && !by_key.contains_key(key) {
@@ -102,13 +126,13 @@ impl Logs {
     }
 
     /// The log, if its state is remembered.
-    pub(super) fn known(&self, key: &ConversationKey) -> Option<Arc<Log>> {
+    fn known(&self, key: &ConversationKey) -> Option<Arc<Log>> {
         self.by_key.lock().get(key).cloned()
     }
 
     /// Forgets every log, for tests that empty the tables.
-    #[cfg(any(test, feature = "testkit"))]
-    pub(super) fn forget_all(&self) {
+    #[cfg(all(feature = "cql", any(test, feature = "testkit")))]
+    pub(crate) fn forget_all(&self) {
         self.by_key.lock().clear();
     }
 
@@ -122,75 +146,53 @@ impl Logs {
         }
         Ok((owner << ACTIVATION_BITS) | activation)
     }
-}
 
-/// A row of the event table, but for whose it is.
-#[derive(Debug)]
-struct Put {
-    stream: Stream,
-    seq: Seq,
-    epoch: i64,
-    upto: Heads,
-    outbox: (Option<Uuid>, Option<i64>),
-    record: Vec<u8>,
-    /// When it was first written, in microseconds.
-    at: i64,
-}
-
-type Columns<'row> =
-    (&'row str, Uuid, i8, i64, i64, i64, i64, i64, Option<Uuid>, Option<i64>, &'row [u8], i64);
-
-impl Put {
-    fn columns<'row>(&'row self, key: &'row ConversationKey) -> Columns<'row> {
-        (
-            &*key.tenant.0,
-            key.conversation.uuid(),
-            stream_column(self.stream),
-            bucket(self.seq),
-            bigint(self.seq.0),
-            self.epoch,
-            bigint(self.upto.public.0),
-            bigint(self.upto.internal.0),
-            self.outbox.0,
-            self.outbox.1,
-            &self.record,
-            self.at,
-        )
-    }
-}
-
-/// The epoch and the starts.
-pub(super) type HeadRow = (i64, i64, i64);
-
-fn rule_of((epoch, public, internal): HeadRow) -> Rule {
-    let starts = Heads { public: Seq(counted(public)), internal: Seq(counted(internal)) };
-    Rule { epoch, starts }
-}
-
-impl Engine {
     /// Serves the log under an epoch from now on: takes it over, unless it is served already.
-    pub(super) async fn open(&self, key: &ConversationKey, owner: u64) -> Result<(), Fault> {
-        let log = self.logs.of(key);
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`](crate::port::Store::open).
+    pub async fn open(&self, key: &ConversationKey, owner: u64) -> Result<(), Fault> {
+        let log = self.of(key);
         let _turn = log.turn.lock().await;
         let served = self.serve(&log, key, owner).await?;
         if served.heads == Heads::default() {
             // Nothing was stored of it, and a mark that came before the first event would stay.
-            self.unmark(key).await?;
+            self.tables.unmark(key).await?;
         }
         Ok(())
     }
 
     /// Whether the log has a head. A plain read shows every head that rows follow: they leave only
     /// after its owner knows that it stands at quorum.
-    pub(super) async fn is_begun(&self, key: &ConversationKey) -> Result<bool, Fault> {
-        let values = (&*key.tenant.0, key.conversation.uuid());
-        let head: Option<HeadRow> = self.database.row(&self.database.of.head_read, values).await?;
-        Ok(head.is_some())
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Busy`] when the tables do not answer.
+    pub async fn is_begun(&self, key: &ConversationKey) -> Result<bool, Fault> {
+        Ok(self.tables.head_as_read(key).await?.is_some())
+    }
+
+    /// A checkpoint with these heads was stored: takes the mark away, if that has caught up. Only
+    /// the owner knows how far the log goes.
+    ///
+    /// # Errors
+    ///
+    /// What the tables answer.
+    pub async fn checkpointed(&self, key: &ConversationKey, heads: Heads) -> Result<(), Fault> {
+        let Some(log) = self.known(key) else { return Ok(()) };
+        let _turn = log.turn.lock().await;
+        let caught_up = log.served().is_some_and(|it| covers(heads, it.heads));
+        if caught_up { self.tables.unmark(key).await } else { Ok(()) }
     }
 
     /// Appends to the log in its turn.
-    pub(super) async fn append(&self, append: &Append) -> Result<(), Fault> {
-        let log = self.logs.of(&append.key);
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::append`](crate::port::Store::append).
+    pub async fn append(&self, append: &Append) -> Result<(), Fault> {
+        let log = self.of(&append.key);
         let _turn = log.turn.lock().await;
         for _ in 0..TAKE_OVERS {
             let served = self.serve(&log, &append.key, append.epoch).await?;
@@ -228,36 +230,29 @@ impl Engine {
         let serving =
             |rule, heads, is_begun| Served { owner, rule, heads, is_begun, is_settled: true };
         for _ in 0..TAKE_OVERS {
-            let epoch = self.logs.epoch(owner)?;
-            let Some(head) = self.head(key).await? else {
+            let epoch = self.epoch(owner)?;
+            let Some(before) = self.tables.head(key).await? else {
                 let starts = Heads { public: Seq(1), internal: Seq(1) };
                 return Ok(serving(Rule { epoch, starts }, Heads::default(), false));
             };
-            let before = rule_of(head);
             if before.epoch >= epoch {
                 return Err(Fault::Fenced);
             }
             let heads = self.adopt(key, before).await?;
             let starts = Heads { public: heads.public.next(), internal: heads.internal.next() };
             let rule = Rule { epoch, starts };
-            if self.take_head(key, head, rule).await? {
+            if self.take_head(key, before, rule).await? {
                 return Ok(serving(rule, heads, true));
             }
         }
         Err(Fault::Busy)
     }
 
-    /// The head, with all that is under way settled.
-    async fn head(&self, key: &ConversationKey) -> Result<Option<HeadRow>, Fault> {
-        let values = (&*key.tenant.0, key.conversation.uuid());
-        self.database.row(&self.database.of.head, values).await
-    }
-
     /// Reads the tail that the last owner left, writes what is adopted of it again so that it is
     /// on a quorum, and answers the cut.
     async fn adopt(&self, key: &ConversationKey, before: Rule) -> Result<Heads, Fault> {
         // Checkpoints follow acknowledgements, so what they cover is on a quorum already.
-        let covered = self.card_heads(key).await?.unwrap_or_default();
+        let covered = self.tables.covered(key).await?.unwrap_or_default();
         let base =
             |stream| Seq(before.starts.of(stream).0.saturating_sub(1)).max(covered.of(stream));
         let base = Heads { public: base(Stream::Public), internal: base(Stream::Internal) };
@@ -266,12 +261,12 @@ impl Engine {
             self.tail(key, Stream::Internal, before.epoch, base.internal),
         )
         .await?;
-        let extents = |rows: &[Put]| -> Vec<Extent> {
+        let extents = |rows: &[Row]| -> Vec<Extent> {
             rows.iter().map(|row| Extent { seq: row.seq, upto: row.upto }).collect()
         };
         let heads = cut(base, &extents(&public), &extents(&internal));
         let tail = public.into_iter().chain(internal);
-        let adopted: Vec<Put> = tail.filter(|row| row.seq <= heads.of(row.stream)).collect();
+        let adopted: Vec<Row> = tail.filter(|row| row.seq <= heads.of(row.stream)).collect();
         self.put(key, &adopted).await?;
         Ok(heads)
     }
@@ -283,25 +278,19 @@ impl Engine {
         stream: Stream,
         epoch: i64,
         base: Seq,
-    ) -> Result<Vec<Put>, Fault> {
-        type Row = (i64, i64, i64, i64, Option<Uuid>, Option<i64>, Vec<u8>, i64);
-        let mut tail: Vec<Put> = Vec::new();
+    ) -> Result<Vec<Row>, Fault> {
+        let mut tail: Vec<Row> = Vec::new();
         let mut next = base.next();
         loop {
-            let partition = bucket(next);
-            let (tenant, id) = (&*key.tenant.0, key.conversation.uuid());
-            let values = (tenant, id, stream_column(stream), partition, bigint(next.0));
-            let rows: Vec<Row> = self.database.rows(&self.database.of.tail, values).await?;
-            for (seq, of, public, internal, device, n, record, at) in rows {
-                if of != epoch || Seq(counted(seq)) != next {
-                    continue;
+            let partition = partition(next);
+            for row in self.tables.tail(key, stream, partition, next).await? {
+                if row.epoch == epoch && row.seq == next {
+                    next = next.next();
+                    tail.push(row);
                 }
-                let upto = Heads { public: Seq(counted(public)), internal: Seq(counted(internal)) };
-                tail.push(Put { stream, seq: next, epoch, upto, outbox: (device, n), record, at });
-                next = next.next();
             }
             // It goes on in the next partition only if it fills this one.
-            if bucket(next) == partition {
+            if self::partition(next) == partition {
                 return Ok(tail);
             }
         }
@@ -311,28 +300,22 @@ impl Engine {
     async fn take_head(
         &self,
         key: &ConversationKey,
-        before: HeadRow,
+        before: Rule,
         rule: Rule,
     ) -> Result<bool, Fault> {
-        let (public, internal) = (bigint(rule.starts.public.0), bigint(rule.starts.internal.0));
-        let (tenant, id) = (&*key.tenant.0, key.conversation.uuid());
-        let expected = self.sabotage.expected(before, rule);
-        let values = (rule.epoch, public, internal, tenant, id, expected.0, expected.1, expected.2);
-        match self.database.condition(&self.database.of.take_head, values).await? {
+        match self.tables.move_head(key, before, rule).await? {
             Applied::Yes => Ok(true),
             Applied::No => Ok(false),
-            Applied::Unknown => Ok(self.head(key).await? == Some((rule.epoch, public, internal))),
+            Applied::Unknown => Ok(self.tables.head(key).await? == Some(rule)),
         }
     }
 
     /// Writes the first head of a log. Whether that is certain.
     async fn begin(&self, key: &ConversationKey, served: Served) -> Result<bool, Fault> {
-        let row = (served.rule.epoch, 1, 1);
-        let values = (&*key.tenant.0, key.conversation.uuid(), row.0, row.1, row.2);
-        let begun = match self.database.condition(&self.database.of.begin_head, values).await? {
+        let begun = match self.tables.begin_head(key, served.rule).await? {
             Applied::Yes => true,
             Applied::No => false,
-            Applied::Unknown => self.head(key).await.map_err(not_sent)? == Some(row),
+            Applied::Unknown => self.tables.head(key).await.map_err(not_sent)? == Some(served.rule),
         };
         Ok(begun)
     }
@@ -393,12 +376,12 @@ impl Engine {
         let mut rows = Vec::with_capacity(fresh.len());
         for event in fresh {
             let (stream, seq, epoch) = (event.stream, event.seq, served.rule.epoch);
-            let place = EventPlace { key, stream, seq, epoch: counted(epoch) };
+            let place = EventPlace { key, stream, seq, epoch: number(epoch) };
             let record = encode_event(place, event)?;
-            let at = self.database.now();
-            rows.push(Put { stream, seq, epoch, upto: heads, outbox: outbox(event), record, at });
+            let at = self.tables.now();
+            rows.push(Row { stream, seq, epoch, upto: heads, outbox: outbox(event), record, at });
         }
-        let mark = async { if append.mark_dirty { self.mark(key).await } else { Ok(()) } };
+        let mark = async { if append.mark_dirty { self.tables.mark(key).await } else { Ok(()) } };
         let (marked, put) = join(mark, self.put(key, &rows)).await;
         served.is_begun |= !fresh.is_empty();
         match (put, marked) {
@@ -421,10 +404,10 @@ impl Engine {
     }
 
     /// Writes rows, those of one partition together. [`Fault::Busy`] when surely none is stored.
-    async fn put(&self, key: &ConversationKey, rows: &[Put]) -> Result<(), Fault> {
-        let mut groups: Vec<&[Put]> = Vec::new();
+    async fn put(&self, key: &ConversationKey, rows: &[Row]) -> Result<(), Fault> {
+        let mut groups: Vec<&[Row]> = Vec::new();
         for partition in
-            rows.chunk_by(|a, b| (a.stream, bucket(a.seq)) == (b.stream, bucket(b.seq)))
+            rows.chunk_by(|a, b| (a.stream, partition(a.seq)) == (b.stream, partition(b.seq)))
         {
             let mut rest = partition;
             while !rest.is_empty() {
@@ -438,7 +421,13 @@ impl Engine {
                 rest = others;
             }
         }
-        let sent: Vec<_> = groups.into_iter().map(|group| self.put_group(key, group)).collect();
+        let sent: Vec<_> = groups
+            .into_iter()
+            .filter_map(|group| {
+                let partition = partition(group.first()?.seq);
+                Some(self.tables.put(key, partition, group))
+            })
+            .collect();
         let sent = join_all(sent).await;
         if sent.iter().all(Result::is_ok) {
             return Ok(());
@@ -447,34 +436,51 @@ impl Engine {
         Err(if none { Fault::Busy } else { Fault::Unknown })
     }
 
-    async fn put_group(&self, key: &ConversationKey, rows: &[Put]) -> Result<(), Fault> {
-        let put_event = &self.database.of.put_event;
-        if let [row] = rows {
-            return self.database.write(put_event, row.columns(key)).await;
-        }
-        let statements = vec![BatchStatement::from(put_event.clone()); rows.len()];
-        let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
-        batch.set_consistency(Consistency::LocalQuorum);
-        batch.set_is_idempotent(true);
-        batch.set_retry_policy(Some(Arc::new(FallthroughRetryPolicy)));
-        batch.set_request_timeout(Some(BATCH_TIMEOUT));
-        let values: Vec<_> = rows.iter().map(|row| row.columns(key)).collect();
-        self.database.write_batch(&batch, values).await
-    }
-
     /// Takes the head of a log away, so that the log is empty. Whether that is certain.
-    pub(super) async fn drop_head(&self, key: &ConversationKey) -> Result<bool, Fault> {
-        let Some((epoch, public, internal)) = self.head(key).await? else { return Ok(true) };
-        let values = (&*key.tenant.0, key.conversation.uuid(), epoch, public, internal);
-        match self.database.condition(&self.database.of.drop_head, values).await? {
+    #[cfg(feature = "cql")]
+    pub(crate) async fn drop_head(&self, key: &ConversationKey) -> Result<bool, Fault> {
+        let Some(head) = self.tables.head(key).await? else { return Ok(true) };
+        match self.tables.drop_head(key, head).await? {
             Applied::Yes => Ok(true),
             Applied::No => Ok(false),
-            Applied::Unknown => Ok(self.head(key).await?.is_none()),
+            Applied::Unknown => Ok(self.tables.head(key).await?.is_none()),
         }
     }
+}
+
+/// The partition of a position.
+pub(crate) fn partition(seq: Seq) -> i64 {
+    i64::try_from(seq.0.saturating_sub(1) / PARTITION_EVENTS).unwrap_or(i64::MAX)
+}
+
+/// An epoch as records have it.
+fn number(epoch: i64) -> u64 {
+    u64::try_from(epoch).unwrap_or(0)
+}
+
+/// Device and number of the outbox that an event came from.
+fn outbox(event: &Event) -> Outbox {
+    event.key.map_or((None, None), |key| (Some(key.device.uuid()), Some(key.n.cast_signed())))
+}
+
+fn covers(heads: Heads, other: Heads) -> bool {
+    other.public <= heads.public && other.internal <= heads.internal
 }
 
 /// A read that failed before anything of the caller's was sent.
 fn not_sent(fault: Fault) -> Fault {
     if matches!(fault, Fault::Unknown) { Fault::Busy } else { fault }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_hold_a_thousand_from_one() {
+        let cases = [(1, 0), (999, 0), (1_000, 0), (1_001, 1), (2_000, 1), (2_001, 2)];
+        for (seq, expected) in cases {
+            assert_eq!(partition(Seq(seq)), expected, "{seq}");
+        }
+    }
 }
