@@ -1,14 +1,14 @@
 //! By what right this node serves what it serves: alone, because the lock of its data directory
 //! keeps every other process out; among others, because it holds a lease and claims shards.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use switchboard_actors::duties::Duties;
 use switchboard_actors::region::{self, Remote};
-use switchboard_cluster::driver::{self, Driver, Settings, Standing, Work};
-use switchboard_cluster::ownership::{Boot, Epoch, NodeName, Owner, Ownership, Single};
-use switchboard_cluster::rows::{Reply, Rows};
-use switchboard_cluster::shard::Shard;
+use switchboard_cluster::driver::{self, Driver, Settings, Standing};
+use switchboard_cluster::ownership::{Boot, Epoch, NodeName, Ownership, Single};
+use switchboard_cluster::rows::Rows;
 use switchboard_cluster::time::Moment;
 use switchboard_domain::ids::TenantId;
 use switchboard_store::{Fault, Store};
@@ -16,7 +16,6 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::peers::{self, Following, Peers};
-use crate::telemetry::spawn;
 
 /// How long a start waits for its lease. A life before it that was killed is watched for five
 /// seconds, or as many times that as the settings say; what takes longer is another process of the same name, or no database.
@@ -53,7 +52,7 @@ pub struct Place {
 #[derive(Debug)]
 struct Among {
     driver: Driver,
-    duties: Arc<Duties>,
+    duties: Duties,
     /// Conversations of other nodes; `None` for the only node of a keyspace.
     remote: Option<Arc<Remote>>,
     following: Option<Following>,
@@ -92,8 +91,8 @@ impl Place {
         };
         let within = LEASE_WITHIN * u32::from(config.cluster.lease_factor);
         let remote = peers.as_ref().map(Peers::remote);
-        let duties = Arc::new(Duties { conversations: OnceLock::new(), remote: remote.clone() });
-        let driver = Driver::start(settings, rows, Arc::clone(&duties) as Arc<dyn Work>);
+        let duties = Duties::among(remote.clone());
+        let driver = Driver::start(settings, rows, Arc::new(duties.clone()));
         let following = peers.map(|peers| peers.follow(driver.peers()));
         let standing = driver.settled(within).await;
         if !matches!(standing, Standing::In { .. }) {
@@ -126,14 +125,7 @@ impl Place {
     /// before left behind of those that come is made right by them.
     pub fn serve_by(&self, conversations: &region::Handle) {
         let Some(among) = &self.among else { return };
-        // It is called once.
-        let _set = among.duties.conversations.set(conversations.clone());
-        // Some may have come since the actors looked through what is marked.
-        for shard in Shard::all() {
-            if matches!(self.ownership.owner(shard), Owner::Here(_)) {
-                conversations.claimed(shard);
-            }
-        }
+        among.duties.begin(conversations, &*self.ownership);
     }
 
     /// This node serves whatever the others give it, from now on.
@@ -208,56 +200,6 @@ fn since_boot() -> Moment {
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
     Moment(Duration::new(seconds, nanoseconds))
-}
-
-/// What claims ask of the actors.
-#[derive(Debug, Default)]
-struct Duties {
-    /// Set when there are actors. Before that there is nothing to settle or to drop.
-    conversations: OnceLock<region::Handle>,
-    /// The other nodes; `None` for the only node of a keyspace.
-    remote: Option<Arc<Remote>>,
-}
-
-impl Work for Duties {
-    /// Conversations wake with their first request, but for those that were left behind.
-    fn claimed(&self, shard: Shard, _epoch: Epoch) {
-        if let Some(conversations) = self.conversations.get() {
-            conversations.claimed(shard);
-        }
-    }
-
-    fn settle(&self, shard: Shard, _epoch: Epoch) -> Reply<()> {
-        let conversations = self.conversations.get().cloned();
-        Box::pin(async move {
-            if let Some(conversations) = conversations {
-                conversations.let_go(shard).await;
-            }
-        })
-    }
-
-    fn takes(&self, node: &NodeName) -> bool {
-        self.remote.as_ref().is_none_or(|remote| remote.serves_what_it_is_given(node))
-    }
-
-    /// Whoever owns it next claims it at once, and takes each log over from its rows.
-    fn released(&self, shard: Shard, epoch: Epoch, next: Option<&NodeName>) {
-        if let Some((remote, next)) = self.remote.as_ref().zip(next) {
-            remote.give(next, shard, epoch);
-        }
-    }
-
-    fn drop_shard(&self, shard: Shard) {
-        if let Some(conversations) = self.conversations.get().cloned() {
-            spawn("drop shard", async move { conversations.let_go(shard).await });
-        }
-    }
-
-    fn drop_all(&self) {
-        if let Some(conversations) = self.conversations.get().cloned() {
-            spawn("drop all", async move { conversations.let_all_go().await });
-        }
-    }
 }
 
 #[cfg(test)]

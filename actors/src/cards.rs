@@ -7,7 +7,6 @@
 
 mod set;
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,8 @@ use switchboard_domain::person::Principal;
 use switchboard_domain::receipt::Receipt;
 use switchboard_store::{ConversationKey, Fault, List, ListScope, Store};
 use tokio::sync::{OnceCell, watch};
+
+use crate::maps::{HashMap, HashSet};
 
 pub(crate) use self::set::CardSet;
 
@@ -104,7 +105,7 @@ impl Cards {
     pub(crate) fn new(tenant: TenantId, is_shared: bool) -> Self {
         let cards = Self { tenant, board: Mutex::default(), rebuilt: OnceCell::new(), is_shared };
         if is_shared {
-            cards.board.lock().gone.newer = Some(HashMap::new());
+            cards.board.lock().gone.newer = Some(HashMap::default());
         }
         cards
     }
@@ -186,7 +187,7 @@ impl Cards {
         newer: &(dyn Fn(&Arc<Card>, Concerns) + Sync),
     ) -> Result<HashSet<ConversationId>, Fault> {
         self.board.lock().gone.newer.get_or_insert_default();
-        let mut found = HashSet::new();
+        let mut found = HashSet::default();
         let mut after = None;
         loop {
             let page = store.list(List {

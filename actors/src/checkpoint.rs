@@ -7,7 +7,6 @@
 //! reports again only after that; so the mailbox holds at most one report and one state per
 //! conversation in memory. What is lost with this actor is derived and repaired from the log.
 
-use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 
@@ -19,6 +18,7 @@ use switchboard_store::{ConversationKey, Fault};
 
 use crate::conversation;
 use crate::mailbox::deliver;
+use crate::maps::HashMap;
 use crate::world::World;
 
 /// Checkpoints written at once: one transaction of a few milliseconds.
@@ -68,8 +68,8 @@ impl Actor for Behavior {
         Ok(State {
             world,
             changed: Vec::new(),
-            checkpoints: HashMap::new(),
-            receipts: HashMap::new(),
+            checkpoints: HashMap::default(),
+            receipts: HashMap::default(),
             write_is_due: false,
         })
     }

@@ -8,7 +8,6 @@
 mod elsewhere;
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -20,6 +19,7 @@ use switchboard_domain::trail::Page;
 use switchboard_store::ConversationKey;
 
 use crate::delivery::{Delivery, Outlet, Unsubscribed};
+use crate::maps::HashMap;
 use crate::meter::Meter;
 use crate::published::Published;
 use crate::remote::{News, Remote, Word};

@@ -13,7 +13,6 @@ mod list;
 mod view;
 mod company;
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +32,7 @@ use self::company::Told;
 use self::list::{Filter, Live};
 use self::view::View;
 use crate::mailbox::{Permit, Reply};
+use crate::maps::{HashMap, HashSet};
 use crate::observe;
 use crate::tenant::Tenant;
 use crate::world::World;
@@ -215,9 +215,9 @@ impl Actor for Behavior {
             world,
             tenant,
             myself,
-            lists: HashMap::new(),
-            views: HashMap::new(),
-            told: HashMap::new(),
+            lists: HashMap::default(),
+            views: HashMap::default(),
+            told: HashMap::default(),
             steps: Pace::new(STEP_EVERY),
             company: Pace::new(COMPANY_EVERY),
             n_steps: 0,

@@ -19,7 +19,6 @@ mod home;
 mod reserved;
 mod stored;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +40,7 @@ use crate::answer::Refusal;
 use crate::cards::Moved;
 use crate::delivery::{Delivery, Outlet};
 use crate::mailbox::{Permit, Reply};
+use crate::maps::HashMap;
 use crate::observe;
 use crate::queue;
 use crate::tenant::Tenant;
@@ -177,7 +177,7 @@ impl Actor for Behavior {
         (world, tenant): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
         let place = if tenant.link().is_some() { Place::Guest } else { Place::Alone };
-        let mut state = State { world, tenant, agents: HashMap::new(), looks_at: None, place };
+        let mut state = State { world, tenant, agents: HashMap::default(), looks_at: None, place };
         let agents = state.read_all().await?;
         match (&state.place, state.tenant.link()) {
             (Place::Guest, Some(link)) => {
@@ -360,7 +360,7 @@ impl State {
         for (connection, id) in self.tenant.desks.all() {
             self.agents.entry(id).or_default().presence.connected(connection);
         }
-        let mut owned: HashMap<AgentId, Vec<(ConversationId, Arc<str>)>> = HashMap::new();
+        let mut owned: HashMap<AgentId, Vec<(ConversationId, Arc<str>)>> = HashMap::default();
         for card in self.tenant.cards().all() {
             if let Some(agent) = card.agent {
                 let name = card.agent_name().unwrap_or_default().into();

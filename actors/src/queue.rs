@@ -9,7 +9,7 @@
 //!
 //! Among nodes it acts on the tenant's home alone, and elsewhere lies idle.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use tokio::time::Instant;
 
 use crate::answer::Refusal;
 use crate::mailbox::{Permit, Reply};
+use crate::maps::{HashMap, HashSet};
 use crate::observe;
 use crate::presence;
 use crate::remote::home::Place;
@@ -62,7 +63,7 @@ impl Handle {
         let tenant = self.world.tenants.get(&self.world, tenant);
         tenant.policies.lock().insert(department.clone(), policy);
         // The home hears of it soon, and keeps to it.
-        tenant.told_policies(&HashMap::from([(department, policy)]));
+        tenant.told_policies(&HashMap::from_iter([(department, policy)]));
         let within = self.world.config.answer_within;
         let changed = |_permit, reply| Message::PoliciesChanged { asked: Some((_permit, reply)) };
         tenant.queue.ask(within, changed).await
@@ -197,9 +198,9 @@ impl Actor for Behavior {
             queue: Queue::new(Policy::Manual),
             is_busy: false,
             looks_again: false,
-            offline: Offline::new(),
+            offline: Offline::default(),
             is_announcing: false,
-            told: HashMap::new(),
+            told: HashMap::default(),
             tells_places: false,
             told_at: None,
             n_routed: 0,
@@ -294,8 +295,8 @@ impl State {
         }
         self.since = since;
         self.queue = Queue::new(Policy::Manual);
-        self.offline = Offline::new();
-        self.told = HashMap::new();
+        self.offline = Offline::default();
+        self.told = HashMap::default();
         self.is_home = since.is_some();
         if self.is_home {
             self.begin();
@@ -479,7 +480,7 @@ impl State {
         self.told_at = Some(Instant::now());
         let Some(conversations) = self.world.conversations.get() else { return };
         // Only those whose visitor listens: most of a long line may be away.
-        let mut told = HashMap::new();
+        let mut told = HashMap::default();
         for (conversation, place) in self.queue.lines().flat_map(|line| self.queue.places(line)) {
             let position = u32::try_from(place.shown()).unwrap_or(u32::MAX);
             let eta = place.eta_s;

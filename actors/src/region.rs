@@ -16,7 +16,6 @@ mod mend;
 mod there;
 mod slot;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
@@ -38,6 +37,7 @@ use crate::answer::Refusal;
 use crate::conversation::{self, Begin, Parcel};
 use crate::fanout::Fanout;
 use crate::mailbox::{Address, BUSY, Gauge, Permit, Reply};
+use crate::maps::HashMap;
 use crate::meter::{Dropped, Kind};
 use crate::observe;
 use crate::supervisor::{Failures, REST, back_off};
@@ -133,9 +133,9 @@ impl Actor for Behavior {
             fanout,
             lines,
             myself,
-            slots: HashMap::new(),
-            by_actor: HashMap::new(),
-            failures: HashMap::new(),
+            slots: HashMap::default(),
+            by_actor: HashMap::default(),
+            failures: HashMap::default(),
             is_draining: false,
             drained: None,
             leaving: Vec::new(),

@@ -10,7 +10,6 @@ mod message;
 mod notices;
 mod shards;
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -34,6 +33,7 @@ use self::message::{Envelope, Message};
 use crate::answer::{Refusal, Subscribed};
 use crate::delivery::{Delivery, Outlet};
 use crate::fanout::Subscription;
+use crate::maps::{HashMap, HashSet};
 use crate::region::{Handle, Regions};
 use crate::world::World;
 

@@ -7,7 +7,7 @@
 //! The framework's default would end a parent with its first child, so the supervision event is
 //! always handled here.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,7 @@ use ractor::concurrency::JoinHandle;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::time::Instant;
 
+use crate::maps::HashMap;
 use crate::meter::{Kind, Meter};
 
 /// Failures of one child within [`WINDOW`] that are borne; one more is too much (P8).
@@ -145,7 +146,8 @@ impl Actor for Behavior {
         begin: Begin,
     ) -> Result<State, ActorProcessingErr> {
         let Begin { children, meter, restarts } = begin;
-        let mut state = State { children: Vec::new(), by_actor: HashMap::new(), meter, restarts };
+        let mut state =
+            State { children: Vec::new(), by_actor: HashMap::default(), meter, restarts };
         for child in children {
             let idx = state.add(child);
             let cell = (state.children[idx].child.start)(myself.get_cell()).await?;

@@ -7,7 +7,7 @@ mod link;
 mod there;
 mod unsaid;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -29,6 +29,7 @@ use self::link::By;
 use crate::cards::{Cards, Concerns};
 use crate::delivery::Outlet;
 use crate::mailbox::Address;
+use crate::maps::{HashMap, HashSet};
 use crate::meter::{Kind, Meter};
 use crate::sabotage::Sabotage;
 use crate::supervisor::{self, Child, OnLimit};

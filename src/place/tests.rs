@@ -4,7 +4,9 @@ use parking_lot::Mutex;
 use switchboard_actors::meter::Unmetered;
 use switchboard_actors::system::{Config as ActorsConfig, System};
 use switchboard_actors::{Refusal, presence};
+use switchboard_cluster::ownership::Owner;
 use switchboard_cluster::rows::MemoryRows;
+use switchboard_cluster::shard::Shard;
 use switchboard_cluster::time::Times;
 use switchboard_cluster::transport::memory::Network;
 use switchboard_domain::conversation::{
@@ -65,8 +67,7 @@ impl World {
         let remote = Remote::new();
         remote.connect(Arc::new(self.network.node(name.clone())));
         self.network.listen(&name, remote.receiver());
-        let duties = Duties { remote: Some(Arc::clone(&remote)), ..Duties::default() };
-        let duties = Arc::new(duties);
+        let duties = Duties::among(Some(Arc::clone(&remote)));
         let began = Instant::now();
         let settings = Settings {
             node: name,
@@ -77,7 +78,7 @@ impl World {
             boots: Arc::new(new_boot),
         };
         let rows = Arc::clone(&self.rows) as Arc<dyn Rows>;
-        let driver = Driver::start(settings, rows, Arc::clone(&duties) as Arc<dyn Work>);
+        let driver = Driver::start(settings, rows, Arc::new(duties.clone()));
         driver.settled(LEASE_WITHIN).await;
         sleep(START).await;
         let system = System::join(
@@ -89,7 +90,7 @@ impl World {
             Some(Arc::clone(&remote)),
         );
         let system = system.await.unwrap();
-        duties.conversations.set(system.conversations()).unwrap();
+        duties.begin(&system.conversations(), &*driver.ownership());
         remote.take_shards();
         Member { driver, system }
     }

@@ -1,7 +1,6 @@
 //! Cards by conversation, and how many of them wait in which line.
 
 use std::borrow::Borrow;
-use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -9,6 +8,8 @@ use switchboard_domain::card::Card;
 use switchboard_domain::conversation::Status;
 use switchboard_domain::ids::ConversationId;
 use tokio::sync::watch;
+
+use crate::maps::{HashMap, HashSet};
 
 /// A card per conversation. It takes one pointer each: the key is the card's own.
 #[derive(Debug, Default)]

@@ -82,7 +82,7 @@ async fn a_list_that_is_older_than_the_news_undoes_nothing() {
     let store = node.store.memory.clone();
     let cards = Cards::new(tenant(), false);
     // Between the first page and its use, one is written on and one is closed.
-    cards.board.lock().gone.newer = Some(HashMap::new());
+    cards.board.lock().gone.newer = Some(HashMap::default());
     node.say(&crate::testing::key(1), 1).await.unwrap();
     let close = switchboard_domain::conversation::Command::Close {
         resolution: switchboard_domain::conversation::Resolution::None,

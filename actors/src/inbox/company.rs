@@ -4,7 +4,6 @@
 //! hears nothing. It is the first thing that a connection goes without when it reads too slowly
 //! (P7), and at most twice a second is it told at all.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -12,6 +11,7 @@ use switchboard_domain::ids::ConversationId;
 use switchboard_domain::person::AgentRef;
 
 use crate::delivery::{Delivery, Outlet};
+use crate::maps::{HashMap, HashSet};
 use crate::subscriber::Pushed;
 
 /// Agents that are told of one conversation: more are not shown anywhere.
@@ -88,7 +88,8 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn new(outlet: Outlet) -> Self {
-        let (with_company, due, seen) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let (with_company, due, seen) =
+            (HashSet::default(), HashSet::default(), HashSet::default());
         Self { outlet, with_company, due, seen }
     }
 

@@ -1,6 +1,5 @@
 //! What one watcher has been shown of a list.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +11,7 @@ use super::list::{Filter, Live, Sight};
 use super::{Change, Row, Rows, ViewDelta, Watch};
 use crate::cards::Cards;
 use crate::delivery::{Delivery, Outlet};
+use crate::maps::{HashMap, HashSet};
 use crate::meter::Meter;
 
 /// Who watches which list. They outlive the inbox's actor.
@@ -95,7 +95,7 @@ pub(super) enum Step {
 
 impl View {
     pub(super) fn new(watcher: Arc<Watcher>, filter: Filter) -> Self {
-        let (shown, new) = (HashMap::new(), HashSet::new());
+        let (shown, new) = (HashMap::default(), HashSet::default());
         Self { watcher, filter, shown, new, total: 0, has_begun: false }
     }
 

@@ -1,6 +1,5 @@
 //! What the doors and the queue may ask of presence.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use switchboard_domain::conversation::{Command, Rejection, Request};
@@ -13,6 +12,7 @@ use super::{AgentPresence, Message, Profile, Setting, View};
 use crate::answer::{Done, Refusal};
 use crate::delivery::Outlet;
 use crate::mailbox::{Permit, Reply};
+use crate::maps::HashMap;
 use crate::region;
 use crate::remote::home::{Answer, Question};
 use crate::tenant::{Found, Tenant};

@@ -1,6 +1,5 @@
 //! Presence among nodes: what it is on the tenant's home and on a guest, and how it changes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use super::{AgentPresence, Message, State, View, answer, stored};
 use crate::answer::Refusal;
 use crate::delivery::Delivery;
 use crate::mailbox::BUSY;
+use crate::maps::HashMap;
 use crate::tenant::Link;
 
 /// The connection that stands for all connections of a node that died with the last home.
@@ -107,7 +107,7 @@ impl State {
     }
 
     pub(super) fn let_go(&mut self) {
-        self.agents = HashMap::new();
+        self.agents = HashMap::default();
         self.looks_at = None;
         self.place = Place::Guest;
     }

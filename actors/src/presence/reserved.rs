@@ -4,12 +4,13 @@
 //! A reservation that is not written was not made, and each is only answered while the home is
 //! held, so that the next one reads all that were answered.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use switchboard_domain::ids::{AgentId, ConversationId, TenantId, Timestamp};
 use switchboard_domain::limit::RESERVATION_MS;
 use switchboard_store::{Document, DocumentKey, Expect, Fault, Store};
+
+use crate::maps::HashMap;
 
 /// The kind of these documents.
 const KIND: &str = "reserved";

@@ -1,7 +1,6 @@
 //! What an agent chose, as a document: lines of text under a version, so that an operator can
 //! read it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use switchboard_domain::capacity::Capacity;
@@ -10,6 +9,8 @@ use switchboard_domain::presence::{Presence, Status};
 use switchboard_store::{Document, DocumentKey, Expect, Fault, Store};
 
 use super::agent::Agent;
+
+use crate::maps::HashMap;
 
 /// The kind of these documents.
 const KIND: &str = "presence";
@@ -42,7 +43,7 @@ pub(super) async fn read_all(
     store: &dyn Store,
     tenant: &TenantId,
 ) -> Result<HashMap<AgentId, Agent>, Fault> {
-    let mut agents = HashMap::new();
+    let mut agents = HashMap::default();
     let mut after = None;
     loop {
         let page = store.documents(tenant, KIND, after, PAGE).await?;

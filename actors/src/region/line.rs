@@ -5,7 +5,6 @@
 //! line, or one that is closing, goes to the region, which starts the conversation or keeps the
 //! message for its next life.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::conversation::{Message, Parcel};
 use crate::mailbox::{Gauge, deliver};
+use crate::maps::HashMap;
 
 /// The open lines of a region.
 #[derive(Default)]
@@ -44,7 +44,7 @@ impl Lines {
     }
 
     pub(super) fn close_all(&self) {
-        *self.0.lock() = HashMap::new();
+        *self.0.lock() = HashMap::default();
     }
 }
 

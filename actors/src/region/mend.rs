@@ -4,7 +4,7 @@
 //! Whoever owned it marked what it had not written. Each conversation that is marked is woken, or
 //! told if it is awake, and writes its checkpoint: slowly, because nobody waits for it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use switchboard_store::{ConversationKey, Fault};
 
 use super::handle::{Handle, Regions};
 use super::{Message, shard};
+
+use crate::maps::HashSet;
 
 /// How long no other shard must have come before it begins: they come many at a time.
 const QUIET: Duration = Duration::from_secs(1);
@@ -78,7 +80,7 @@ async fn next(regions: &Weak<Regions>) -> Option<BTreeSet<Shard>> {
 
 impl Handle {
     async fn mend(&self, shards: &BTreeSet<Shard>) -> Result<(), Fault> {
-        let mut mended = HashSet::new();
+        let mut mended = HashSet::default();
         let mut limit = MARKS;
         loop {
             let marked = self.regions().store.dirty(limit).await?;

@@ -5,7 +5,6 @@
 //! written only when both nodes know it. The second has envelopes of shards; all else is the first. Events and states travel as the
 //! records that the store keeps, which have versions of their own.
 
-use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
@@ -30,6 +29,7 @@ use switchboard_store::{ConversationKey, Fault, Range};
 use uuid::Uuid;
 
 use crate::answer::Refusal;
+use crate::maps::HashSet;
 
 /// Something that travels.
 pub(super) trait Form: Sized {

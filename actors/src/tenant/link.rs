@@ -13,7 +13,6 @@
 mod noted;
 mod visits;
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +29,7 @@ use tokio::time::Instant;
 use super::Desks;
 use super::unsaid::{ToGuest, ToHome};
 use crate::cards::Cards;
+use crate::maps::{HashMap, HashSet};
 use crate::presence::AgentPresence;
 use crate::region;
 use crate::remote::Remote;
@@ -179,9 +179,9 @@ impl Link {
         let shard = shard(&tenant);
         let state = Mutex::new(State {
             role: Role::Adrift,
-            own: HashMap::new(),
+            own: HashMap::default(),
             to_home: ToHome::default(),
-            alive: HashMap::new(),
+            alive: HashMap::default(),
             forgot_at: Instant::now(),
         });
         Self { tenant, shard, ownership, remote, state, agents: Mutex::default() }
@@ -386,7 +386,7 @@ impl Link {
     pub(crate) fn take_seen(&self) -> HashSet<AgentId> {
         match &mut self.state.lock().role {
             Role::Home(home) => std::mem::take(&mut home.seen),
-            Role::Guest(_) | Role::Adrift => HashSet::new(),
+            Role::Guest(_) | Role::Adrift => HashSet::default(),
         }
     }
 
@@ -396,7 +396,7 @@ impl Link {
             Role::Home(home) => {
                 home.guests.get(node).map(|it| it.desks.clone()).unwrap_or_default()
             }
-            Role::Guest(_) | Role::Adrift => HashSet::new(),
+            Role::Guest(_) | Role::Adrift => HashSet::default(),
         }
     }
 
@@ -416,7 +416,7 @@ impl Link {
 
     /// Whether every owner of a shard can be reached.
     pub(super) fn reaches_all(&self) -> bool {
-        let mut nodes = HashSet::new();
+        let mut nodes = HashSet::default();
         for shard in Shard::all() {
             match self.ownership.owner(shard) {
                 Owner::Here(_) => {}
@@ -448,8 +448,8 @@ impl Home {
         Self {
             epoch,
             stage: Stage::Reads,
-            guests: HashMap::new(),
-            seen: HashSet::new(),
+            guests: HashMap::default(),
+            seen: HashSet::default(),
             is_in_doubt: true,
             is_verifying: false,
             verified_at: now,

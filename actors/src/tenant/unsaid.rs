@@ -1,6 +1,5 @@
 //! What a node must still tell another: of each thing the newest alone.
 
-use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use switchboard_domain::queue::Policy;
 
 use super::{Desks, Policies};
 use crate::cards::{Cards, n_events};
+use crate::maps::{HashMap, HashSet};
 use crate::presence::AgentPresence;
 use crate::remote::home::{Bulletin, Place, Report};
 

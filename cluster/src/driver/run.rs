@@ -146,6 +146,8 @@ impl Run {
             }
             let wait = self.wakes_at().since(self.now());
             tokio::select! {
+                // In this order: a run under a simulation is the same each time.
+                biased;
                 Some(news) = self.tasks.join_next() => match news {
                     Ok(news) => self.hear(news),
                     Err(error) => {

@@ -1,6 +1,5 @@
 //! A visit between home and guest: what each says, and what the other makes of it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use switchboard_cluster::ownership::NodeName;
@@ -9,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{Followed, Guest, Link, Role, Stage, State};
 use crate::cards::Cards;
+use crate::maps::HashSet;
 use crate::presence::AgentPresence;
 use crate::remote::home::{Bulletin, News, Report, Word};
 use crate::tenant::unsaid::ToGuest;
@@ -85,7 +85,7 @@ impl Link {
     pub(in crate::tenant) fn take_unconfirmed(&self) -> HashSet<ConversationId> {
         match &mut self.state.lock().role {
             Role::Guest(guest) => std::mem::take(&mut guest.unconfirmed),
-            Role::Home(_) | Role::Adrift => HashSet::new(),
+            Role::Home(_) | Role::Adrift => HashSet::default(),
         }
     }
 
