@@ -46,6 +46,8 @@ const PLANTED_IN_CLUSTER: &[&[&str]] = &[
 /// What is built for a cluster's tests in the dev profile: with the tests on CQL, which bring
 /// features of their own, so that what those were built from is used again.
 const DEV_BUILD: [&str; 5] = ["build", "--workspace", "--bins", "--test", "cql"];
+/// The features that can plant faults: all of them at once, so that one build serves all tests.
+pub(crate) const SABOTAGED: &str = "switchboard/sabotage,switchboard-simulation/sabotage";
 /// Which slices of the long form are done.
 const SLICES: &str = "target/faults.jsonl";
 
@@ -55,6 +57,11 @@ pub(crate) fn campaign(args: &[String]) -> Result<bool> {
         && first == "model"
     {
         return model(rest);
+    }
+    if let Some((first, rest)) = args.split_first()
+        && first == "simulate"
+    {
+        return simulate(rest);
     }
     if let Some((first, rest)) = args.split_first()
         && first == "faults"
@@ -80,6 +87,16 @@ fn model(args: &[String]) -> Result<bool> {
         "--",
     ]);
     Ok(run(model.args(args))?.succeeded)
+}
+
+/// Whole nodes in one process under the faults of many seeds, which needs no server.
+fn simulate(args: &[String]) -> Result<bool> {
+    let planted = args.iter().any(|arg| arg.starts_with("--expect-red"));
+    let mut simulation = cargo(&["run", "--release", "--package", "switchboard-simulation"]);
+    if planted {
+        simulation.args(["--features", "sabotage"]);
+    }
+    Ok(run(simulation.arg("--").args(args))?.succeeded)
 }
 
 /// Runs the bench; whether its ratios hold. `links` measures what two nodes carry instead, `nodes`
@@ -160,7 +177,15 @@ pub(crate) fn planted() -> Result<Counts> {
         let mut campaign = among_nodes("faults", load_tool(), &server)?;
         Ok::<_, anyhow::Error>(sum.plus(counted(campaign.command.arg("--short").args(*args))?))
     })?;
-    Ok(in_cluster.plus(cql::planted()?))
+    let simulated = counted(&mut cargo(&[
+        "test",
+        "--workspace",
+        "--features",
+        SABOTAGED,
+        "--test",
+        "simulation",
+    ]))?;
+    Ok(in_cluster.plus(simulated).plus(cql::planted()?))
 }
 
 /// The bench in its short form, for what a message costs in costs of the relay beside it.
@@ -189,7 +214,7 @@ pub(crate) fn server() -> Result<PathBuf> {
 /// next ordinary build takes its place.
 fn sabotaged_server() -> Result<PathBuf> {
     server()?;
-    must(cargo(&DEV_BUILD).args(["--features", "switchboard/sabotage"]))?;
+    must(cargo(&DEV_BUILD).args(["--features", SABOTAGED]))?;
     let kept = root().join("target/sabotage");
     std::fs::create_dir_all(&kept).context("making a place for the sabotaged server")?;
     let server = kept.join("switchboard");

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::campaign::SABOTAGED;
 use crate::report::Counts;
 use crate::run::{cargo, command, root, say};
 use crate::suite::counted;
@@ -84,7 +85,7 @@ pub(crate) fn test() -> Result<Counts> {
 /// The test that shows what the store's own planted fault does, on a server of its own.
 pub(crate) fn planted() -> Result<Counts> {
     let test = |more: &[&str]| {
-        let args = ["test", "--workspace", "--features", "switchboard/sabotage", "--test", "cql"];
+        let args = ["test", "--workspace", "--features", SABOTAGED, "--test", "cql"];
         cargo(&[&args[..], more].concat())
     };
     if !counted_build(&mut test(&["--no-run"]))? {

@@ -34,7 +34,8 @@ enum Task {
     /// The house rules that no other tool checks.
     Tidy,
     /// A fault campaign or load test in its long form; arguments go to the load tool. `model` goes
-    /// through the larger bounds of the cluster's model; `faults` kills, pauses and parts three nodes
+    /// through the larger bounds of the cluster's model; `simulate` runs whole nodes under the faults
+    /// of many seeds; `faults` kills, pauses and parts three nodes
     /// and their database, and needs root.
     Campaign {
         /// Which one, and its options; `--help` lists them.

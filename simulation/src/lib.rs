@@ -1,0 +1,55 @@
+//! Whole nodes in one process, under faults that a seed chooses: the same seed gives the same run.
+//!
+//! Each node has the code of a real one — regions, conversations, presence, queue, the driver of its
+//! lease and claims, the take-over of logs — on a runtime of its own with one thread and paused time.
+//! The [`world`] drives them, two milliseconds each in turn, and carries between them what they send:
+//! to each other ([`network`]), to the database ([`database`]), to clients ([`clients`]). Everything
+//! that happens in between is drawn from the seed, and [traced](trace).
+//!
+//! - A **crash** drops a node's runtime, with all that was under way in it. What had left it goes on.
+//! - A **pause** is what SIGSTOP does: the node is not driven, everything for it waits, and when it
+//!   goes on its clock has jumped.
+//! - The **database** has three replicas of each row that is written plainly and one truth for what is
+//!   written by condition. Requests to it are slow, lost, refused, carried out late, and held back with
+//!   the node that sent them cut off.
+//!
+//! At the end the faults are lifted, everybody catches up, and the checker of the load tests
+//! judges what clients saw.
+
+mod clients;
+mod clock;
+mod database;
+mod faults;
+mod judge;
+mod network;
+mod node;
+mod people;
+mod trace;
+mod world;
+
+pub use self::judge::Outcome;
+
+/// What a run is made of, beside its seed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// How many conversations are held.
+    pub conversations: u32,
+    /// Names of planted faults with commas between; only with the feature `sabotage`.
+    pub planted: String,
+    /// Whether the trace is kept line by line, and not only as a sum.
+    pub keeps_trace: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { nodes: 3, conversations: 4, planted: String::new(), keeps_trace: false }
+    }
+}
+
+/// Runs one seed to its end.
+#[must_use]
+pub fn run(seed: u64, plan: &Plan) -> Outcome {
+    world::World::new(seed, plan).run()
+}

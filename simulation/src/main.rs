@@ -1,0 +1,87 @@
+//! Runs seeds, and says of each that fails how to run it again.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use switchboard_loadtest::report::{Report, line};
+use switchboard_loadtest::rng::Rng;
+use switchboard_simulation::{Plan, run};
+
+/// Whole nodes under simulated faults, many seeds one after another.
+#[derive(Debug, Parser)]
+#[command(about, version)]
+struct Args {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// The first seed; a fresh one by default.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many nodes there are.
+    #[arg(long, default_value_t = 3)]
+    nodes: usize,
+    /// Write everything that happens in the last run to this file.
+    #[arg(long)]
+    trace: Option<std::path::PathBuf>,
+    /// A planted fault that must turn one of the seeds red; only with the feature `sabotage`.
+    #[arg(long)]
+    expect_red: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match simulate(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            line(format!("FAIL {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn simulate(args: &Args) -> anyhow::Result<()> {
+    let planted = args.expect_red.clone().unwrap_or_default();
+    let plan = Plan {
+        nodes: args.nodes.max(1),
+        planted,
+        keeps_trace: args.trace.is_some(),
+        ..Plan::default()
+    };
+    // Small enough to be read out.
+    let first = args.seed.unwrap_or_else(|| Rng::fresh_seed() >> 24);
+    let mut report = Report::new(format!("simulate: {} seeds from {first}", args.seeds));
+    let (mut acked, mut unknown, mut heard, mut red) = (0, 0, 0, 0);
+    for seed in first..first.saturating_add(args.seeds) {
+        let began = Instant::now();
+        let outcome = run(seed, &plan);
+        acked += outcome.verdict.acked;
+        unknown += outcome.verdict.unknown;
+        heard += outcome.verdict.heard;
+        report.note(format!("{outcome}, {} ms", began.elapsed().as_millis()));
+        if let Some(path) = &args.trace {
+            std::fs::File::create(path)?.write_all(outcome.lines.join("\n").as_bytes())?;
+        }
+        if outcome.is_clean() {
+            continue;
+        }
+        red += 1;
+        if args.expect_red.is_some() {
+            break;
+        }
+        let nodes = plan.nodes;
+        let again =
+            format!("cargo xtask campaign simulate --nodes {nodes} --seeds 1 --seed {seed}");
+        report.check("a seed", false, again);
+    }
+    if let Some(fault) = &args.expect_red {
+        report.check("turned red", red > 0, fault);
+    } else {
+        let facts = format!(
+            "{red} of {} seeds failed: {acked} acked, {unknown} unknown, {heard} heard",
+            args.seeds
+        );
+        report.check("all seeds", red == 0, facts);
+    }
+    report.finish()
+}
