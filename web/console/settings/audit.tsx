@@ -77,9 +77,7 @@ function Entries({ log }: { log: AuditLog }): JSX.Element {
       )}
       {entries.length === 0 && !log.asking.value && (
         <Nothing icon="search" title={log.text.value === '' ? 'No changes yet' : 'None found'}>
-          {log.more.value
-            ? 'Nothing like it among the newer changes.'
-            : 'What somebody changes from now on is listed here.'}
+          {noneOf(log)}
         </Nothing>
       )}
       {log.more.value && (
@@ -103,6 +101,11 @@ function Entries({ log }: { log: AuditLog }): JSX.Element {
   );
 }
 
+function noneOf({ text, more }: AuditLog): string {
+  if (text.value === '') return 'What somebody changes from now on is listed here.';
+  return `Nothing like it among the ${more.value ? 'newer' : 'kept'} changes.`;
+}
+
 function One({ entry }: { entry: AuditEntry }): JSX.Element {
   const { by, subject, changes, left_out: leftOut } = entry;
   return (
@@ -111,7 +114,7 @@ function One({ entry }: { entry: AuditEntry }): JSX.Element {
         <Glyph name={ICONS[subject.kind]} />
       </span>
       <div class="thing-main">
-        <p class="deed">
+        <p class="deed" dir="auto">
           <bdi>{by.name}</bdi>
           {`${by.kind === 'key' ? ' (API key)' : ''} ${deedOf(entry)} `}
           <bdi>
