@@ -221,6 +221,9 @@ test('administrators', async () => {
   await owner.field('Accent').fill('#0f766e');
   const preview = owner.page.frameLocator('iframe[title="The widget as it would be"]');
   await preview.getByText('Fern & Field').first().waitFor();
+  const accent = () =>
+    preview.locator('html').evaluate((html) => html.style.getPropertyValue('--accent'));
+  await expect.poll(accent).toBe('#0f766e');
   const wide = { width: 1440, height: 900 };
   await shoot(owner.page, 'designer', 'The widget designer, with the real widget beside it', wide);
   await owner.field('Accent').fill('#ffd000');
