@@ -1,8 +1,12 @@
 //! The tables: numbered migrations from the `schema` folder, applied in order and once each.
 
-use scylla::client::session::Session;
+use std::time::Duration;
 
-use super::error::ConnectError;
+use scylla::client::session::Session;
+use scylla::response::query_result::QueryResult;
+use scylla::serialize::row::SerializeRow;
+
+use super::error::{ConnectError, Failure, Outcome};
 use super::statements::unprepared;
 
 /// Every migration: its number, its name and its statements.
@@ -15,6 +19,10 @@ pub(super) const NEWEST: i32 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration \
      (scope text, number int, name text, PRIMARY KEY ((scope), number))";
 const APPLIED: &str = "SELECT number FROM schema_migration WHERE scope = 'all'";
+/// How often a statement is tried, a second apart: nodes of a database that has just been started
+/// learn of each other, and of a new table, one after the other.
+const ATTEMPTS: u32 = 20;
+const BETWEEN: Duration = Duration::from_secs(1);
 const ENTER: &str = "INSERT INTO schema_migration (scope, number, name) VALUES ('all', ?, ?)";
 
 /// Makes the keyspace, if it is absent, and its tables what this program expects. May be run
@@ -28,10 +36,7 @@ pub(super) async fn migrate(
         "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
          {{'class': 'NetworkTopologyStrategy', 'replication_factor': {replication}}}"
     );
-    let run = async |what: &str, cql: &str| {
-        let done = session.query_unpaged(unprepared(cql), ()).await;
-        done.map_err(|why| ConnectError::Migration { what: what.into(), why: why.to_string() })
-    };
+    let run = async |what: &str, cql: &str| ask(session, what, cql, ()).await;
     run("the keyspace", &create).await?;
     session.use_keyspace(keyspace, false).await.map_err(|why| ConnectError::Keyspace {
         keyspace: keyspace.into(),
@@ -43,11 +48,7 @@ pub(super) async fn migrate(
         for statement in statements(cql) {
             run(&format!("{number:04}_{name}"), &statement).await?;
         }
-        let entered = session.query_unpaged(unprepared(ENTER), (number, *name)).await;
-        entered.map_err(|why| ConnectError::Migration {
-            what: (*name).into(),
-            why: why.to_string(),
-        })?;
+        ask(session, name, ENTER, (number, *name)).await?;
         tracing::info!(number, name, "migration applied");
     }
     Ok(())
@@ -55,18 +56,42 @@ pub(super) async fn migrate(
 
 /// The newest migration that a keyspace has; 0 for none.
 pub(super) async fn applied(session: &Session) -> Result<i32, ConnectError> {
+    const WHAT: &str = "the list of migrations";
     let failed = |why: &dyn std::fmt::Display| ConnectError::Migration {
-        what: "the list of migrations".into(),
+        what: WHAT.into(),
         why: why.to_string(),
     };
-    let answer = session.query_unpaged(unprepared(APPLIED), ()).await;
-    let rows =
-        answer.map_err(|why| failed(&why))?.into_rows_result().map_err(|why| failed(&why))?;
+    let answer = ask(session, WHAT, APPLIED, ()).await?;
+    let rows = answer.into_rows_result().map_err(|why| failed(&why))?;
     let mut newest = 0;
     for row in rows.rows::<(i32,)>().map_err(|why| failed(&why))? {
         newest = newest.max(row.map_err(|why| failed(&why))?.0);
     }
     Ok(newest)
+}
+
+/// Runs a statement that may be run again, until it is done, refused for good, or was tried often
+/// enough.
+async fn ask(
+    session: &Session,
+    what: &str,
+    cql: &str,
+    values: impl SerializeRow,
+) -> Result<QueryResult, ConnectError> {
+    let mut attempt = 1;
+    loop {
+        let failed = match session.query_unpaged(unprepared(cql), &values).await {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
+        };
+        let why = failed.to_string();
+        if attempt == ATTEMPTS || Failure::from(failed).outcome == Outcome::Wrong {
+            return Err(ConnectError::Migration { what: what.into(), why });
+        }
+        tracing::warn!(what, why, "the database is not ready, trying again");
+        tokio::time::sleep(BETWEEN).await;
+        attempt += 1;
+    }
 }
 
 /// The statements of a CQL text, each on one line and without comments.
