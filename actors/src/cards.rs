@@ -10,6 +10,7 @@ mod set;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use switchboard_domain::card::Card;
 use switchboard_domain::conversation::{Conversation, Heads, Status};
@@ -25,6 +26,9 @@ pub(crate) use self::set::CardSet;
 
 /// Conversations read at once when the cards are rebuilt.
 const PAGE: usize = 500;
+/// Of how many of them what was read is asked for at a time: a database answers one after the other
+/// as slowly as from afar.
+const READ_AT_ONCE: usize = 64;
 
 /// The open conversations of one tenant.
 #[derive(Debug)]
@@ -201,17 +205,21 @@ impl Cards {
             let page = page.await?;
             let Some(last) = page.last() else { break };
             after = Some((last.last_at, last.id));
-            for state in &page {
-                found.insert(state.id);
-                let card = Arc::new(Card::of(state));
-                if self.board.lock().knows(&card) {
-                    continue;
+            found.extend(page.iter().map(|state| state.id));
+            let mut cards: Vec<Arc<Card>> =
+                page.iter().map(|state| Arc::new(Card::of(state))).collect();
+            cards.retain(|card| !self.board.lock().knows(card));
+            for cards in cards.chunks(READ_AT_ONCE) {
+                let receipts = cards.iter().map(async |card| {
+                    let key =
+                        ConversationKey { tenant: self.tenant.clone(), conversation: card.id };
+                    store.receipts(&key).await
+                });
+                for (card, receipts) in cards.iter().zip(try_join_all(receipts).await?) {
+                    let receipts = readers(receipts.into_iter());
+                    let concerns = self.board.lock().restore(card, receipts);
+                    newer(card, concerns);
                 }
-                let conversation = state.id;
-                let key = ConversationKey { tenant: self.tenant.clone(), conversation };
-                let receipts = readers(store.receipts(&key).await?.into_iter());
-                let concerns = self.board.lock().restore(&card, receipts);
-                newer(&card, concerns);
             }
         }
         if !self.is_shared {

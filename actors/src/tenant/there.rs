@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use ractor::concurrency::oneshot;
 use switchboard_cluster::ownership::{Epoch, NodeName, Owner};
 use switchboard_cluster::transport::NotSent;
@@ -28,6 +29,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
 /// How long changes gather before they are told: a busy conversation is told so often at most.
 const GATHER: Duration = Duration::from_millis(25);
+/// Checkpoints that are asked for at a time, of conversations that no list shows.
+const CHECKPOINTS_AT_ONCE: usize = 64;
 /// Rounds of [`SETTLE_EVERY`], about, after which what ended is nobody's news any more: twice this
 /// is remembered, longer than anything old is told.
 const FORGET_ROUNDS: u32 = 480;
@@ -256,15 +259,16 @@ impl Tenant {
             link.note_readers(card.id, By::Store);
         };
         let open = self.cards.read(store, &put).await?;
-        for card in self.cards.all() {
-            if open.contains(&card.id) || link.is_own(card.id) {
-                continue;
-            }
-            // Its checkpoint is not written yet, or it has ended.
-            if let Some(state) = store.checkpoint(&self.key(card.id)).await?
-                && !state.status.is_open()
-            {
-                self.put_told(&Arc::new(Card::of(&state)), By::Store);
+        // Their checkpoints are not written yet, or they have ended.
+        let mut unlisted: Vec<ConversationId> =
+            self.cards.all().iter().map(|card| card.id).collect();
+        unlisted.retain(|id| !open.contains(id) && !link.is_own(*id));
+        for some in unlisted.chunks(CHECKPOINTS_AT_ONCE) {
+            let keys: Vec<ConversationKey> = some.iter().map(|id| self.key(*id)).collect();
+            for state in try_join_all(keys.iter().map(|key| store.checkpoint(key))).await? {
+                if let Some(state) = state.filter(|state| !state.status.is_open()) {
+                    self.put_told(&Arc::new(Card::of(&state)), By::Store);
+                }
             }
         }
         Ok(())
