@@ -31,7 +31,7 @@ use crate::edge::doors::{Budgets, Doors};
 use crate::edge::listener::{self, Listener, Manner, Tls, tls};
 use crate::edge::native::{departments, routes};
 use crate::edge::numbers::Numbers;
-use crate::edge::problem::Problem;
+use crate::edge::problem::{Code, Problem};
 use crate::edge::trails::Trails;
 use crate::edge::viewers::Viewers;
 use crate::metrics::Metrics;
@@ -46,6 +46,11 @@ const RECONNECTS_PER_SECOND: u64 = 1_000;
 const SPREAD_MS: (u64, u64) = (200, 10_000);
 /// What of the time to stop is kept for the actors' last writes.
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
+/// How long a start waits for a database, or for the nodes there are, with too much to do: as long
+/// as they may take to find out who of them is gone, and more.
+const BUSY_FOR: Duration = Duration::from_secs(60);
+/// How long it waits before it asks them again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How long the last tasks may take to let go of the lease, and of the store.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 /// How often old answers to repeatable requests, and old links, are thrown away.
@@ -136,8 +141,11 @@ impl Node {
         let metrics = Metrics::new();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let (store, place) = Box::pin(open(&config, &metrics)).await?;
-        let directory =
-            Directory::open(Arc::clone(&store), Arc::clone(&clock), [default_tenant()]).await?;
+        let directory = patiently(
+            || Directory::open(Arc::clone(&store), Arc::clone(&clock), [default_tenant()]),
+            |why| matches!(why, directory::Error::Store(Fault::Busy | Fault::Unknown)),
+        );
+        let directory = directory.await?;
         let teller = Teller::through(place.remote());
         directory.tell_through(teller.clone());
         let keys = keys(&config, &directory).await?;
@@ -192,7 +200,11 @@ impl Node {
             clock,
         });
         for tenant in doors.directory.tenants().await? {
-            departments::apply_policies(&doors, &tenant).await.map_err(Error::Departments)?;
+            let told = patiently(
+                || departments::apply_policies(&doors, &tenant),
+                |why| matches!(why.code, Code::Busy | Code::UnknownOutcome),
+            );
+            told.await.map_err(Error::Departments)?;
         }
         spawn("purge", purge(doors.directory.clone(), phase.clone()));
         spawn("refused keys", cut_refused_keys(doors.auth.clone(), phase.clone()));
@@ -346,6 +358,21 @@ impl Actors {
     }
 }
 
+/// Does one step of a start, again for as long as nothing but too much work is in its way. The step
+/// may be done twice.
+async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
+    step: impl Fn() -> F,
+    is_busy: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    let until = Instant::now() + BUSY_FOR;
+    loop {
+        match step().await {
+            Err(why) if is_busy(&why) && Instant::now() < until => sleep(ASK_AGAIN).await,
+            done => return done,
+        }
+    }
+}
+
 fn default_tenant() -> TenantId {
     TenantId(tenant::DEFAULT.into())
 }
@@ -496,5 +523,32 @@ async fn cut_refused_keys(auth: Authenticator, mut phase: phase::Watch) {
                 tracing::debug!(%error, "the keys of open sockets could not be asked for");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_of_a_start_waits_for_who_is_busy_and_for_nobody_else() {
+        let times = Cell::new(0);
+        let answers = |answer: fn(u32) -> Result<u32, &'static str>| {
+            times.set(0);
+            let times = &times;
+            let step = move || async move {
+                times.set(times.get() + 1);
+                answer(times.get())
+            };
+            patiently(step, |why| *why == "busy")
+        };
+        assert_eq!(answers(|n| if n < 5 { Err("busy") } else { Ok(n) }).await, Ok(5));
+        assert_eq!(answers(|_| Err("refused")).await, Err("refused"));
+        assert_eq!(times.get(), 1);
+        let began = Instant::now();
+        assert_eq!(answers(|_| Err("busy")).await, Err("busy"));
+        assert!(began.elapsed() >= BUSY_FOR && times.get() > 100);
     }
 }
