@@ -47,8 +47,8 @@ use uuid::Uuid;
 
 use crate::log::Logs;
 use crate::port::{
-    Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Reading, Reply,
-    SendLookup, Store,
+    Append, ConversationKey, Document, DocumentKey, Expect, Fault, HandOn, List, Page, Reading,
+    Reply, SendLookup, Store,
 };
 use database::Database;
 pub use error::ConnectError;
@@ -263,6 +263,15 @@ impl Store for Cql {
     fn is_begun(&self, key: &ConversationKey) -> Reply<bool> {
         let (engine, key) = (Arc::clone(&self.engine), key.clone());
         async move { engine.logs.is_begun(&key).await }.boxed()
+    }
+
+    fn hand_on(&self, key: &ConversationKey, epoch: u64) -> Option<HandOn> {
+        self.engine.logs.hand_on(key, epoch)
+    }
+
+    fn open_warm(&self, key: &ConversationKey, epoch: u64, handed: HandOn) -> Reply<bool> {
+        let (engine, key) = (Arc::clone(&self.engine), key.clone());
+        self.carry_out(async move { engine.logs.open_warm(&key, epoch, handed).await })
     }
 
     fn append(&self, append: Append) -> Reply<()> {

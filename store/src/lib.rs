@@ -17,6 +17,6 @@ pub mod cql;
 pub mod testkit;
 
 pub use port::{
-    Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, ListScope, Page, Range,
-    Reading, Reply, SendLookup, Store,
+    Append, ConversationKey, Document, DocumentKey, Expect, Fault, HandOn, List, ListScope, Page,
+    Range, Reading, Reply, SendLookup, Store,
 };

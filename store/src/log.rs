@@ -24,7 +24,7 @@ use switchboard_domain::conversation::{Event, Heads, Stream};
 use switchboard_domain::ids::Seq;
 
 use self::cut::{Extent, cut};
-use crate::port::{Append, ConversationKey, Fault};
+use crate::port::{Append, ConversationKey, Fault, HandOn};
 use crate::record::{EventPlace, encode_event};
 
 pub use self::cut::Rule;
@@ -161,6 +161,48 @@ impl<T: Tables> Logs<T> {
             self.tables.unmark(key).await?;
         }
         Ok(())
+    }
+
+    /// Serves the log no more, and answers what its next owner may begin with. `None` when somebody
+    /// appends to it, it is not served under this epoch, or anything of it is in doubt.
+    pub fn hand_on(&self, key: &ConversationKey, owner: u64) -> Option<HandOn> {
+        let log = self.known(key)?;
+        let served = log.served().filter(|it| it.owner == owner && it.is_begun && it.is_settled)?;
+        // Whoever would go on under this epoch takes it over first, which the next owner notices.
+        log.forget();
+        let Rule { epoch, starts } = served.rule;
+        Some(HandOn { epoch, starts, heads: served.heads })
+    }
+
+    /// Serves the log under an epoch from now on, by moving its head from exactly the one that was
+    /// handed on. Whether that stood there; nothing else is read or written.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Busy`] when the tables do not answer, or nobody can say what became of the write.
+    pub async fn open_warm(
+        &self,
+        key: &ConversationKey,
+        owner: u64,
+        handed: HandOn,
+    ) -> Result<bool, Fault> {
+        let log = self.of(key);
+        let _turn = log.turn.lock().await;
+        let HandOn { epoch, starts, heads } = handed;
+        let before = Rule { epoch, starts };
+        let epoch = self.epoch(owner)?;
+        let starts = Heads { public: heads.public.next(), internal: heads.internal.next() };
+        let is_served = log.served().is_some_and(|it| it.owner >= owner);
+        if is_served || before.epoch >= epoch || !covers(starts, before.starts) {
+            return Ok(false);
+        }
+        let rule = Rule { epoch, starts };
+        let is_taken = self.take_head(key, before, rule).await.map_err(not_sent)?;
+        if is_taken {
+            let served = Served { owner, rule, heads, is_begun: true, is_settled: true };
+            *log.served.lock() = Some(served);
+        }
+        Ok(is_taken)
     }
 
     /// Whether the log has a head. A plain read shows every head that rows follow: they leave only
@@ -381,6 +423,8 @@ impl<T: Tables> Logs<T> {
             let at = self.tables.now();
             rows.push(Row { stream, seq, epoch, upto: heads, outbox: outbox(event), record, at });
         }
+        // Until it is known what became of the rows.
+        *log.served.lock() = Some(Served { is_settled: false, ..served });
         let mark = async { if append.mark_dirty { self.tables.mark(key).await } else { Ok(()) } };
         let (marked, put) = join(mark, self.put(key, &rows)).await;
         served.is_begun |= !fresh.is_empty();
@@ -473,14 +517,4 @@ fn not_sent(fault: Fault) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partitions_hold_a_thousand_from_one() {
-        let cases = [(1, 0), (999, 0), (1_000, 0), (1_001, 1), (2_000, 1), (2_001, 2)];
-        for (seq, expected) in cases {
-            assert_eq!(partition(Seq(seq)), expected, "{seq}");
-        }
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
-use switchboard_domain::conversation::{Conversation, Event, Sent, Status, Stream};
+use switchboard_domain::conversation::{Conversation, Event, Heads, Sent, Status, Stream};
 use switchboard_domain::ids::{
     AgentId, ConversationId, DepartmentId, DeviceId, Seq, TenantId, Timestamp, VisitorId,
 };
@@ -206,6 +206,18 @@ impl Expect {
     }
 }
 
+/// What an owner hands on with a log that it settled: whoever owns it next may begin with this,
+/// once, and with the state at these heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandOn {
+    /// The epoch that the log's head has.
+    pub epoch: i64,
+    /// The first positions of that epoch.
+    pub starts: Heads,
+    /// Up to where the log goes; all of it is durable.
+    pub heads: Heads,
+}
+
 /// An engine.
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Begins to serve a log as its owner, under this epoch: what an owner before it left
@@ -223,6 +235,22 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn is_begun(&self, key: &ConversationKey) -> Reply<bool> {
         let _ = key;
         ready(Ok(true)).boxed()
+    }
+
+    /// Ends serving a log whose shard is given away, and answers what its next owner may begin with.
+    /// `None` when it is not served under this epoch or anything of it is in doubt, and from a store
+    /// that only one process can open.
+    fn hand_on(&self, key: &ConversationKey, epoch: u64) -> Option<HandOn> {
+        let _ = (key, epoch);
+        None
+    }
+
+    /// As [`open`](Self::open), with what the owner before handed on: by one conditional write, which
+    /// needs the log to be exactly as that owner left it. Whether it was; if not, the log is to be
+    /// opened and read.
+    fn open_warm(&self, key: &ConversationKey, epoch: u64, handed: HandOn) -> Reply<bool> {
+        let _ = (key, epoch, handed);
+        ready(Ok(false)).boxed()
     }
 
     /// Stores events durably; the answer comes only after they would survive a power cut (P1).

@@ -180,6 +180,55 @@ async fn a_loose_head_changes_what_an_owner_shows() {
     assert_eq!(shown[1], [created(1), message(2, "Of the second")]);
 }
 
+/// An engine whose statements are counted.
+async fn counted(config: &Config) -> (Cql, Wire) {
+    let wire = Wire::to(&config.nodes[0]).await;
+    let config = Config { nodes: vec![wire.address.to_string()], ..config.clone() };
+    let store = connect(&config).await;
+    wire.executed();
+    (store, wire)
+}
+
+/// What statements do, and to which table.
+fn deeds(executed: &[String]) -> Vec<String> {
+    let table = |words: &[&str]| {
+        let after = words.iter().position(|word| ["FROM", "INTO", "UPDATE"].contains(word));
+        after.and_then(|idx| words.get(idx + 1)).copied().unwrap_or("?").to_owned()
+    };
+    let deed = |statement: &String| {
+        let words: Vec<&str> = statement.split_whitespace().collect();
+        format!("{} {}", words.first().copied().unwrap_or("?"), table(&words))
+    };
+    executed.iter().map(deed).collect()
+}
+
+#[tokio::test]
+async fn the_first_request_after_a_hand_on_costs_one_conditional_write() {
+    let (_turn, config) = begin().await;
+    let first = connect(&config).await;
+    let (second, wire) = counted(&config).await;
+    let (third, cold_wire) = counted(&config).await;
+    let key = key("acme", 1);
+    let events = [created(1), message(2, "Handed on")];
+    first.append(owned(1, &key, &events)).await.expect("it is stored");
+    let handed = first.hand_on(&key, 1).expect("everything is settled");
+    assert!(second.open_warm(&key, 2, handed).await.expect("it answers"));
+    second.append(owned(2, &key, &[message(3, "Goes on")])).await.expect("it is stored");
+    assert_eq!(deeds(&wire.executed()), ["UPDATE conversation_head", "INSERT event_kept"]);
+    assert!(first.append(owned(1, &key, &[message(3, "Late")])).await.is_err());
+
+    // The same without a word.
+    assert!(!third.open_warm(&key, 3, handed).await.expect("it answers"), "of no use any more");
+    cold_wire.executed();
+    third.append(owned(3, &key, &[message(4, "Cold")])).await.expect("it is stored");
+    let cold = deeds(&cold_wire.executed());
+    let n_reads = cold.iter().filter(|deed| deed.starts_with("SELECT")).count();
+    assert!(n_reads >= 4, "{cold:?}");
+    let all = all(&third, &key, Stream::Public).await;
+    let expected = [&events[..], &[message(3, "Goes on"), message(4, "Cold")]].concat();
+    assert_eq!(all, expected);
+}
+
 #[tokio::test]
 async fn a_mark_that_came_before_an_event_that_never_did_goes_when_the_log_is_opened() {
     let (_turn, config) = begin().await;

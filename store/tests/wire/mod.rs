@@ -34,6 +34,8 @@ pub(crate) struct Wire {
 struct Shared {
     /// Statements by id, once prepared.
     statements: Mutex<HashMap<Vec<u8>, String>>,
+    /// Those that were executed since they were last asked for.
+    executed: Mutex<Vec<String>>,
     held: watch::Sender<Held>,
 }
 
@@ -78,6 +80,11 @@ impl Wire {
         let waits = held.wait_for(|held| held.waiting > 0);
         let waits = tokio::time::timeout(STUCK_AFTER, waits).await;
         waits.expect("the statement is sent").expect("the wire is there");
+    }
+
+    /// The statements that were executed since this was last asked.
+    pub(crate) fn executed(&self) -> Vec<String> {
+        std::mem::take(&mut *self.shared.executed.lock())
     }
 
     /// Lets it go.
@@ -126,7 +133,9 @@ impl Shared {
                 }
                 EXECUTE => {
                     let statement = self.statements.lock().get(&id(body)).cloned();
-                    self.pass(&statement.unwrap_or_default()).await;
+                    let statement = statement.unwrap_or_default();
+                    self.executed.lock().push(statement.clone());
+                    self.pass(&statement).await;
                 }
                 _ => {}
             }
