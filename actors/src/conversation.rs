@@ -16,7 +16,7 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use switchboard_cluster::ownership::Epoch;
 use switchboard_cluster::shard::Shard;
-use switchboard_domain::conversation::{Conversation, Event, Rejection, Request, Stream};
+use switchboard_domain::conversation::{Conversation, Dedupe, Event, Rejection, Request, Stream};
 use switchboard_domain::ids::Seq;
 use switchboard_domain::permission::{self, AgentsSee, Subject};
 use switchboard_domain::person::{Author, Caller, Principal, Role};
@@ -34,7 +34,7 @@ use crate::fanout::Fanout;
 use crate::mailbox::{Permit, Reply};
 use crate::published::Published;
 use crate::region;
-use crate::remote::Asker;
+use crate::remote::{Asker, Warm};
 use crate::tenant::Tenant;
 use crate::world::World;
 
@@ -137,6 +137,8 @@ pub(crate) struct Begin {
     pub(crate) tenant: Arc<Tenant>,
     /// Whether its checkpoint may be behind its log, because it failed a moment ago.
     pub(crate) is_behind: bool,
+    /// What its last owner handed on.
+    pub(crate) warm: Option<Warm>,
 }
 
 /// The behavior of a conversation.
@@ -163,6 +165,10 @@ pub(crate) struct State {
     is_reported: bool,
     /// Whether the store has marked the checkpoint as behind the log since it was handed over.
     is_marked: bool,
+    /// What its last owner handed on, until it is tried.
+    warm: Option<Warm>,
+    /// Whether sends of owners before are unknown to it: a planted fault.
+    is_forgetful: bool,
 }
 
 /// Why a request was not carried out.
@@ -203,7 +209,7 @@ impl Actor for Behavior {
         myself: ActorRef<Parcel>,
         begin: Begin,
     ) -> Result<State, ActorProcessingErr> {
-        let Begin { key, shard, epoch, world, fanout, tenant, is_behind } = begin;
+        let Begin { key, shard, epoch, world, fanout, tenant, is_behind, warm } = begin;
         Ok(State {
             key,
             shard,
@@ -220,6 +226,8 @@ impl Actor for Behavior {
             is_ahead: is_behind,
             is_reported: false,
             is_marked: false,
+            warm,
+            is_forgetful: false,
         })
     }
 
@@ -255,6 +263,7 @@ impl Actor for Behavior {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         state.settle().await;
+        state.hand_on();
         Ok(())
     }
 
@@ -324,13 +333,50 @@ impl State {
         // Also after a failure: what the last life left in doubt is settled before it is read.
         let loaded = match stale {
             Some(stale) => Some(stale),
-            None => region::open(store, &self.key, self.epoch).await?,
+            None => match self.open_warm().await {
+                Some(state) => Some(state),
+                None => region::open(&*self.world.store, &self.key, self.epoch).await?,
+            },
         };
         self.conversation = loaded.map(Arc::new);
         self.tell_unheard().await?;
         self.is_loaded = true;
         self.world.meter.activated(began.elapsed());
         Ok(())
+    }
+
+    /// Begins with what the last owner handed on, once; `None` when nothing was, or the log is not as
+    /// that one left it, or nobody can say.
+    async fn open_warm(&mut self) -> Option<Conversation> {
+        let Warm { handed, state, receipts } = self.warm.take()?;
+        let opened = self.world.store.open_warm(&self.key, self.epoch.0, handed).await;
+        if !matches!(opened, Ok(true)) {
+            return None;
+        }
+        if let Some(receipts) = receipts {
+            self.receipts.load(receipts);
+        }
+        let mut state = Arc::unwrap_or_clone(state);
+        if self.world.config.sabotage.forgets_what_is_handed_on() {
+            state.dedupe = Dedupe::default();
+            self.is_forgetful = true;
+        }
+        Some(state)
+    }
+
+    /// Leaves to the next owner what it may begin with, if the shard is being given away. Everything
+    /// is settled by now.
+    fn hand_on(&self) {
+        let Some(remote) = &self.world.remote else { return };
+        if !self.is_loaded || !remote.is_giving(self.shard, self.epoch) {
+            return;
+        }
+        let Some(state) = self.conversation.clone() else { return };
+        let handed = self.world.store.hand_on(&self.key, self.epoch.0);
+        if let Some(handed) = handed.filter(|it| it.heads == state.heads) {
+            let warm = Warm { handed, state, receipts: self.receipts.known().map(Into::into) };
+            remote.hand_on(self.shard, self.epoch, &self.key, &warm);
+        }
     }
 
     /// Tells what the last life stored and failed before it could tell. Nothing, as a rule.

@@ -43,14 +43,20 @@ impl Duties {
 
 impl Work for Duties {
     /// Conversations wake with their first request, but for those that were left behind.
-    fn claimed(&self, shard: Shard, _epoch: Epoch) {
+    fn claimed(&self, shard: Shard, epoch: Epoch) {
+        if let Some(remote) = &self.remote {
+            remote.claimed(shard, epoch);
+        }
         if let Some(conversations) = self.conversations.get() {
             conversations.claimed(shard);
         }
     }
 
-    fn settle(&self, shard: Shard, _epoch: Epoch) -> Reply<()> {
+    fn settle(&self, shard: Shard, epoch: Epoch) -> Reply<()> {
         let conversations = self.conversations.get().cloned();
+        if let Some(remote) = &self.remote {
+            remote.begin_to_give(shard, epoch);
+        }
         Box::pin(async move {
             if let Some(conversations) = conversations {
                 conversations.let_go(shard).await;
@@ -62,20 +68,29 @@ impl Work for Duties {
         self.remote.as_ref().is_none_or(|remote| remote.serves_what_it_is_given(node))
     }
 
-    /// Whoever owns it next claims it at once, and takes each log over from its rows.
+    /// Whoever owns it next claims it at once, and takes each log over with what it is told of it,
+    /// or from its rows.
     fn released(&self, shard: Shard, epoch: Epoch, next: Option<&NodeName>) {
-        if let Some((remote, next)) = self.remote.as_ref().zip(next) {
-            remote.give(next, shard, epoch);
+        let Some(remote) = &self.remote else { return };
+        match next {
+            Some(next) => remote.give(next, shard, epoch),
+            None => remote.forget_hand_ons(Some(shard)),
         }
     }
 
     fn drop_shard(&self, shard: Shard) {
+        if let Some(remote) = &self.remote {
+            remote.forget_hand_ons(Some(shard));
+        }
         if let Some(conversations) = self.conversations.get().cloned() {
             spawn(async move { conversations.let_go(shard).await });
         }
     }
 
     fn drop_all(&self) {
+        if let Some(remote) = &self.remote {
+            remote.forget_hand_ons(None);
+        }
         if let Some(conversations) = self.conversations.get().cloned() {
             spawn(async move { conversations.let_all_go().await });
         }

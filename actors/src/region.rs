@@ -275,6 +275,7 @@ impl State {
     async fn activate(&mut self, key: &ConversationKey) -> Result<bool, ActorProcessingErr> {
         let shard = shard(key);
         let Owner::Here(epoch) = self.world.ownership.owner(shard) else { return Ok(false) };
+        let warm = self.world.remote.as_ref().and_then(|remote| remote.use_up(key, epoch));
         let begin = Begin {
             key: key.clone(),
             shard,
@@ -283,6 +284,7 @@ impl State {
             fanout: Arc::clone(&self.fanout),
             tenant: self.world.tenants.get(&self.world, &key.tenant),
             is_behind: self.failures.contains_key(key),
+            warm,
         };
         let supervisor = self.myself.get_cell();
         let (actor, _) =

@@ -9,6 +9,7 @@ pub(crate) mod home;
 mod message;
 mod notices;
 mod shards;
+mod warm;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,8 +29,10 @@ use tokio::sync::{Notify, oneshot};
 pub use self::notices::Notices;
 
 pub(crate) use self::message::{Answer, News, Question, Word};
+pub(crate) use self::warm::Warm;
 
 use self::message::{Envelope, Message};
+use self::warm::HandOns;
 use crate::answer::{Refusal, Subscribed};
 use crate::delivery::{Delivery, Outlet};
 use crate::fanout::Subscription;
@@ -51,6 +54,8 @@ pub struct Remote {
     linked: Mutex<HashMap<NodeName, Linked>>,
     /// Whether this node serves whatever it is given.
     takes_shards: AtomicBool,
+    /// What conversations hand on when their shards change hands.
+    hand_ons: HandOns,
     /// The doors, which hear what those of other nodes tell.
     notices: OnceLock<Arc<dyn Notices>>,
     /// Nodes whose doors must still hear that they missed something.
@@ -133,6 +138,7 @@ impl Remote {
             lost: Mutex::default(),
             linked: Mutex::default(),
             takes_shards: AtomicBool::new(false),
+            hand_ons: HandOns::default(),
             notices: OnceLock::new(),
             behind: Mutex::default(),
             has_news: Arc::default(),
@@ -198,6 +204,7 @@ impl Remote {
     /// Tells what could not be told before.
     pub(crate) fn settle(&self) {
         self.catch_up();
+        self.hand_ons.expire();
         let lost = std::mem::take(&mut *self.lost.lock());
         for (node, key) in lost {
             self.tell_lost(&node, &key);

@@ -18,6 +18,7 @@ struct Planted {
     leak_cards: bool,
     deaf: bool,
     no_lease_check: bool,
+    no_dedupe_handed_on: bool,
 }
 
 #[cfg(feature = "sabotage")]
@@ -41,6 +42,7 @@ impl Sabotage {
             leak_cards: has("leak_cards"),
             deaf: has("deaf"),
             no_lease_check: has("no_lease_check"),
+            no_dedupe_handed_on: has("no_dedupe_handed_on"),
         };
         if planted != Planted::default() {
             tracing::error!(?planted, "sabotaged: this node breaks its promises on purpose");
@@ -83,6 +85,11 @@ impl Sabotage {
     pub(crate) const fn skips_lease_check(self) -> bool {
         self.planted.no_lease_check
     }
+
+    /// A warm hand-off leaves the memory of safe retries behind (breaks P3).
+    pub(crate) const fn forgets_what_is_handed_on(self) -> bool {
+        self.planted.no_dedupe_handed_on
+    }
 }
 
 #[cfg(not(feature = "sabotage"))]
@@ -120,6 +127,10 @@ impl Sabotage {
     }
 
     pub(crate) const fn skips_lease_check(self) -> bool {
+        false
+    }
+
+    pub(crate) const fn forgets_what_is_handed_on(self) -> bool {
         false
     }
 }

@@ -16,6 +16,11 @@ impl Receipts {
         self.known.is_some()
     }
 
+    /// All of them, if they were read.
+    pub(super) fn known(&self) -> Option<&[(Principal, Receipt)]> {
+        self.known.as_deref()
+    }
+
     pub(super) fn load(&mut self, stored: Vec<(Principal, Receipt)>) {
         self.known = Some(stored);
     }

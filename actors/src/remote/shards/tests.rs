@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::remote::Outcome;
 use crate::remote::home::{Answer, Question};
+use crate::remote::warm::tests::warm;
 use crate::testing::cluster::{Cluster, name, settle};
 use crate::testing::tenant;
 
@@ -84,9 +85,51 @@ fn words_of_shards_have_these_bytes() {
     let bytes = |message: Message| Envelope::from(message).write().to_vec();
     assert_eq!(bytes(Message::Takes), [3, 0]);
     let given = Message::Given { shard: 0x0102, epoch: 3 };
-    assert_eq!(bytes(given), [3, 1, 2, 1, 3, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(bytes(given.clone()), [3, 1, 2, 1, 3, 0, 0, 0, 0, 0, 0, 0]);
     for message in [Message::Takes, given] {
-        let read = Envelope::read(&bytes(message));
+        let read = Envelope::read(&bytes(message.clone()));
         assert_eq!(format!("{read:?}"), format!("{:?}", Some(Envelope::from(message))));
     }
+}
+
+#[test]
+fn a_node_of_the_second_version_is_given_shards_cold() {
+    let (remote, sent) = (Remote::new(), std::sync::Arc::new(Sent::default()));
+    remote.connect(std::sync::Arc::clone(&sent) as _);
+    let (key, warm) = warm(1);
+    let shard = Shard::of("acme", "", b"");
+    let give_to = |idx: usize, version: u8| {
+        remote.receiver().up(&Peer { node: name(idx), version });
+        remote.begin_to_give(shard, Epoch(1));
+        remote.hand_on(shard, Epoch(1), &key, &warm);
+        remote.give(&name(idx), shard, Epoch(1));
+        let sent = std::mem::take(&mut *sent.0.lock());
+        sent.iter().map(|envelope| envelope[..2].to_vec()).collect::<Vec<_>>()
+    };
+    assert_eq!(give_to(1, 2), [[3, 1]], "that it was given, and nothing else");
+    assert!(!remote.is_giving(shard, Epoch(1)));
+    assert_eq!(give_to(2, 3), [[3, 2], [3, 1]], "what is handed on comes first");
+    assert_eq!(give_to(1, 2), [[3, 1]], "though another would understand more");
+}
+
+#[test]
+fn what_is_handed_on_has_these_bytes() {
+    let (key, warm) = warm(1);
+    let mut form = Vec::new();
+    warm.put(&mut form);
+    // The epoch and the first positions of the head, how far the log goes, whose state.
+    let head = [7_i64.to_le_bytes(), 1_i64.to_le_bytes(), 1_i64.to_le_bytes()].concat();
+    let heads = [1_u64.to_le_bytes(), 0_u64.to_le_bytes()].concat();
+    let id = 1_u128.to_le_bytes();
+    assert_eq!(form[..24], head);
+    assert_eq!(form[24..40], heads);
+    assert_eq!(form[40..56], id);
+    assert_eq!(form.last(), Some(&0), "nobody asked for receipts");
+    let conversations = vec![(key.clone(), Bytes::from(form.clone()))];
+    let message = Message::Warm { shard: 0x0102, epoch: 3, conversations };
+    let bytes = Envelope::from(message.clone()).write().to_vec();
+    assert_eq!(bytes[..12], [3, 2, 2, 1, 3, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(bytes[12..20], 1_u64.to_le_bytes(), "one conversation");
+    let read = Envelope::read(&bytes);
+    assert_eq!(format!("{read:?}"), format!("{:?}", Some(Envelope::from(message))));
 }
