@@ -42,6 +42,10 @@ fn every_promise_of_a_log_holds_in_every_order_of_steps() {
         ("an append of two rows", log::Bounds { messages: 1, pairs: 1, ..one }),
         ("put away", log::Bounds { marks: 2, claims: 1, activations: 3, messages: 1, ..one }),
         ("handed on", log::Bounds { hand_offs: 1, messages: 1, claims: 3, ..one }),
+        (
+            "handed on after it was taken once more",
+            log::Bounds { hand_offs: 1, messages: 1, ..log::Bounds::SMALL },
+        ),
     ] {
         let (states, broken) = check(bounds);
         assert_eq!(broken, None, "{what}");

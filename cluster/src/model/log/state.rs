@@ -72,6 +72,8 @@ pub(super) struct Node {
     pub(super) epoch: Option<Epoch>,
     pub(super) activations: u64,
     pub(super) life: Life,
+    /// What it will send to the next owner once the shard is released.
+    pub(super) leaving: Option<(Warm, Sends)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -95,7 +97,7 @@ pub(super) struct Serving {
 
 impl State {
     pub(super) fn new(model: &Bounds) -> Self {
-        let node = Node { epoch: None, activations: 0, life: Life::Idle };
+        let node = Node { epoch: None, activations: 0, life: Life::Idle, leaving: None };
         Self {
             rows: Vec::new(),
             head: None,

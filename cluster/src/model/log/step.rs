@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::state::{Broken, Life, Message, Sends, Serving, State, Swap, quorums};
+use super::state::{Broken, Life, Message, Node, Sends, Serving, State, Swap, quorums};
 use super::{Bounds, REPLICAS};
 use crate::log::takeover::{Ask, Next, TakeOver, Taken};
 use crate::log::writer::{Appending, Ticket, Writer};
@@ -42,7 +42,9 @@ pub enum Action {
     Fail(u8, u8),
     /// A node puts the log away.
     Mark(u8),
-    /// A node hands the shard on.
+    /// A node ends the log's life, to give the shard away, and keeps what it will hand on.
+    Collect(u8),
+    /// A node releases the shard, and hands on what it kept.
     HandOn(u8),
     /// A reader reads by the head row alone.
     Read(u8),
@@ -74,8 +76,12 @@ fn actions_of(model: &Bounds, state: &State, node: u8, actions: &mut Vec<Action>
         actions.push(Action::Claim(node));
     }
     let may_begin = here.epoch.is_some() && here.activations < model.activations;
+    if here.leaving.is_some() && here.epoch.is_some() {
+        actions.push(Action::HandOn(node));
+    }
     match &here.life {
         Life::Idle => {
+            // Also between the two steps of a hand-off, which the next owner must notice.
             if may_begin {
                 actions.push(Action::Begin(node));
                 if state.warm.is_some() {
@@ -142,12 +148,12 @@ fn actions_of_owner(
         actions.push(Action::Mark(node));
     }
     // Only an owner that believes in its claim gives the shard away.
-    let believes = state.node(node).is_some_and(|node| node.epoch.is_some());
-    if believes
+    let may_leave = |node: &Node| node.epoch.is_some() && node.leaving.is_none();
+    if state.node(node).is_some_and(may_leave)
         && state.hand_offs < model.hand_offs
         && is_settled_without(model, serving, Rule::SettleBeforeHandOff)
     {
-        actions.push(Action::HandOn(node));
+        actions.push(Action::Collect(node));
     }
 }
 
@@ -192,7 +198,8 @@ pub(super) fn step(model: &Bounds, state: &mut State, action: Action) {
         }
         Action::Fail(node, quorum) => fail(model, state, node, quorum),
         Action::Mark(node) => mark(model, state, node),
-        Action::HandOn(node) => hand_on(model, state, node),
+        Action::Collect(node) => collect(model, state, node),
+        Action::HandOn(node) => hand_on(state, node),
         Action::Read(quorum) => state.read_by_head(model, quorum),
     }
 }
@@ -218,6 +225,7 @@ fn claim(model: &Bounds, state: &mut State, node: u8) {
     if let Some(here) = state.nodes.get_mut(usize::from(node)) {
         here.epoch = Some(claimed);
         here.activations = 0;
+        here.leaving = None;
         if model.rules.keeps(Rule::BootKeepsNothing) {
             here.life = Life::Idle;
         }
@@ -427,32 +435,36 @@ fn mark(model: &Bounds, state: &mut State, node: u8) {
     set_life(state, node, Life::Marking(if keeps { serving } else { before }));
 }
 
-fn hand_on(model: &Bounds, state: &mut State, node: u8) {
+fn collect(model: &Bounds, state: &mut State, node: u8) {
     let Life::Serving(mut serving) = take_life(state, node) else { return };
-    let epoch = serving.writer.head().epoch;
     let pending: Vec<(Message, At)> = serving
         .writer
         .awaited()
         .flat_map(|(_, rows)| rows.iter().map(|row| (row.entry, row.at)))
         .collect();
-    let goes_on = !model.rules.keeps(Rule::HandOffEndsServing);
     let before = serving.clone();
     serving.writer.seal();
     let Some(warm) = serving.writer.hand_on() else { return };
     state.hand_offs = state.hand_offs.saturating_add(1);
     let mut sends = serving.sends;
     sends.extend(pending);
-    // The release is a conditional write of its own: without the claim it does nothing, and then
-    // nothing is sent on.
-    if state.holder == Some(node) && epoch.shard == state.claimed {
-        state.holder = None;
-        state.warm = Some((warm, sends));
-    }
     if let Some(here) = state.nodes.get_mut(usize::from(node)) {
-        here.epoch = None;
+        here.leaving = Some((warm, sends));
     }
-    if goes_on {
+    if !model.rules.keeps(Rule::HandOffEndsServing) {
         state.lingers = Some(node);
         set_life(state, node, Life::Serving(before));
+    }
+}
+
+fn hand_on(state: &mut State, node: u8) {
+    let Some(here) = state.nodes.get_mut(usize::from(node)) else { return };
+    here.epoch = None;
+    let Some((warm, sends)) = here.leaving.take() else { return };
+    // The release is a conditional write of its own: without the claim it does nothing, and then
+    // nothing is sent on.
+    if state.holder == Some(node) && warm.head.epoch.shard == state.claimed {
+        state.holder = None;
+        state.warm = Some((warm, sends));
     }
 }
