@@ -8,6 +8,7 @@
 //! carried out. One that gets no answer in time is nobody's to know about.
 
 mod ambush;
+mod census;
 mod rows;
 mod store;
 mod tables;
@@ -29,7 +30,9 @@ use crate::node::{Effect, Outbox};
 use crate::world::{Act, World};
 
 use self::ambush::{Ambush, Deed};
+use self::census::Census;
 
+pub use self::census::TakeOvers;
 pub(crate) use self::rows::SharedRows;
 pub(crate) use self::store::SharedStore;
 pub(crate) use self::tables::SharedTables;
@@ -116,22 +119,19 @@ impl Line {
         within: Duration,
         run: impl FnOnce(&mut Truth) -> T + Send + 'static,
     ) -> Told<T> {
-        let (tell, told) = oneshot::channel();
-        let run = move |truth: Option<&mut Truth>| answer(tell, truth.map(run));
-        self.send(label, Deed::Other, Op::One(Box::new(run)));
-        wait(within, told).await
+        self.deed((label, Deed::Other), within, run).await
     }
 
-    /// Moves the head of a log.
-    async fn move_head(
+    /// Asks it for something of a conversation.
+    async fn deed<T: Send + 'static>(
         &self,
-        (key, label): (ConversationKey, String),
+        (label, deed): (String, Deed),
         within: Duration,
-        run: impl FnOnce(&mut Truth) -> bool + Send + 'static,
-    ) -> Told<bool> {
+        run: impl FnOnce(&mut Truth) -> T + Send + 'static,
+    ) -> Told<T> {
         let (tell, told) = oneshot::channel();
         let run = move |truth: Option<&mut Truth>| answer(tell, truth.map(run));
-        self.send(label, Deed::Move(key), Op::One(Box::new(run)));
+        self.send(label, deed, Op::One(Box::new(run)));
         wait(within, told).await
     }
 
@@ -216,6 +216,7 @@ pub(crate) struct Database {
     /// The ways from and to each node.
     ways: Vec<Ways>,
     ambush: Option<Ambush>,
+    census: Census,
 }
 
 /// Whether a node reaches the database, and is reached by it: by how many faults it is not.
@@ -244,7 +245,19 @@ impl Database {
             has_loose_heads,
         };
         let ways = std::iter::repeat_with(Ways::default).take(nodes).collect();
-        Self { truth, replicas: Default::default(), wrong: 0, step: STEP, ways, ambush: None }
+        let (replicas, census) = (Default::default(), Census::default());
+        Self { truth, replicas, wrong: 0, step: STEP, ways, ambush: None, census }
+    }
+
+    /// How logs changed hands so far.
+    pub(crate) const fn take_overs(&self) -> TakeOvers {
+        self.census.counts()
+    }
+
+    /// Which head stands for the log that a deed moves.
+    fn moved(&self, deed: &Deed) -> Option<Rule> {
+        let Deed::Move(key) = deed else { return None };
+        self.truth.heads.get(key).copied()
     }
 
     fn delay(&self, rng: &mut Rng) -> Duration {
@@ -284,21 +297,28 @@ impl World {
     fn carry_out(&mut self, from: (usize, u64), Request { label, deed, op }: Request) {
         let refuses = self.database.goes_wrong(&mut self.rng);
         self.trace(format_args!("{from:?} {label}{}", if refuses { " refused" } else { "" }));
+        let before = self.database.moved(&deed);
         match op {
             Op::One(run) => {
                 let answer = run((!refuses).then_some(&mut self.database.truth));
+                let moves = self.database.moved(&deed) != before;
+                self.database.census.note(from, &deed, moves);
                 self.answer(from, answer);
             }
             Op::Read(find) => {
                 let chance = self.rng.index(REPLICAS);
                 let without = self.is_read_without(from, &deed).unwrap_or(chance);
+                self.database.census.note(from, &deed, false);
                 let [a, b, c] = &self.database.replicas;
                 let asked = [[b, c], [a, c], [a, b]][without];
                 let answer = find((!refuses).then_some(asked));
                 self.answer(from, answer);
             }
             Op::Write { tell, .. } if refuses => self.answer(from, Box::new(move || tell(false))),
-            Op::Write { apply, tell } => self.replicate(from, &apply, tell),
+            Op::Write { apply, tell } => {
+                self.database.census.note(from, &deed, false);
+                self.replicate(from, &apply, tell);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use switchboard_loadtest::rng::Rng;
 
+use crate::Faults;
 use crate::database::Way;
 use crate::people;
 use crate::world::World;
@@ -21,6 +22,11 @@ const LASTS_FOR_A_LEASE: (Duration, Duration) =
     (Duration::from_millis(5_500), Duration::from_millis(8_500));
 /// How long a way that flaps is open or not.
 const FLAP: Duration = Duration::from_millis(700);
+/// How far restarts are apart that nothing else goes wrong with.
+const RESTART_EVERY: Duration = Duration::from_secs(8);
+/// Links that end while a node goes, and how soon.
+const DROPS_PER_RESTART: usize = 6;
+const DROPPED_WITHIN: Duration = Duration::from_millis(600);
 /// How long everybody may take to catch up.
 const CALM: Duration = Duration::from_secs(90);
 
@@ -166,6 +172,9 @@ impl fmt::Display for Fault {
 impl World {
     /// Lets things go wrong for a while; answers what did.
     pub(crate) fn storm(&mut self) -> Vec<String> {
+        if self.faults != Faults::All {
+            return self.restarts();
+        }
         let count = FAULTS.0 + self.rng.below(FAULTS.1 - FAULTS.0 + 1);
         let mut told = Vec::new();
         for _ in 0..count {
@@ -180,6 +189,29 @@ impl World {
             self.plan(fault, begins, lasts);
         }
         told.sort_unstable();
+        self.until(STORM + Duration::from_secs(1), |_| false);
+        told
+    }
+
+    /// Has nodes end and start again, one after the other, with links that end meanwhile if they are
+    /// to.
+    fn restarts(&mut self) -> Vec<String> {
+        let mut told = Vec::new();
+        let count = STORM.as_millis() / RESTART_EVERY.as_millis();
+        for (turn, node) in
+            (0..self.nodes()).cycle().take(usize::try_from(count).unwrap_or(0)).enumerate()
+        {
+            let begins = RESTART_EVERY * u32::try_from(turn).unwrap_or(0);
+            told.push(format!("{:?}: {:?}", self.now + begins, Fault::Drain(node)));
+            self.plan(Fault::Drain(node), begins, Duration::ZERO);
+            if self.faults == Faults::DrainsAndDrops {
+                for _ in 0..DROPS_PER_RESTART {
+                    let at = begins + self.rng.between(Duration::ZERO, DROPPED_WITHIN);
+                    let other = (node + 1 + self.rng.index(self.nodes() - 1)) % self.nodes();
+                    self.plan(Fault::Dropped(node, other), at, Duration::ZERO);
+                }
+            }
+        }
         self.until(STORM + Duration::from_secs(1), |_| false);
         told
     }

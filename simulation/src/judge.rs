@@ -12,6 +12,7 @@ use switchboard_loadtest::history::{Op, Seen};
 use switchboard_store::Range;
 
 use crate::clients::reader::{seen, stream_of};
+use crate::database::TakeOvers;
 use crate::node::Effect;
 use crate::people;
 use crate::world::World;
@@ -36,6 +37,8 @@ pub struct Outcome {
     /// What else must not be: clients that were told nonsense, or never told, nodes that ended by
     /// themselves.
     pub surprises: Vec<String>,
+    /// How logs changed hands.
+    pub take_overs: TakeOvers,
     /// How many events there were, and their sum: two runs of one seed have the same.
     pub trace: (u64, u64),
     /// The events, if they were kept.
@@ -90,8 +93,9 @@ impl World {
         surprises.extend(self.exits.iter().map(|exit| format!("ended by itself: {exit}")));
         let verdict = check(&self.clients.history);
         let (seed, took) = (self.seed, self.now);
+        let take_overs = self.database.take_overs();
         let (events, sum, lines) = self.into_trace();
-        Outcome { seed, faults, verdict, surprises, trace: (events, sum), lines, took }
+        Outcome { seed, faults, verdict, surprises, take_overs, trace: (events, sum), lines, took }
     }
 
     /// Both streams of all conversations, as one node shows them; `None` when it does not.

@@ -27,6 +27,7 @@ mod people;
 mod trace;
 mod world;
 
+pub use self::database::TakeOvers;
 pub use self::judge::Outcome;
 
 /// What a run is made of, beside its seed.
@@ -38,14 +39,30 @@ pub struct Plan {
     pub conversations: u32,
     /// Names of planted faults with commas between; only with the feature `sabotage`.
     pub planted: String,
+    /// What goes wrong.
+    pub faults: Faults,
     /// Whether the trace is kept line by line, and not only as a sum.
     pub keeps_trace: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { nodes: 3, conversations: 4, planted: String::new(), keeps_trace: false }
+        let (planted, faults) = (String::new(), Faults::All);
+        Self { nodes: 3, conversations: 4, planted, faults, keeps_trace: false }
     }
+}
+
+/// What may go wrong in a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Faults {
+    /// Whatever the seed draws.
+    #[default]
+    All,
+    /// Nothing, but nodes are told to end and started again, one after the other.
+    Drains,
+    /// The same while links end again and again, so that answers are lost just when conversations
+    /// change hands.
+    DrainsAndDrops,
 }
 
 /// Runs one seed to its end.

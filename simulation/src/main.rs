@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Parser;
 use switchboard_loadtest::report::{Report, line};
 use switchboard_loadtest::rng::Rng;
-use switchboard_simulation::{Plan, run};
+use switchboard_simulation::{Faults, Plan, run};
 
 /// Whole nodes under simulated faults, many seeds one after another.
 #[derive(Debug, Parser)]
@@ -22,6 +22,9 @@ struct Args {
     /// How many nodes there are.
     #[arg(long, default_value_t = 3)]
     nodes: usize,
+    /// Nothing goes wrong but that nodes are told to end and started again, one after the other.
+    #[arg(long)]
+    drains: bool,
     /// Write everything that happens in the last run to this file.
     #[arg(long)]
     trace: Option<std::path::PathBuf>,
@@ -45,6 +48,7 @@ fn simulate(args: &Args) -> anyhow::Result<()> {
     let plan = Plan {
         nodes: args.nodes.max(1),
         planted,
+        faults: if args.drains { Faults::Drains } else { Faults::All },
         keeps_trace: args.trace.is_some(),
         ..Plan::default()
     };
@@ -52,12 +56,15 @@ fn simulate(args: &Args) -> anyhow::Result<()> {
     let first = args.seed.unwrap_or_else(|| Rng::fresh_seed() >> 24);
     let mut report = Report::new(format!("simulate: {} seeds from {first}", args.seeds));
     let (mut acked, mut unknown, mut heard, mut red) = (0, 0, 0, 0);
+    let (mut warm, mut cold) = (0, 0);
     for seed in first..first.saturating_add(args.seeds) {
         let began = Instant::now();
         let outcome = run(seed, &plan);
         acked += outcome.verdict.acked;
         unknown += outcome.verdict.unknown;
         heard += outcome.verdict.heard;
+        warm += outcome.take_overs.warm;
+        cold += outcome.take_overs.cold;
         report.note(format!("{outcome}, {} ms", began.elapsed().as_millis()));
         if let Some(path) = &args.trace {
             std::fs::File::create(path)?.write_all(outcome.lines.join("\n").as_bytes())?;
@@ -70,15 +77,18 @@ fn simulate(args: &Args) -> anyhow::Result<()> {
             break;
         }
         let nodes = plan.nodes;
-        let again =
-            format!("cargo xtask campaign simulate --nodes {nodes} --seeds 1 --seed {seed}");
+        let drains = if args.drains { " --drains" } else { "" };
+        let again = format!(
+            "cargo xtask campaign simulate --nodes {nodes}{drains} --seeds 1 --seed {seed}"
+        );
         report.check("a seed", false, again);
     }
     if let Some(fault) = &args.expect_red {
         report.check("turned red", red > 0, fault);
     } else {
         let facts = format!(
-            "{red} of {} seeds failed: {acked} acked, {unknown} unknown, {heard} heard",
+            "{red} of {} seeds failed: {acked} acked, {unknown} unknown, {heard} heard; conversations \
+             changed hands {warm} times warm, {cold} cold",
             args.seeds
         );
         report.check("all seeds", red == 0, facts);

@@ -19,7 +19,7 @@ use crate::database::{Answer, Database};
 use crate::network::Network;
 use crate::node::{Circumstances, Effect, Life, Outbox};
 use crate::trace::Trace;
-use crate::{Outcome, Plan};
+use crate::{Faults, Outcome, Plan};
 
 /// How long a node runs before the next one does. Whatever goes from one to another takes longer.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
@@ -51,6 +51,7 @@ pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) clients: Clients,
     pub(crate) seed: u64,
+    pub(crate) faults: Faults,
     nodes: Vec<Node>,
     agenda: BTreeMap<(Duration, u64), Act>,
     entered: u64,
@@ -79,6 +80,7 @@ impl World {
             database: Database::new(plan.nodes, plan.planted.contains("loose_head")),
             clients: Clients::new(plan.conversations),
             seed,
+            faults: plan.faults,
             nodes,
             agenda: BTreeMap::new(),
             entered: 0,

@@ -1,6 +1,6 @@
 //! Some seeds, on every run of the tests; many more by `cargo xtask campaign simulate`.
 
-use switchboard_simulation::{Outcome, Plan, run};
+use switchboard_simulation::{Faults, Outcome, Plan, run};
 
 /// Seeds of the short form.
 const SEEDS: std::ops::Range<u64> = 1..25;
@@ -24,6 +24,18 @@ fn nothing_acked_is_lost_doubled_or_reordered_whatever_goes_wrong() {
 }
 
 #[test]
+fn conversations_change_hands_warm_when_nodes_end_in_good_order() {
+    let plan = Plan { faults: Faults::Drains, ..Plan::default() };
+    let outcome = run(3, &plan);
+    assert!(outcome.is_clean(), "{outcome}");
+    let taken = outcome.take_overs;
+    assert!(taken.warm >= 8, "{taken:?}: hardly any was handed on");
+    assert!(taken.cold <= taken.warm / 4, "{taken:?}");
+    // One conditional write, and not a single read before the first row; others read histories.
+    assert!(taken.unread > 0, "{taken:?}");
+}
+
+#[test]
 fn one_seed_is_one_run() {
     let plan = Plan { keeps_trace: true, ..Plan::default() };
     let [first, other, again] = [7, 8, 7].map(|seed| run(seed, &plan));
@@ -43,6 +55,14 @@ mod planted {
         let plan = Plan { planted: planted.to_owned(), ..Plan::default() };
         let found = (1..=within).find(|seed| !run(*seed, &plan).verdict.is_clean());
         assert!(found.is_some(), "{planted} was not found in {within} seeds");
+    }
+
+    #[test]
+    fn a_memory_of_retries_that_is_not_handed_on_is_found() {
+        let planted = "no_dedupe_handed_on".to_owned();
+        let plan = Plan { planted, faults: Faults::DrainsAndDrops, ..Plan::default() };
+        let found = (1..=20).find(|seed| !run(*seed, &plan).verdict.is_clean());
+        assert!(found.is_some(), "it was not found in 20 seeds");
     }
 
     #[test]

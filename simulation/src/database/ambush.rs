@@ -26,6 +26,10 @@ pub(super) enum Deed {
     Put(ConversationKey),
     Read(ConversationKey),
     Move(ConversationKey),
+    /// Reads its head, or how far it is covered.
+    Look(ConversationKey),
+    /// Reads a card or receipts, as lists do too.
+    Glance(ConversationKey),
     /// Nothing, or nothing of interest.
     Other,
 }

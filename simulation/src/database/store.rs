@@ -12,10 +12,11 @@ use switchboard_domain::receipt::Receipt;
 use switchboard_store::log::Logs;
 use switchboard_store::memory::Memory;
 use switchboard_store::{
-    Append, ConversationKey, Document, DocumentKey, Expect, Fault, List, Page, Reading, Reply,
-    SendLookup, Store,
+    Append, ConversationKey, Document, DocumentKey, Expect, Fault, HandOn, List, Page, Reading,
+    Reply, SendLookup, Store,
 };
 
+use super::ambush::Deed;
 use super::tables::{PLAIN, of_read};
 use super::{Line, SharedTables, Told, Truth};
 
@@ -66,6 +67,18 @@ impl SharedStore {
         async move { of_read(line.one(label, PLAIN, find).await)? }.boxed()
     }
 
+    fn glance<T: Send + 'static>(
+        &self,
+        key: &ConversationKey,
+        label: String,
+        read: impl FnOnce(&Memory, &ConversationKey) -> Reply<T> + Send + 'static,
+    ) -> Reply<T> {
+        let (line, key) = (self.line.clone(), key.clone());
+        let of = (label, Deed::Glance(key.clone()));
+        let find = move |truth: &mut Truth| at_once(read(&truth.memory, &key));
+        async move { of_read(line.deed(of, PLAIN, find).await)? }.boxed()
+    }
+
     fn write<T: Send + 'static>(
         &self,
         label: String,
@@ -94,6 +107,15 @@ impl Store for SharedStore {
         async move { logs.is_begun(&key).await }.boxed()
     }
 
+    fn hand_on(&self, key: &ConversationKey, epoch: u64) -> Option<HandOn> {
+        self.logs.hand_on(key, epoch)
+    }
+
+    fn open_warm(&self, key: &ConversationKey, epoch: u64, handed: HandOn) -> Reply<bool> {
+        let (logs, key) = (Arc::clone(&self.logs), key.clone());
+        carry_out(async move { logs.open_warm(&key, epoch, handed).await })
+    }
+
     fn append(&self, append: Append) -> Reply<()> {
         let logs = Arc::clone(&self.logs);
         carry_out(async move { logs.append(&append).await })
@@ -116,8 +138,8 @@ impl Store for SharedStore {
     }
 
     fn checkpoint(&self, key: &ConversationKey) -> Reply<Option<Conversation>> {
-        let (label, key) = (format!("reads the card of {}", key.conversation), key.clone());
-        self.read(label, move |memory| memory.checkpoint(&key))
+        let label = format!("reads the card of {}", key.conversation);
+        self.glance(key, label, Memory::checkpoint)
     }
 
     fn put_checkpoints(&self, checkpoints: Vec<(ConversationKey, Conversation)>) -> Reply<()> {
@@ -160,8 +182,8 @@ impl Store for SharedStore {
     }
 
     fn receipts(&self, key: &ConversationKey) -> Reply<Vec<(Principal, Receipt)>> {
-        let (label, key) = (format!("reads receipts of {}", key.conversation), key.clone());
-        self.read(label, move |memory| memory.receipts(&key))
+        let label = format!("reads receipts of {}", key.conversation);
+        self.glance(key, label, Memory::receipts)
     }
 
     fn readings(&self, key: &ConversationKey) -> Reply<Vec<Reading>> {

@@ -9,6 +9,7 @@ use switchboard_domain::ids::Seq;
 use switchboard_store::log::{Applied, Record, Row, Rule, Stretch, Tables};
 use switchboard_store::{ConversationKey, Fault};
 
+use super::ambush::Deed;
 use super::{Line, Replica, Told, Truth, is_public};
 use crate::clock::LifeClock;
 
@@ -33,12 +34,13 @@ impl SharedTables {
         Self { line, clock, last: AtomicI64::new(0) }
     }
 
-    async fn read<T: Send + 'static>(
+    async fn look<T: Send + 'static>(
         &self,
+        key: &ConversationKey,
         label: String,
         find: impl FnOnce(&mut Truth) -> T + Send + 'static,
     ) -> Result<T, Fault> {
-        of_read(self.line.one(label, CONDITIONAL, find).await)
+        of_read(self.line.deed((label, Deed::Look(key.clone())), CONDITIONAL, find).await)
     }
 
     async fn condition(
@@ -124,8 +126,8 @@ fn record(row: Row) -> Record {
 impl Tables for SharedTables {
     async fn head(&self, key: &ConversationKey) -> Result<Option<Rule>, Fault> {
         let label = format!("reads the head of {}", key.conversation);
-        let key = key.clone();
-        self.read(label, move |truth| truth.heads.get(&key).copied()).await
+        let of = key.clone();
+        self.look(key, label, move |truth| truth.heads.get(&of).copied()).await
     }
 
     async fn head_as_read(&self, key: &ConversationKey) -> Result<Option<Rule>, Fault> {
@@ -162,7 +164,7 @@ impl Tables for SharedTables {
             }
             holds
         };
-        of_condition(&self.line.move_head((of, label), CONDITIONAL, write).await)
+        of_condition(&self.line.deed((label, Deed::Move(of)), CONDITIONAL, write).await)
     }
 
     async fn drop_head(&self, key: &ConversationKey, before: Rule) -> Result<Applied, Fault> {
@@ -215,9 +217,9 @@ impl Tables for SharedTables {
 
     async fn covered(&self, key: &ConversationKey) -> Result<Option<Heads>, Fault> {
         let label = format!("reads how far {} is covered", key.conversation);
-        let key = key.clone();
-        let find = move |truth: &mut Truth| truth.checkpoint(&key).map(|card| card.heads);
-        self.read(label, find).await
+        let of = key.clone();
+        let find = move |truth: &mut Truth| truth.checkpoint(&of).map(|card| card.heads);
+        self.look(key, label, find).await
     }
 
     async fn mark(&self, key: &ConversationKey) -> Result<(), Fault> {
