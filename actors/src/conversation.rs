@@ -241,9 +241,9 @@ impl Actor for Behavior {
             && let Err(fault) = state.load().await
         {
             parcel.message.refuse(Refusal::Store(fault.clone()));
-            if matches!(fault, Fault::Busy) {
-                // Nothing is wrong with it: the store does not answer at the moment. Whoever
-                // comes next tries again.
+            if matches!(fault, Fault::Busy | Fault::TooNew { .. }) {
+                // Nothing is wrong with it: the store does not answer at the moment, or a newer
+                // program wrote it and will have it again. Whoever comes next tries again.
                 drop(myself.drain());
                 return Ok(());
             }

@@ -485,6 +485,15 @@ impl Asker {
     }
 }
 
+/// The version that brought what an envelope says.
+#[cfg(test)]
+pub(crate) fn since(envelope: &[u8]) -> u8 {
+    match Envelope::read(envelope).expect("it says something") {
+        Envelope::Shards(message) => message.since(),
+        Envelope::Conversation(_) | Envelope::Tenant(_) | Envelope::Doors { .. } => 1,
+    }
+}
+
 #[cfg(test)]
 impl Remote {
     /// An envelope of about that length, an answer for which nobody waits.

@@ -135,6 +135,8 @@ pub(crate) struct Troubled {
     pub(crate) loses_checkpoints: Arc<AtomicBool>,
     /// Whether conversations cannot be read at the moment.
     pub(crate) is_busy: Arc<AtomicBool>,
+    /// Whether a newer program wrote their checkpoints.
+    pub(crate) is_newer: Arc<AtomicBool>,
     pub(crate) checkpoints_take_ms: Arc<AtomicU64>,
 }
 
@@ -199,6 +201,10 @@ impl Store for Troubled {
         self.n_reads.fetch_add(1, Ordering::Relaxed);
         if self.is_busy.load(Ordering::Relaxed) {
             return async { Err(Fault::Busy) }.boxed();
+        }
+        if self.is_newer.load(Ordering::Relaxed) {
+            let newer = Fault::TooNew { what: "a checkpoint record", found: 9, known: 8 };
+            return async { Err(newer) }.boxed();
         }
         self.memory.checkpoint(key)
     }

@@ -162,10 +162,7 @@ impl Cql {
         session.use_keyspace(&config.keyspace, false).await.map_err(|why| {
             ConnectError::Keyspace { keyspace: config.keyspace.clone(), why: why.to_string() }
         })?;
-        let found = schema::applied(&session).await?;
-        if found < schema::NEWEST {
-            return Err(ConnectError::Schema { found, needed: schema::NEWEST });
-        }
+        schema::check(schema::applied(&session).await?)?;
         let statements = Statements::prepare(&session, config.retention, sabotage);
         let statements = Box::pin(statements).await?;
         let database = Arc::new(Database::new(session, statements, sabotage));

@@ -6,8 +6,12 @@
 //! reading, and never answered as content.
 //!
 //! A shape never changes once it was released: a new one gets a new version, and the old one is
-//! upgraded on reading, step by step. Writers write the newest version only. The tests hold one
-//! frozen record of each version, so a change that would make stored bytes unreadable is seen.
+//! upgraded on reading, step by step. The tests hold one frozen record of each version, so a change
+//! that would make stored bytes unreadable is seen.
+//!
+//! Nodes of two releases may share a database. So a release reads a new version before the next one
+//! writes it, and what is written now is read by the release before. A record that is newer still is
+//! refused by name and stays as it is.
 
 mod part;
 mod event;
@@ -27,9 +31,9 @@ use crate::port::{ConversationKey, Fault};
 use checkpoint::CheckpointV2;
 use event::{EventV0, EventV2};
 
-/// The version that event records are written in.
+/// The version that event records are written in. It is one that the release before reads.
 pub const EVENT_VERSION: u8 = 2;
-/// The version that checkpoint records are written in.
+/// The version that checkpoint records are written in; likewise.
 pub const CHECKPOINT_VERSION: u8 = 2;
 
 /// Bytes of the checksum at the end.
@@ -332,6 +336,19 @@ fn unseal<'record>(place: &dyn Place, record: &'record [u8]) -> Result<(u8, &'re
         return Err(damaged(place, &"it is empty"));
     };
     Ok((*version, body))
+}
+
+/// The same record as if it were of another version, for tests.
+#[cfg(all(feature = "cql", any(test, feature = "testkit")))]
+pub(crate) fn of_version(place: &dyn Place, record: &[u8], version: u8) -> Vec<u8> {
+    let body = record.len().saturating_sub(CHECKSUM_BYTES);
+    let mut other = record.get(..body).unwrap_or_default().to_vec();
+    if let Some(first) = other.first_mut() {
+        *first = version;
+    }
+    let sum = checksum(place, &other);
+    other.extend_from_slice(&sum.to_le_bytes());
+    other
 }
 
 fn parse<T: DeserializeOwned>(place: &dyn Place, body: &[u8]) -> Result<T, Fault> {

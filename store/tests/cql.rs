@@ -14,7 +14,9 @@ use switchboard_store::cql::{
     Claim, Config, ConnectError, Cql, Lease, LeaseState, Replaced, Retention, migrate,
 };
 use switchboard_store::testkit::{self, VISITOR, append, created, key, keyed, message, note};
-use switchboard_store::{Append, ConversationKey, Fault, Page, Range, SendLookup, Store};
+use switchboard_store::{
+    Append, ConversationKey, Fault, List, ListScope, Page, Range, SendLookup, Store,
+};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 use wire::Wire;
@@ -227,6 +229,70 @@ async fn the_first_request_after_a_hand_on_costs_one_conditional_write() {
     let all = all(&third, &key, Stream::Public).await;
     let expected = [&events[..], &[message(3, "Goes on"), message(4, "Cold")]].concat();
     assert_eq!(all, expected);
+}
+
+#[tokio::test]
+async fn a_schema_one_ahead_is_worked_with_and_two_ahead_refused() {
+    let (_turn, config) = begin().await;
+    let store = connect(&config).await;
+    let newest = store.count("SELECT number FROM schema_migration WHERE scope = 'all'").await;
+    let newest = newest.expect("it answers");
+    let enter = async |number: usize| {
+        let entered = format!(
+            "INSERT INTO schema_migration (scope, number, name) VALUES ('all', {number}, 'later')"
+        );
+        store.run(&entered).await.expect("it is entered");
+    };
+    enter(newest + 1).await;
+    let ahead = Cql::connect(&config).await.expect("one ahead, as in an upgrade");
+    let key = key("acme", 1);
+    ahead.append(owned(1, &key, &[created(1)])).await.expect("it is stored");
+    migrate(&config).await.expect("and nothing is left to do");
+    enter(newest + 2).await;
+    let refused = Cql::connect(&config).await;
+    for number in [newest + 1, newest + 2] {
+        let taken =
+            format!("DELETE FROM schema_migration WHERE scope = 'all' AND number = {number}");
+        store.run(&taken).await.expect("it is taken away");
+    }
+    let why = refused.expect_err("two ahead").to_string();
+    let both = format!("version {}, this program knows {newest} ", newest + 2);
+    assert!(why.contains(&both) && why.contains("newer version of `switchboard`"), "{why}");
+    assert_eq!(all(&ahead, &key, Stream::Public).await, [created(1)]);
+}
+
+#[tokio::test]
+async fn a_card_of_a_newer_program_stays_and_harms_no_other() {
+    let (_turn, config) = begin().await;
+    let store = connect(&config).await;
+    let cards: Vec<_> = [1, 2]
+        .map(|number| {
+            let key = key("acme", number);
+            let card = Conversation::fold(key.conversation, &[created(number)]);
+            (key, card.expect("the sample folds").expect("it begins"))
+        })
+        .into();
+    for (key, _) in &cards {
+        store.append(owned(1, key, &[created(1)])).await.expect("it begins");
+    }
+    store.put_checkpoints(cards.clone()).await.expect("they are written");
+    let newer = store.renew_card(&cards[0].0).await.expect("it is written");
+    store.put_checkpoints(cards.clone()).await.expect("the other is written");
+    let record = store.card_record(&cards[0].0).await.expect("it is there");
+    assert_eq!(record, newer, "it stays as it is");
+    let refused = store.checkpoint(&cards[0].0).await;
+    assert!(matches!(refused, Err(Fault::TooNew { found: 3, known: 2, .. })), "{refused:?}");
+    assert!(store.checkpoint(&cards[1].0).await.expect("it is read").is_some());
+    let list = List {
+        tenant: cards[0].0.tenant.clone(),
+        statuses: Vec::new(),
+        department: None,
+        scope: ListScope::All,
+        after: None,
+        limit: 9,
+    };
+    let listed: Vec<_> = store.list(list).await.expect("it is listed");
+    assert_eq!(listed.iter().map(|it| it.id).collect::<Vec<_>>(), [cards[1].0.conversation]);
 }
 
 #[tokio::test]

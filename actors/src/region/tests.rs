@@ -256,6 +256,25 @@ async fn a_store_that_does_not_answer_is_no_failure_of_a_conversation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_newer_program_wrote_is_refused_by_name_and_no_failure() {
+    let node = Node::start().await;
+    let key = node.create(1).await;
+    node.idle().await;
+    node.store.is_newer.store(true, Ordering::Relaxed);
+    for _ in 0..9 {
+        let refused = node.say(&key, 1).await;
+        let newer =
+            matches!(refused, Err(Refusal::Store(Fault::TooNew { found: 9, known: 8, .. })));
+        assert!(newer, "{refused:?}");
+    }
+    // As on a node that was upgraded meanwhile.
+    node.store.is_newer.store(false, Ordering::Relaxed);
+    assert_eq!(seqs(&node.say(&key, 1).await.unwrap()), [2]);
+    let regions = node.regions().await;
+    assert_eq!((regions.failures, regions.quarantined), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn conversations_of_a_shard_that_is_given_away_leave_settled_and_no_other_does() {
     let node = Node::start().await;
     let (given, kept) = (node.create(1).await, node.create(2).await);

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use switchboard_cluster::ownership::{Epoch, NodeName, Owner, Ownership};
 use switchboard_cluster::shard::Shard;
 use switchboard_cluster::transport::memory::Network;
+use switchboard_cluster::transport::{Peer, Receiver, VERSIONS, Versions};
 use switchboard_domain::conversation::{Command, Request, SendKey};
 use switchboard_domain::person::Caller;
 use switchboard_store::ConversationKey;
@@ -17,7 +19,33 @@ use super::HandClock;
 use crate::answer::{Done, Refusal};
 use crate::meter::Unmetered;
 use crate::region::{self, Remote};
+use crate::remote::since;
 use crate::system::{Config, System};
+
+/// What a node hears, of which it must understand everything: a variant that a version does not have
+/// would be an envelope that says nothing to it.
+#[derive(Debug)]
+struct Hearing {
+    receiver: Arc<dyn Receiver>,
+    versions: Versions,
+}
+
+impl Receiver for Hearing {
+    fn up(&self, peer: &Peer) {
+        assert!(peer.version <= self.versions.newest, "{peer:?}");
+        self.receiver.up(peer);
+    }
+
+    fn receive(&self, from: &NodeName, envelope: Bytes) {
+        let since = since(&envelope);
+        assert!(since <= self.versions.newest, "{from} says what version {since} brought");
+        self.receiver.receive(from, envelope);
+    }
+
+    fn down(&self, node: &NodeName) {
+        self.receiver.down(node);
+    }
+}
 
 /// Who owns which shard, as the rows of a cluster would say; the first node owns all others.
 #[derive(Debug, Default)]
@@ -111,10 +139,15 @@ impl Cluster {
     }
 
     pub(crate) async fn with(config: Config, count: usize, seed: u64) -> Self {
+        Self::of_versions(config, &vec![VERSIONS; count], seed).await
+    }
+
+    /// A node for each of these versions of the transport, and it knows no other.
+    pub(crate) async fn of_versions(config: Config, versions: &[Versions], seed: u64) -> Self {
         let (network, store) = (Network::new(seed), Memory::default());
         let (table, clock, dead) = (Arc::default(), Arc::default(), Mutex::default());
         let mut it = Self { dead, network, table, clock, nodes: Vec::new() };
-        for idx in 0..count {
+        for (idx, versions) in versions.iter().enumerate() {
             let view = View {
                 idx,
                 name: name(idx),
@@ -134,7 +167,8 @@ impl Cluster {
                 Some(Arc::clone(&remote)),
             );
             let system = system.await.expect("the node starts");
-            it.network.listen(&name(idx), remote.receiver());
+            let receiver = Arc::new(Hearing { receiver: remote.receiver(), versions: *versions });
+            it.network.listen_as(&name(idx), receiver, *versions);
             it.nodes.push(Node { system, view, remote });
         }
         it

@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::credit::{Credit, Share, cost};
-use super::{NotSent, Peer, Receiver, Transport, VERSIONS};
+use super::{NotSent, Peer, Receiver, Transport, VERSIONS, Versions};
 use crate::ownership::NodeName;
 
 /// The longest delay of an envelope.
@@ -27,9 +27,16 @@ pub struct Network(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     dice: u64,
-    nodes: HashMap<NodeName, Arc<dyn Receiver>>,
+    nodes: HashMap<NodeName, Listener>,
     /// By sender and receiver.
     links: HashMap<(NodeName, NodeName), Link>,
+}
+
+/// A node that hears.
+#[derive(Clone, Debug)]
+struct Listener {
+    receiver: Arc<dyn Receiver>,
+    versions: Versions,
 }
 
 /// One direction between two nodes.
@@ -67,30 +74,36 @@ impl Network {
 
     /// A node hears from now on, and is connected to all who do.
     pub fn listen(&self, name: &NodeName, receiver: Arc<dyn Receiver>) {
+        self.listen_as(name, receiver, VERSIONS);
+    }
+
+    /// The same for a node that knows these versions alone.
+    pub fn listen_as(&self, name: &NodeName, receiver: Arc<dyn Receiver>, versions: Versions) {
         let others: Vec<_> = self.0.lock().nodes.keys().cloned().collect();
-        self.0.lock().nodes.insert(name.clone(), receiver);
+        self.0.lock().nodes.insert(name.clone(), Listener { receiver, versions });
         for other in others {
             self.connect(name, &other);
         }
     }
 
-    /// Connects two nodes that were cut from one another.
+    /// Connects two nodes that were cut from one another, if they know a version in common.
     pub fn connect(&self, one: &NodeName, other: &NodeName) {
-        let (to_one, to_other) = {
+        let (to_one, to_other, version) = {
             let state = &mut *self.0.lock();
             let (Some(to_one), Some(to_other)) =
                 (state.nodes.get(one).cloned(), state.nodes.get(other).cloned())
             else {
                 return;
             };
+            let Some(version) = to_one.versions.agree(to_other.versions) else { return };
             if state.links.contains_key(&(one.clone(), other.clone())) {
                 return;
             }
+            let (to_one, to_other) = (to_one.receiver, to_other.receiver);
             state.link(one, other, &to_other);
             state.link(other, one, &to_one);
-            (to_one, to_other)
+            (to_one, to_other, version)
         };
-        let version = VERSIONS.newest;
         to_one.up(&Peer { node: other.clone(), version });
         to_other.up(&Peer { node: one.clone(), version });
     }
@@ -110,7 +123,7 @@ impl Network {
             let (link, heard_by) = {
                 let mut state = self.0.lock();
                 let link = state.links.remove(&(from.clone(), to.clone()));
-                (link, state.nodes.get(&to).cloned())
+                (link, state.nodes.get(&to).map(|it| Arc::clone(&it.receiver)))
             };
             let Some(link) = link else { continue };
             link.task.abort();

@@ -39,7 +39,7 @@ pub enum ConnectError {
         /// The database's words.
         why: String,
     },
-    /// The tables are older or newer than this program.
+    /// The tables are older than this program.
     #[error(
         "the schema has version {found}, this program needs {needed}; run `switchboard migrate`"
     )]
@@ -48,6 +48,17 @@ pub enum ConnectError {
         found: i32,
         /// The one that is needed.
         needed: i32,
+    },
+    /// The tables are more than one version newer than this program.
+    #[error(
+        "the schema has version {found}, this program knows {known} and works with one more at most; \
+         run a newer version of `switchboard` on this node"
+    )]
+    SchemaTooNew {
+        /// The newest migration applied.
+        found: i32,
+        /// The newest that this program knows.
+        known: i32,
     },
     /// A statement was refused.
     #[error("the database refuses `{statement}`: {why}")]

@@ -168,7 +168,14 @@ impl Engine {
     ) -> Result<Option<Conversation>, Fault> {
         let tenant = list.tenant.clone();
         let key = ConversationKey { tenant, conversation: position.1 };
-        let card = self.card(&key).await?;
+        let card = match self.card(&key).await {
+            // It is shown by nodes that understand it. The others of the page are shown here.
+            Err(fault @ Fault::TooNew { .. }) => {
+                tracing::warn!(conversation = %key.conversation, %fault, "left out of a list");
+                None
+            }
+            card => card?,
+        };
         Ok(card.filter(|it| list.position(it) == position && list.holds(it)))
     }
 

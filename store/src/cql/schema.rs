@@ -54,6 +54,19 @@ pub(super) async fn migrate(
     Ok(())
 }
 
+/// Whether this program works with tables up to that migration: with those that it knows, and with
+/// one more, which the nodes of the version before find while a cluster is upgraded. A migration only
+/// adds, so they never miss anything.
+pub(super) const fn check(found: i32) -> Result<(), ConnectError> {
+    if found < NEWEST {
+        return Err(ConnectError::Schema { found, needed: NEWEST });
+    }
+    if found > NEWEST + 1 {
+        return Err(ConnectError::SchemaTooNew { found, known: NEWEST });
+    }
+    Ok(())
+}
+
 /// The newest migration that a keyspace has; 0 for none.
 pub(super) async fn applied(session: &Session) -> Result<i32, ConnectError> {
     const WHAT: &str = "the list of migrations";
@@ -113,6 +126,18 @@ mod tests {
         let sum: Vec<String> = MIGRATIONS.iter().flat_map(|(.., cql)| statements(cql)).collect();
         assert_eq!(statements(CURRENT), sum);
         assert!(sum.len() > 10, "{sum:?}");
+    }
+
+    #[test]
+    fn one_migration_more_is_tolerated_and_others_are_refused_by_both_numbers() {
+        check(NEWEST).expect("its own");
+        check(NEWEST + 1).expect("the next one");
+        let told = |found| check(found).expect_err("it is refused").to_string();
+        let (older, newer) = (told(NEWEST - 1), told(NEWEST + 2));
+        assert!(older.contains(&format!("version {}, this program needs {NEWEST};", NEWEST - 1)));
+        assert!(older.contains("`switchboard migrate`"), "{older}");
+        assert!(newer.contains(&format!("version {}, this program knows {NEWEST} ", NEWEST + 2)));
+        assert!(newer.contains("run a newer version of `switchboard`"), "{newer}");
     }
 
     #[test]

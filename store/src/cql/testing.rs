@@ -1,11 +1,14 @@
 //! What the engine's tests need beyond the port.
 
+use std::fmt::Write;
+
 use futures_util::future::try_join_all;
 
 use super::{Config, Cql};
 #[cfg(feature = "sabotage")]
 use super::{ConnectError, sabotage::Sabotage};
-use crate::port::Fault;
+use crate::port::{ConversationKey, Fault};
+use crate::record::{CHECKPOINT_VERSION, CheckpointPlace, of_version};
 
 /// Every table that tests write.
 const TABLES: &[&str] = &[
@@ -81,5 +84,38 @@ impl Cql {
     /// When the database refuses.
     pub async fn run(&self, cql: &str) -> Result<(), Fault> {
         self.engine.database.run(cql.into()).await.map(drop)
+    }
+
+    /// The record of a card, as stored.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses, or there is none.
+    pub async fn card_record(&self, key: &ConversationKey) -> Result<Vec<u8>, Fault> {
+        let (database, values) = (&self.engine.database, (&*key.tenant.0, key.conversation.uuid()));
+        let row: Option<(i64, i64, Vec<u8>)> = database.row(&database.of.card, values).await?;
+        row.map(|(.., record)| record).ok_or(Fault::Changed)
+    }
+
+    /// Writes the card again as a program of the next version would; answers its record.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::card_record`].
+    pub async fn renew_card(&self, key: &ConversationKey) -> Result<Vec<u8>, Fault> {
+        let record = self.card_record(key).await?;
+        let newer = of_version(&CheckpointPlace(key), &record, CHECKPOINT_VERSION + 1);
+        let mut hex = String::new();
+        for byte in &newer {
+            // A string takes every write.
+            let _written = write!(hex, "{byte:02x}");
+        }
+        let (tenant, id) = (&key.tenant, key.conversation);
+        self.run(&format!(
+            "UPDATE conversation_card SET record = 0x{hex} \
+             WHERE tenant = '{tenant}' AND conversation = {id}"
+        ))
+        .await?;
+        Ok(newer)
     }
 }

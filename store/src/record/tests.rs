@@ -153,12 +153,28 @@ fn version_2_checkpoints_keep_their_bytes() {
     }
 }
 
+/// What the release before reads. To be raised with a release, and not with a new version.
+const READ_BEFORE_EVENT: u8 = 2;
+const READ_BEFORE_CHECKPOINT: u8 = 2;
+
+#[test]
+fn what_is_written_is_read_by_the_release_before() {
+    let key = key("acme", 1);
+    let event = encode_event(place(&key), &frozen_event()).expect("it has a form");
+    let checkpoint = encode_checkpoint(CheckpointPlace(&key), &full_checkpoint(&key));
+    let checkpoint = checkpoint.expect("it has a form");
+    assert!(event[0] <= READ_BEFORE_EVENT, "a version is read a release before it is written");
+    assert!(checkpoint[0] <= READ_BEFORE_CHECKPOINT, "ditto");
+}
+
 #[test]
 fn newer_versions_are_refused_by_name() {
     let key = key("acme", 1);
     let event = seal(&place(&key), 3, &"anything", 0).expect("it seals");
     let refused = decode_event(place(&key), &event);
     assert!(matches!(refused, Err(Fault::TooNew { found: 3, known: 2, .. })), "{refused:?}");
+    let told = refused.expect_err("it is refused").to_string();
+    assert_eq!(told, "an event record has version 3, this program reads up to 2");
     let checkpoint = seal(&CheckpointPlace(&key), 3, &"anything", 0).expect("it seals");
     let refused = decode_checkpoint(CheckpointPlace(&key), &checkpoint);
     assert!(matches!(refused, Err(Fault::TooNew { found: 3, known: 2, .. })), "{refused:?}");

@@ -2,15 +2,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use switchboard_cluster::transport::{NotSent, Peer, Transport};
+use switchboard_cluster::transport::{NotSent, Peer, Transport, VERSIONS, Versions};
+use switchboard_domain::conversation::Stream;
+use switchboard_domain::ids::Seq;
+use switchboard_store::Range;
 use tokio::time::Instant;
 
 use super::*;
+use crate::region::shard;
 use crate::remote::Outcome;
 use crate::remote::home::{Answer, Question};
 use crate::remote::warm::tests::warm;
+use crate::system::Config;
 use crate::testing::cluster::{Cluster, name, settle};
-use crate::testing::tenant;
+use crate::testing::{accept, agent, create, note, send, send_key, tenant, visitor};
 
 #[tokio::test(start_paused = true)]
 async fn who_takes_shards_says_so_to_all_and_is_told_what_it_is_given() {
@@ -132,4 +137,54 @@ fn what_is_handed_on_has_these_bytes() {
     assert_eq!(bytes[12..20], 1_u64.to_le_bytes(), "one conversation");
     let read = Envelope::read(&bytes);
     assert_eq!(format!("{read:?}"), format!("{:?}", Some(Envelope::from(message))));
+}
+
+/// What a shard that changes hands says and asks, between a node of the version before and one of
+/// this. Each of them fails the test when it hears what its version does not have.
+#[tokio::test(start_paused = true)]
+async fn a_node_of_the_version_before_and_a_new_one_carry_a_conversation_between_them() {
+    let before = Versions { newest: VERSIONS.newest - 1, ..VERSIONS };
+    let all = [[before, VERSIONS], [VERSIONS, before], [before, before], [VERSIONS, VERSIONS]];
+    for versions in all {
+        let cluster = Cluster::of_versions(Config::standard(), &versions, 1).await;
+        settle().await;
+        let (key, warm) = warm(1);
+        let shard = shard(&key);
+        cluster.ask(1, &key, visitor(1), None, create(1, None)).await.expect("created");
+        cluster.ask(1, &key, agent(1), None, accept(1)).await.expect("accepted");
+        let at = |idx: usize| cluster.at(idx);
+        for (turn, owner) in [(1_u64, 1_usize), (2, 0), (3, 1)] {
+            let from = 1 - owner;
+            let sent = send_key(1, turn);
+            let done = cluster.ask(from, &key, visitor(1), Some(sent), send("before")).await;
+            let first = done.expect("stored").events[0].event.clone();
+            let (_, epoch) = cluster.table.of(shard);
+            // As the driver has it: settled, released, told.
+            cluster.remote(from).begin_to_give(shard, epoch);
+            at(from).let_go(shard).await;
+            cluster.remote(from).hand_on(shard, epoch, &key, &warm);
+            cluster.table.give(shard, owner);
+            cluster.remote(from).give(&name(owner), shard, epoch);
+            cluster.announce(shard);
+            settle().await;
+            // The word of the shard comes to both, for it is of the version before.
+            assert_eq!(cluster.view(owner).given().last(), Some(&(name(from), shard, epoch)));
+            for idx in 0..2 {
+                let again = cluster.ask(idx, &key, visitor(1), Some(sent), send("before")).await;
+                let again = again.expect("known");
+                assert!(again.duplicate, "turn {turn} at {idx}");
+                assert_eq!(again.events[0].event, first);
+            }
+            let note = cluster.ask(owner, &key, agent(1), None, note("after")).await;
+            note.expect("the next owner goes on");
+        }
+        for idx in 0..2 {
+            let all = Range::After(Seq(0));
+            let read = at(idx).history(&key, &agent(1), Stream::Public, all, 9).await;
+            let read = read.expect("each shows all of it").events;
+            let seqs: Vec<_> = read.iter().map(|it| it.event.seq.0).collect();
+            assert_eq!(seqs, [1, 2, 3, 4, 5]);
+        }
+        cluster.stop().await;
+    }
 }
