@@ -91,6 +91,10 @@ const RULES: &[(&str, Rule)] = &[
     ("one_of_many_conditional_writes_wins", |store| {
         documents::one_of_many_conditional_writes_wins(store).boxed()
     }),
+    ("one_of_many_creators_names_what_is_open", |store| {
+        let stores = [Arc::clone(&store), store];
+        async move { documents::one_of_many_creators_names_what_is_open(&stores).await }.boxed()
+    }),
     ("documents_are_listed_by_kind", |store| {
         documents::documents_are_listed_by_kind(store).boxed()
     }),
@@ -118,6 +122,7 @@ pub async fn is_shared(open: impl AsyncFn() -> Arc<dyn Store>) {
     log::an_overtaken_owner_is_never_read(&stores).await;
     log::an_owner_finds_what_was_acknowledged_to_another(&stores).await;
     log::one_of_many_owners_goes_on(&stores).await;
+    documents::one_of_many_creators_names_what_is_open(&stores).await;
 }
 
 /// Runs the rules of an engine that outlives its process: what was answered is there after

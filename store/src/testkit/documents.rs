@@ -77,6 +77,40 @@ pub(super) async fn one_of_many_conditional_writes_wins(store: Shared) {
     }
 }
 
+/// Whoever wants the one open conversation of a contact names it, or finds it named: as a door does,
+/// on several nodes at once. When it has ended, one of them names the next.
+pub(super) async fn one_of_many_creators_names_what_is_open(stores: &[Shared]) {
+    const ROUNDS: u8 = 5;
+    const EACH: u8 = 8;
+    let name = async |store: &Shared, ended: Option<u64>, mine: u8| {
+        let current = document("acme", "current", "contact");
+        loop {
+            let named = store.document(&current).await.expect("documents are read");
+            let version = named.as_ref().map(|it| it.version);
+            if let Some(named) = named.filter(|_| version != ended) {
+                return (named.version, named.bytes);
+            }
+            let expect = version.map_or(Expect::Absent, Expect::Version);
+            let put = store.put_document(current.clone(), expect, vec![mine]).await;
+            // Somebody was sooner; or nobody knows, and what stands says it.
+            if matches!(put, Err(Fault::Changed | Fault::Unknown | Fault::Busy)) {
+                continue;
+            }
+            return (put.expect("a document is written"), vec![mine]);
+        }
+    };
+    let mut ended = None;
+    for round in 0..ROUNDS {
+        let creators = stores.iter().flat_map(|store| (0..EACH).map(move |_| store)).zip(0_u8..);
+        let named = creators.map(|(store, mine)| name(store, ended, mine));
+        let named = join_all(named.collect::<Vec<_>>()).await;
+        let one: BTreeSet<_> = named.into_iter().collect();
+        assert_eq!(one.len(), 1, "round {round}: {one:?}");
+        ended = one.first().map(|(version, _)| *version);
+        assert_eq!(ended, Some(u64::from(round) + 1), "it was named once");
+    }
+}
+
 pub(super) async fn documents_are_listed_by_kind(store: Shared) {
     for id in ["d", "b", "a", "c"] {
         for (tenant, kind) in [("acme", "widget"), ("acme", "person"), ("zorg", "widget")] {
