@@ -265,3 +265,20 @@ async fn an_unknown_outcome_is_read_and_a_wrong_length_refused() {
     assert!(second.open_warm(&key, 2, handed).await.expect("it answers"));
     assert_eq!(tables.counts(), [1, 0, 1, 0], "the head is read, which settles it");
 }
+
+#[tokio::test]
+async fn a_log_that_was_put_away_is_opened_again_without_a_condition_or_a_tail() {
+    let tables = Counted::default();
+    let (owner, key) = (owner(&tables), key("acme", 1));
+    owner.append(&owned(1, &[created(1), message(2, "Before")])).await.expect("it is stored");
+    tables.counts();
+    // As whoever wakes the conversation does.
+    assert!(owner.is_begun(&key).await.expect("it answers"));
+    owner.open(&key, 1).await.expect("it is served");
+    assert_eq!(tables.counts(), [0, 0, 1, 0], "whether it has begun");
+    owner.append(&owned(1, &[message(3, "After")])).await.expect("it is stored");
+    assert_eq!(tables.counts(), [0, 1, 0, 0]);
+    // Of another epoch of the shard it is another matter.
+    owner.open(&key, 2).await.expect("it is taken over");
+    assert_eq!(tables.counts(), [1, 1, 2, 2], "and what it adopts is written again");
+}
