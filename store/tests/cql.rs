@@ -295,6 +295,48 @@ async fn a_card_of_a_newer_program_stays_and_harms_no_other() {
     assert_eq!(listed.iter().map(|it| it.id).collect::<Vec<_>>(), [cards[1].0.conversation]);
 }
 
+/// P10: of a conversation, a number and a document of another tenant nothing can be told apart from
+/// what never was, in time either. Counted, because clocks prove nothing.
+#[tokio::test]
+async fn what_another_tenant_has_costs_what_nobody_has_does() {
+    let (_turn, config) = begin().await;
+    let owner = connect(&config).await;
+    let (store, wire) = counted(&config).await;
+    let theirs = key("acme", 1);
+    let events = [created(1), keyed(message(2, "Of theirs"), 7, 1)];
+    owner.append(owned(1, &theirs, &events)).await.expect("it is stored");
+    let card = Conversation::fold(theirs.conversation, &events);
+    let card = card.expect("the sample folds").expect("it begins");
+    let number = card.number.0;
+    owner.put_checkpoints(vec![(theirs.clone(), card)]).await.expect("it is written");
+    let page = |key: &ConversationKey| Page {
+        key: key.clone(),
+        stream: Stream::Public,
+        range: Range::After(Seq(0)),
+        limit: 9,
+    };
+    let mut costs = Vec::new();
+    for (conversation, number) in [(1, number), (99, number + 99)] {
+        let asked = key("zorg", conversation);
+        assert!(!store.is_begun(&asked).await.expect("it answers"));
+        assert_eq!(store.checkpoint(&asked).await.expect("it answers"), None);
+        assert_eq!(store.read(page(&asked)).await.expect("it answers"), []);
+        assert_eq!(store.receipts(&asked).await.expect("it answers"), []);
+        assert_eq!(store.readings(&asked).await.expect("it answers"), []);
+        let device = DeviceId::from_u128(7);
+        let sent = store.find_send(&asked, Principal::Visitor(VISITOR), device, 1).await;
+        assert_eq!(sent.expect("it answers"), SendLookup::default());
+        assert_eq!(store.by_number(&asked.tenant, number).await.expect("it answers"), None);
+        costs.push(deeds(&wire.executed()));
+    }
+    assert!(costs[0].len() >= 7, "{:?}", costs[0]);
+    assert_eq!(costs[0], costs[1]);
+    // Which is how this test can fail: of one's own more is asked.
+    assert!(store.is_begun(&theirs).await.expect("it answers"));
+    assert_eq!(store.read(page(&theirs)).await.expect("it answers"), events);
+    assert!(deeds(&wire.executed()).iter().any(|deed| deed == "SELECT event_kept"));
+}
+
 #[tokio::test]
 async fn a_mark_that_came_before_an_event_that_never_did_goes_when_the_log_is_opened() {
     let (_turn, config) = begin().await;
