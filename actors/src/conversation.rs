@@ -345,8 +345,8 @@ impl State {
         Ok(())
     }
 
-    /// Begins with what the last owner handed on, once; `None` when nothing was, or the log is not as
-    /// that one left it, or nobody can say.
+    /// Begins with what the last owner handed on, once; `None` when nothing was, or the log is not
+    /// as that one left it, or nobody can say.
     async fn open_warm(&mut self) -> Option<Conversation> {
         let Warm { handed, state, receipts } = self.warm.take()?;
         let opened = self.world.store.open_warm(&self.key, self.epoch.0, handed).await;
@@ -364,8 +364,8 @@ impl State {
         Some(state)
     }
 
-    /// Leaves to the next owner what it may begin with, if the shard is being given away. Everything
-    /// is settled by now.
+    /// Leaves to the next owner what it may begin with, if the shard is being given away.
+    /// Everything is settled by now.
     fn hand_on(&self) {
         let Some(remote) = &self.world.remote else { return };
         if !self.is_loaded || !remote.is_giving(self.shard, self.epoch) {

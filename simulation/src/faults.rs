@@ -193,8 +193,8 @@ impl World {
         told
     }
 
-    /// Has nodes end and start again, one after the other, with links that end meanwhile if they are
-    /// to.
+    /// Has nodes end and start again, one after the other, with links that end meanwhile if they
+    /// are to.
     fn restarts(&mut self) -> Vec<String> {
         let mut told = Vec::new();
         let count = STORM.as_millis() / RESTART_EVERY.as_millis();

@@ -87,8 +87,8 @@ fn simulate(args: &Args) -> anyhow::Result<()> {
         report.check("turned red", red > 0, fault);
     } else {
         let facts = format!(
-            "{red} of {} seeds failed: {acked} acked, {unknown} unknown, {heard} heard; conversations \
-             changed hands {warm} times warm, {cold} cold",
+            "{red} of {} seeds failed: {acked} acked, {unknown} unknown, {heard} heard; \
+             conversations changed hands {warm} times warm, {cold} cold",
             args.seeds
         );
         report.check("all seeds", red == 0, facts);

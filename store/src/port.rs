@@ -237,17 +237,17 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         ready(Ok(true)).boxed()
     }
 
-    /// Ends serving a log whose shard is given away, and answers what its next owner may begin with.
-    /// `None` when it is not served under this epoch or anything of it is in doubt, and from a store
-    /// that only one process can open.
+    /// Ends serving a log whose shard is given away, and answers what its next owner may begin
+    /// with. `None` when it is not served under this epoch or anything of it is in doubt, and from
+    /// a store that only one process can open.
     fn hand_on(&self, key: &ConversationKey, epoch: u64) -> Option<HandOn> {
         let _ = (key, epoch);
         None
     }
 
-    /// As [`open`](Self::open), with what the owner before handed on: by one conditional write, which
-    /// needs the log to be exactly as that owner left it. Whether it was; if not, the log is to be
-    /// opened and read.
+    /// As [`open`](Self::open), with what the owner before handed on: by one conditional write,
+    /// which needs the log to be exactly as that owner left it. Whether it was; if not, the log is
+    /// to be opened and read.
     fn open_warm(&self, key: &ConversationKey, epoch: u64, handed: HandOn) -> Reply<bool> {
         let _ = (key, epoch, handed);
         ready(Ok(false)).boxed()
@@ -265,7 +265,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// only what the last checkpoint covers.
     fn read(&self, page: Page) -> Reply<Vec<Event>>;
 
-    /// Looks a send up by its key: the slow path behind [`Dedupe`](switchboard_domain::conversation::Dedupe).
+    /// Looks a send up by its key: the slow path behind
+    /// [`Dedupe`](switchboard_domain::conversation::Dedupe).
     fn find_send(
         &self,
         key: &ConversationKey,

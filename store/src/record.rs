@@ -10,8 +10,8 @@
 //! that would make stored bytes unreadable is seen.
 //!
 //! Nodes of two releases may share a database. So a release reads a new version before the next one
-//! writes it, and what is written now is read by the release before. A record that is newer still is
-//! refused by name and stays as it is.
+//! writes it, and what is written now is read by the release before. A record that is newer still
+//! is refused by name and stays as it is.
 
 mod part;
 mod event;

@@ -2,8 +2,8 @@
 //!
 //! The giver collects it while a shard is settled, after everything was written, and sends it ahead
 //! of the word that the shard was given. The receiver keeps it for a while, and begins a
-//! conversation with it once, if it claims the very epoch after the one given. Bounded on both sides
-//! (P7): what does not fit, does not come or is not understood is read from the log.
+//! conversation with it once, if it claims the very epoch after the one given. Bounded on both
+//! sides (P7): what does not fit, does not come or is not understood is read from the log.
 
 use std::sync::Arc;
 use std::time::Duration;

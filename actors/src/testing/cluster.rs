@@ -22,8 +22,8 @@ use crate::region::{self, Remote};
 use crate::remote::since;
 use crate::system::{Config, System};
 
-/// What a node hears, of which it must understand everything: a variant that a version does not have
-/// would be an envelope that says nothing to it.
+/// What a node hears, of which it must understand everything: a variant that a version does not
+/// have would be an envelope that says nothing to it.
 #[derive(Debug)]
 struct Hearing {
     receiver: Arc<dyn Receiver>,

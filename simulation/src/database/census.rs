@@ -14,8 +14,8 @@ pub struct TakeOvers {
     pub cold: u64,
     /// It moved the head and had read neither since the owner before moved it.
     pub warm: u64,
-    /// Of these: how often it wrote its first row and had read nothing in between, cards and receipts
-    /// neither.
+    /// Of these: how often it wrote its first row and had read nothing in between, cards and
+    /// receipts neither.
     pub unread: u64,
 }
 

@@ -51,8 +51,8 @@ pub enum ConnectError {
     },
     /// The tables are more than one version newer than this program.
     #[error(
-        "the schema has version {found}, this program knows {known} and works with one more at most; \
-         run a newer version of `switchboard` on this node"
+        "the schema has version {found}, this program knows {known} and works with one more at \
+         most; run a newer version of `switchboard` on this node"
     )]
     SchemaTooNew {
         /// The newest migration applied.

@@ -55,8 +55,8 @@ pub(super) async fn migrate(
 }
 
 /// Whether this program works with tables up to that migration: with those that it knows, and with
-/// one more, which the nodes of the version before find while a cluster is upgraded. A migration only
-/// adds, so they never miss anything.
+/// one more, which the nodes of the version before find while a cluster is upgraded. A migration
+/// only adds, so they never miss anything.
 pub(super) const fn check(found: i32) -> Result<(), ConnectError> {
     if found < NEWEST {
         return Err(ConnectError::Schema { found, needed: NEWEST });

@@ -77,8 +77,8 @@ pub(super) async fn one_of_many_conditional_writes_wins(store: Shared) {
     }
 }
 
-/// Whoever wants the one open conversation of a contact names it, or finds it named: as a door does,
-/// on several nodes at once. When it has ended, one of them names the next.
+/// Whoever wants the one open conversation of a contact names it, or finds it named: as a door
+/// does, on several nodes at once. When it has ended, one of them names the next.
 pub(super) async fn one_of_many_creators_names_what_is_open(stores: &[Shared]) {
     const ROUNDS: u8 = 5;
     const EACH: u8 = 8;
