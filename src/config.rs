@@ -175,13 +175,16 @@ pub enum Engine {
 pub struct Actors {
     /// Milliseconds without a command after which a conversation leaves memory.
     pub idle_ms: u64,
+    /// Seconds for which whoever waits keeps their place in line after they closed the page; 0 keeps
+    /// it until they are answered.
+    pub place_kept_s: u64,
     /// Which conversations plain agents see: `all`, those of their `departments`, or their `own`.
     pub agents_see: AgentsSee,
 }
 
 impl Default for Actors {
     fn default() -> Self {
-        Self { idle_ms: 15_000, agents_see: AgentsSee::All }
+        Self { idle_ms: 15_000, place_kept_s: 600, agents_see: AgentsSee::All }
     }
 }
 
@@ -190,6 +193,15 @@ impl Actors {
     #[must_use]
     pub const fn idle(&self) -> Duration {
         Duration::from_millis(self.idle_ms)
+    }
+
+    /// How long a place in line is kept for somebody who is gone; `None` for as long as it takes.
+    #[must_use]
+    pub const fn place_kept(&self) -> Option<Duration> {
+        match self.place_kept_s {
+            0 => None,
+            kept_s => Some(Duration::from_secs(kept_s)),
+        }
     }
 }
 

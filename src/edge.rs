@@ -9,6 +9,7 @@ pub mod listener;
 pub mod connections;
 pub mod trails;
 pub mod viewers;
+pub mod line;
 pub mod doors;
 pub mod assets;
 pub mod admin;

@@ -28,6 +28,7 @@ use crate::edge::admin::{self, Admin};
 use crate::edge::connections::Connections;
 use crate::edge::dialect;
 use crate::edge::doors::{Budgets, Doors};
+use crate::edge::line;
 use crate::edge::listener::{self, Listener, Manner, Tls, tls};
 use crate::edge::native::{departments, routes};
 use crate::edge::numbers::Numbers;
@@ -208,6 +209,8 @@ impl Node {
         }
         spawn("purge", purge(doors.directory.clone(), phase.clone()));
         spawn("refused keys", cut_refused_keys(doors.auth.clone(), phase.clone()));
+        let kept = config.actors.place_kept();
+        spawn("places in line", line::watch(Arc::clone(&doors), kept, phase.clone()));
         if let Some((remote, named)) = place.remote().zip(place.named()) {
             notices::listen(&doors, &remote, named, phase.clone());
         }

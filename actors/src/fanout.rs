@@ -331,6 +331,18 @@ impl Fanout {
         is_heard.get()
     }
 
+    /// Whether a visitor listens, here or on another node. Only the owner's node can say so.
+    pub(crate) fn has_visitor(&self, key: &ConversationKey) -> bool {
+        let conversations = self.conversations.lock();
+        let Some(audience) = conversations.get(key) else { return false };
+        let is_visitor = |principal: &Principal| principal.side() == Side::Visitor;
+        let subscriptions = audience.subscriptions.iter().filter(|it| !it.outlet.is_closed());
+        let mut listening = subscriptions
+            .map(|it| &it.principal)
+            .chain(audience.listeners().iter().map(|it| &it.principal));
+        listening.any(is_visitor)
+    }
+
     /// Ends the subscriptions of those who may no longer see the conversation.
     pub(crate) fn recheck(&self, key: &ConversationKey, sees: impl Fn(Principal, Role) -> bool) {
         self.recheck_listeners(key, &sees);

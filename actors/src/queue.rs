@@ -96,11 +96,42 @@ impl Handle {
         tenant.cards().waiting(department.map(|id| &*id.0))
     }
 
+    /// What waits and is owned by this node, in line or outside it. Asked for again and again: what
+    /// happened in between is remembered until then.
+    #[must_use]
+    pub fn waiting_here(&self) -> Vec<Waits> {
+        let Some(conversations) = self.world.conversations.get() else { return Vec::new() };
+        let mut waiting = Vec::new();
+        for tenant in self.world.tenants.all() {
+            let came = tenant.take_came();
+            for card in tenant.cards().all() {
+                let key = ConversationKey { tenant: tenant.id.clone(), conversation: card.id };
+                if card.status == Status::Waiting && tenant.owns(&key) {
+                    let is_visitor_here =
+                        came.contains(&card.id) || conversations.fanout(&key).has_visitor(&key);
+                    waiting.push(Waits { key, card, is_visitor_here });
+                }
+            }
+        }
+        waiting
+    }
+
     /// Hears from now on when as many wait no more in some line of a tenant.
     #[must_use]
     pub fn lines(&self, tenant: &TenantId) -> Lines {
         Lines(self.world.tenants.get(&self.world, tenant).cards().lines())
     }
+}
+
+/// A conversation that waits, see [`Handle::waiting_here`].
+#[derive(Clone, Debug)]
+pub struct Waits {
+    /// Which.
+    pub key: ConversationKey,
+    /// As lists show it.
+    pub card: Arc<Card>,
+    /// Whether its visitor listens, on any node, or did since it was last asked for.
+    pub is_visitor_here: bool,
 }
 
 /// Hears when as many wait no more, see [`Handle::lines`].
@@ -346,6 +377,10 @@ impl State {
             }
         }
         match card {
+            // Whoever has left the line waits on without a place in it.
+            Some(card) if card.status == Status::Waiting && card.waiting_since.is_none() => {
+                self.queue.leave(conversation);
+            }
             Some(card) if card.status == Status::Waiting => self.queue.enter(Waiting {
                 conversation,
                 department: card.department().map(|name| DepartmentId(name.into())),

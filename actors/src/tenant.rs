@@ -63,6 +63,8 @@ pub(crate) struct Tenant {
     pub(crate) company: inbox::Board,
     /// The open connections of agents; they outlive presence's actor, which begins again from them.
     pub(crate) desks: Desks,
+    /// Conversations that wait here and whose visitor subscribed since that was last asked for.
+    came: Mutex<HashSet<ConversationId>>,
     /// Who is told of presence; they outlive its actor.
     pub(crate) watchers: Mutex<HashMap<u64, (presence::View, Outlet)>>,
 }
@@ -122,6 +124,7 @@ impl Tenant {
             watches: inbox::Watches::default(),
             company: inbox::Board::default(),
             desks: Desks::default(),
+            came: Mutex::default(),
             watchers: Mutex::default(),
         }
     }
@@ -177,6 +180,7 @@ impl Tenant {
             return;
         }
         let conversation = state.id;
+        self.came.lock().insert(conversation);
         if let Some(link) = &self.link
             && !self.is_home()
         {
@@ -184,6 +188,11 @@ impl Tenant {
         } else {
             self.listens(conversation);
         }
+    }
+
+    /// Whose visitors came, even if they have gone again, since the last call.
+    pub(crate) fn take_came(&self) -> HashSet<ConversationId> {
+        std::mem::take(&mut *self.came.lock())
     }
 
     fn listens(&self, conversation: ConversationId) {

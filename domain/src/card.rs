@@ -48,7 +48,8 @@ pub struct Card {
     pub last_at: Timestamp,
     /// Time of the newest public event.
     pub last_public_at: Timestamp,
-    /// Since when it waits; `None` while it does not.
+    /// Since when it waits in line; `None` while it does not wait, and while it waits outside the
+    /// line because its visitor has left.
     pub waiting_since: Option<Timestamp>,
     /// The newest positions. The internal one is for agents only.
     pub heads: Heads,

@@ -428,6 +428,8 @@ pub const fn may_be_in(body: &Body, stream: Stream) -> bool {
         | Body::TransferRefused
         | Body::WentOffline
         | Body::AgentAvailable { .. }
+        | Body::VisitorLeft
+        | Body::VisitorReturned
         | Body::Closed { .. }
         | Body::Reopened
         | Body::Archived

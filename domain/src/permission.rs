@@ -42,6 +42,8 @@ pub enum Action {
     LinkTicket,
     GoOffline,
     AnnounceAgent,
+    LeaveLine,
+    ReturnToLine,
     Watch,
 }
 
@@ -94,6 +96,8 @@ impl Action {
             Command::LinkTicket { .. } => Self::LinkTicket,
             Command::GoOffline => Self::GoOffline,
             Command::AnnounceAgent { .. } => Self::AnnounceAgent,
+            Command::LeaveLine => Self::LeaveLine,
+            Command::ReturnToLine => Self::ReturnToLine,
             Command::Watch => Self::Watch,
         }
     }
@@ -126,7 +130,11 @@ impl Action {
             | Self::LinkTicket => Grant::Agents,
             Self::Assign | Self::Unassign | Self::Requeue | Self::Transfer => Grant::Movers,
             Self::Watch => Grant::Supervisors,
-            Self::Route | Self::GoOffline | Self::AnnounceAgent => Grant::System,
+            Self::Route
+            | Self::GoOffline
+            | Self::AnnounceAgent
+            | Self::LeaveLine
+            | Self::ReturnToLine => Grant::System,
         }
     }
 

@@ -25,5 +25,6 @@ mod audit;
 mod people;
 mod keys;
 mod drafts;
+mod line;
 mod preferences;
 mod contract;

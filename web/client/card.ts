@@ -1,4 +1,7 @@
-/** What a public event changes about a card, as far as the event says it. Pure. */
+/**
+ * What a public event changes about a card, as far as the event says it. Since when it waits counts
+ * only while it does. Pure.
+ */
 
 import type { Card, Event } from './frames.ts';
 
@@ -13,7 +16,6 @@ export function fold(card: Card, event: Event): Card {
         status: 'active',
         agent: event.body.agent,
         offline: false,
-        waiting_since: null,
         transferred: false,
       };
     case 'unassigned':
@@ -33,13 +35,17 @@ export function fold(card: Card, event: Event): Card {
       return { ...next, offline: true };
     case 'agent_available':
       return { ...next, offline: false };
+    case 'visitor_left':
+      return { ...next, waiting_since: null };
+    case 'visitor_returned':
+      return { ...next, waiting_since: event.at };
     case 'closed':
-      return { ...next, status: 'closed', resolution: event.body.resolution, waiting_since: null };
+      return { ...next, status: 'closed', resolution: event.body.resolution };
     case 'reopened':
       return {
         ...next,
         status: card.agent === null ? 'waiting' : 'active',
-        waiting_since: card.agent === null ? event.at : null,
+        waiting_since: event.at,
       };
     case 'archived':
       return { ...next, status: 'archived' };

@@ -79,6 +79,8 @@ interface Bodies {
   transfer_refused: object;
   went_offline: object;
   agent_available: { text: string };
+  visitor_left: object;
+  visitor_returned: object;
   closed: { resolution: 'none' | 'resolved' };
   reopened: object;
   archived: object;

@@ -106,10 +106,12 @@ export const ORDERS: Record<ViewSort, (a: Card, b: Card) => number> = {
   recent: byRecency,
 };
 
-/** Longest waiting first. */
+/** Longest waiting first, then what is not in line. */
 function byWait(a: Card, b: Card): number {
   return (
-    compare(a.waiting_since ?? a.created_at, b.waiting_since ?? b.created_at) || a.number - b.number
+    Number(a.waiting_since == null) - Number(b.waiting_since == null) ||
+    compare(a.waiting_since ?? a.created_at, b.waiting_since ?? b.created_at) ||
+    a.number - b.number
   );
 }
 

@@ -12,7 +12,8 @@ export function StatusBadge({ card }: { card: Card }): JSX.Element {
 function statusOf(card: Card): [string, string] {
   switch (card.status) {
     case 'waiting':
-      return ['waiting', card.offline ? 'Left a message' : 'Waiting'];
+      if (card.offline) return ['waiting', 'Left a message'];
+      return card.waiting_since == null ? ['calm', 'Has left'] : ['waiting', 'Waiting'];
     case 'active':
       return card.transferred ? ['brand', 'Handed over'] : ['good', 'Active'];
     case 'closed':

@@ -303,7 +303,7 @@ export class Desk {
         return this.inbox
           .view('unassigned')
           .rows.peek()
-          .filter(({ id }) => !busy.has(id));
+          .filter(({ id, waiting_since }) => waiting_since != null && !busy.has(id));
       },
       take: (card) => this.acts.take(card),
     });

@@ -25,6 +25,10 @@ export function agentLine(event: Event, departments: ReadonlyMap<string, string>
       return 'Nobody is here right now';
     case 'agent_available':
       return event.body.text;
+    case 'visitor_left':
+      return 'The visitor has left the line';
+    case 'visitor_returned':
+      return 'The visitor is back in line';
     case 'closed':
       if (event.from.kind === 'visitor') return 'The visitor ended the chat';
       return event.body.resolution === 'resolved' ? `${who} resolved this` : `${who} closed this`;

@@ -5,7 +5,6 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use switchboard_domain::card::Card;
-use switchboard_domain::conversation::Status;
 use switchboard_domain::ids::ConversationId;
 use tokio::sync::watch;
 
@@ -88,7 +87,7 @@ impl CardSet {
 
 /// In which line a conversation waits; `None` when it does not wait.
 fn line_of(card: &Card) -> Option<&str> {
-    (card.status == Status::Waiting).then(|| card.department().unwrap_or_default())
+    card.waiting_since.is_some().then(|| card.department().unwrap_or_default())
 }
 
 impl Borrow<ConversationId> for ByConversation {

@@ -46,6 +46,26 @@ fn enter(fanout: &Fanout, outlet: &Outlet, principal: Principal, stream: Stream)
 }
 
 #[test]
+fn a_visitor_is_there_on_this_node_or_another_until_they_go() {
+    let fanout = fanout();
+    let (_agent, _hears) = subscribe(&fanout, AGENT, Stream::Public);
+    assert!(!fanout.has_visitor(&key(1)), "an agent is no visitor");
+    let (here, page) = subscribe(&fanout, VISITOR, Stream::Public);
+    assert!(fanout.has_visitor(&key(1)) && !fanout.has_visitor(&key(2)));
+    drop(page);
+    assert!(!fanout.has_visitor(&key(1)), "the page is closed");
+    fanout.unsubscribe(&key(1), Stream::Public, here.id());
+    let node = NodeName("other".into());
+    let (principal, role, stream) = (VISITOR, Role::Visitor, Stream::Public);
+    let heads = Heads { public: Seq(5), internal: Seq(2) };
+    let listener = Listener { node: node.clone(), principal, role, stream };
+    fanout.listen(&key(1), (heads, Epoch(1)), listener);
+    assert!(fanout.has_visitor(&key(1)), "on another node");
+    fanout.unlisten(&key(1), &node, Stream::Public);
+    assert!(!fanout.has_visitor(&key(1)));
+}
+
+#[test]
 fn each_stream_reaches_its_subscribers_alone() {
     let fanout = fanout();
     let (_one, mut public) = subscribe(&fanout, VISITOR, Stream::Public);

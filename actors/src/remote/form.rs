@@ -207,6 +207,8 @@ variants!(Command {
     22 AnnounceAgent { text },
     23 Watch,
     24 Take { agent },
+    25 LeaveLine,
+    26 ReturnToLine,
 });
 variants!(Rejection {
     0 NotFound,

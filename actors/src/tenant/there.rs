@@ -180,6 +180,12 @@ impl Tenant {
         conversations.fanout(&key).place(&key, place.position, place.eta)
     }
 
+    /// Whether this node owns a conversation.
+    pub(crate) fn owns(&self, key: &ConversationKey) -> bool {
+        let ownership = self.link.as_ref().map(Link::ownership);
+        ownership.is_none_or(|it| matches!(it.owner(region::shard(key)), Owner::Here(_)))
+    }
+
     fn key(&self, conversation: ConversationId) -> ConversationKey {
         ConversationKey { tenant: self.id.clone(), conversation }
     }

@@ -142,6 +142,11 @@ pub enum Command {
         /// The line to show.
         text: Arc<str>,
     },
+    /// Give up the place in line: the visitor has been away for as long as it is kept. By the
+    /// system.
+    LeaveLine,
+    /// Stand at the end of the line again: the visitor is back. By the system.
+    ReturnToLine,
     /// Begin to watch. Supervisors.
     Watch,
 }

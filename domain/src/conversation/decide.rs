@@ -100,6 +100,8 @@ fn change(state: &Conversation, caller: &Caller, command: &Command, now: Timesta
         Command::Rate(rating) => life::rate(state, from, rating),
         Command::GoOffline => life::go_offline(state, from),
         Command::AnnounceAgent { text } => life::announce_agent(state, from, text),
+        Command::LeaveLine => life::leave_line(state, from),
+        Command::ReturnToLine => life::return_to_line(state, from),
         Command::Prioritise { priority } => label::prioritise(state, from, *priority),
         Command::SetDepartment { department } => {
             label::set_department(state, from, department.as_ref())

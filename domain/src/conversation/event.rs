@@ -135,6 +135,11 @@ pub enum Body {
         /// The line shown to the visitor.
         text: Arc<str>,
     },
+    /// The visitor went away for so long that the place in line is given up. It waits on, outside
+    /// the line.
+    VisitorLeft,
+    /// The visitor is back, at the end of the line.
+    VisitorReturned,
     /// Ended.
     Closed {
         /// Whether the matter was resolved.
@@ -206,6 +211,8 @@ impl Body {
             Self::TransferRefused => "transfer_refused",
             Self::WentOffline => "went_offline",
             Self::AgentAvailable { .. } => "agent_available",
+            Self::VisitorLeft => "visitor_left",
+            Self::VisitorReturned => "visitor_returned",
             Self::Closed { .. } => "closed",
             Self::Reopened => "reopened",
             Self::Archived => "archived",

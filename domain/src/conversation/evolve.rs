@@ -157,6 +157,8 @@ impl Conversation {
             }
             Body::WentOffline => self.offline = self.status == Status::Waiting,
             Body::AgentAvailable { .. } => self.offline = false,
+            Body::VisitorLeft => self.waiting_since = None,
+            Body::VisitorReturned => self.be_in_line(event.at),
             Body::Closed { resolution } => self.close(*resolution, event.at),
             Body::Archived => {
                 self.close(self.resolution, event.at);
@@ -190,6 +192,9 @@ impl Conversation {
             text: message::preview(text),
             at: event.at,
         });
+        if author.side() == Side::Visitor {
+            self.be_in_line(event.at);
+        }
         if author.side() == Side::Agent {
             self.first_response_at = self.first_response_at.or(Some(event.at));
             let owner = self.agent.as_ref().map(|agent| agent.id);
@@ -212,6 +217,13 @@ impl Conversation {
         self.waiting_since = None;
         self.offline = false;
         self.open();
+    }
+
+    /// Whoever waits outside the line stands at its end from `at`.
+    fn be_in_line(&mut self, at: Timestamp) {
+        if self.status == Status::Waiting {
+            self.waiting_since = self.waiting_since.or(Some(at));
+        }
     }
 
     /// Waits from `at`, or goes on waiting since when it did.

@@ -80,6 +80,8 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (0..3_u64).prop_map(|n| Command::LinkTicket { ticket: Number(n) }),
         1 => Just(Command::GoOffline),
         1 => Just(Command::AnnounceAgent { text: "here".into() }),
+        1 => Just(Command::LeaveLine),
+        1 => Just(Command::ReturnToLine),
         1 => Just(Command::Watch),
         1 => Just(create()),
     ]
@@ -219,7 +221,7 @@ fn kept(verdict: crate::invariant::Verdict) -> Result<(), TestCaseError> {
 fn check_state(state: &Conversation) -> Result<(), TestCaseError> {
     let is_closed = matches!(state.status, Status::Closed | Status::Archived);
     prop_assert_eq!(state.agent.is_some(), state.status == Status::Active);
-    prop_assert_eq!(state.waiting_since.is_some(), state.status == Status::Waiting);
+    prop_assert!(state.waiting_since.is_none() || state.status == Status::Waiting);
     prop_assert_eq!(state.closed_at.is_some(), is_closed);
     prop_assert!(state.transferred.is_none() || state.status == Status::Active);
     prop_assert!(!state.offline || state.status == Status::Waiting);

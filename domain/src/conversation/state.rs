@@ -53,7 +53,8 @@ pub struct Conversation {
     pub last_at: Timestamp,
     /// Time of the newest public event: what visitors see as the last activity.
     pub last_public_at: Timestamp,
-    /// Since when it waits; `None` while it does not.
+    /// Since when it waits in line; `None` while it does not wait, and while it waits outside the
+    /// line because its visitor has left.
     pub waiting_since: Option<Timestamp>,
     /// When an agent first wrote a public message.
     pub first_response_at: Option<Timestamp>,
@@ -79,6 +80,12 @@ pub struct Conversation {
 }
 
 impl Conversation {
+    /// Whether it waits and has a place in line.
+    #[must_use]
+    pub const fn is_in_line(&self) -> bool {
+        self.waiting_since.is_some()
+    }
+
     /// The position of the newest public message by somebody other than `principal`; `None` when
     /// nobody else wrote.
     #[must_use]

@@ -56,6 +56,8 @@ fn the_table_of_an_owned_conversation() {
         (LinkTicket, "-.yyyy-y"),
         (GoOffline, "-.-----y"),
         (AnnounceAgent, "-.-----y"),
+        (LeaveLine, "-.-----y"),
+        (ReturnToLine, "-.-----y"),
         (Watch, "-.---y-y"),
     ] {
         assert_eq!(row(action, chat.state()), expect, "{action:?}");

@@ -321,6 +321,8 @@ pub fn bodies() -> Vec<Body> {
         Body::TransferRefused,
         Body::WentOffline,
         Body::AgentAvailable { text: "Ada is here".into() },
+        Body::VisitorLeft,
+        Body::VisitorReturned,
         Body::Closed { resolution: Resolution::None },
         Body::Closed { resolution: Resolution::Resolved },
         Body::Reopened,

@@ -60,6 +60,8 @@ fn every_command_arrives_as_it_was() {
         Command::LinkTicket { ticket: Number(9) },
         Command::GoOffline,
         Command::AnnounceAgent { text },
+        Command::LeaveLine,
+        Command::ReturnToLine,
         Command::Watch,
     ];
     for command in commands {

@@ -76,6 +76,26 @@ pub(super) fn go_offline(state: &Conversation, from: &Author) -> Decided {
     Ok(vec![Draft::public(from, Body::WentOffline)])
 }
 
+/// The visitor has been away for as long as a place is kept: it waits on, outside the line. Says
+/// nothing where an answer finds the visitor all the same: a message left while nobody was there,
+/// and who gave an address.
+pub(super) fn leave_line(state: &Conversation, from: &Author) -> Decided {
+    require_open(state)?;
+    if !state.is_in_line() || state.offline || state.visitor.email.is_some() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Draft::public(from, Body::VisitorLeft)])
+}
+
+/// The visitor is back: at the end of the line. Says nothing unless the place was given up.
+pub(super) fn return_to_line(state: &Conversation, from: &Author) -> Decided {
+    require_open(state)?;
+    if state.status != Status::Waiting || state.is_in_line() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Draft::public(from, Body::VisitorReturned)])
+}
+
 /// Somebody is there now. Says nothing unless it waits as an offline message.
 pub(super) fn announce_agent(state: &Conversation, from: &Author, text: &Arc<str>) -> Decided {
     require_open(state)?;

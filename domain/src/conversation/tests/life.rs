@@ -108,6 +108,41 @@ fn a_visitor_rates_once_after_the_end() {
 }
 
 #[test]
+fn whoever_is_away_for_long_waits_outside_the_line_and_comes_back_at_its_end() {
+    let left = vec![(system(), Command::LeaveLine)];
+    check(&[], (system(), Command::LeaveLine), Ok(vec![Body::VisitorLeft]));
+    nothing(&left, (system(), Command::LeaveLine));
+    nothing(&active(), (system(), Command::LeaveLine));
+    nothing(&[(system(), Command::GoOffline)], (system(), Command::LeaveLine));
+    refused(&closed(), (system(), Command::LeaveLine), Rejection::Closed);
+    check(&left, (system(), Command::ReturnToLine), Ok(vec![Body::VisitorReturned]));
+    nothing(&[], (system(), Command::ReturnToLine));
+    nothing(&active(), (system(), Command::ReturnToLine));
+    refused(&closed(), (system(), Command::ReturnToLine), Rejection::Closed);
+    for caller in [sue(), vera()] {
+        refused(&[], (caller.clone(), Command::LeaveLine), Rejection::Forbidden);
+        refused(&left, (caller, Command::ReturnToLine), Rejection::Forbidden);
+    }
+    let chat = Chat::given(&left);
+    assert_eq!((chat.state().status, chat.state().waiting_since), (Status::Waiting, None));
+    for (step, status, is_in_line) in [
+        ((system(), Command::ReturnToLine), Status::Waiting, true),
+        ((vera(), say("I am back")), Status::Waiting, true),
+        ((ben(), say("Are you there?")), Status::Waiting, false),
+        ((ben(), hand_to_department("sales", "")), Status::Waiting, true),
+        ((ben(), accept(&ben())), Status::Active, false),
+        ((vera(), close()), Status::Closed, false),
+    ] {
+        let chat = Chat::given(&after(&left, std::slice::from_ref(&step)));
+        let state = chat.state();
+        assert_eq!((state.status, state.is_in_line()), (status, is_in_line), "{step:?}");
+        if is_in_line {
+            assert_eq!(state.waiting_since, Some(state.last_at), "{step:?}");
+        }
+    }
+}
+
+#[test]
 fn absence_is_said_once_and_ends_when_somebody_comes() {
     let announce = || Command::AnnounceAgent { text: "An agent is now available".into() };
     let offline = vec![(system(), Command::GoOffline)];

@@ -247,6 +247,8 @@ impl<'a> Fields<'a> {
             },
             Body::TransferRefused
             | Body::WentOffline
+            | Body::VisitorLeft
+            | Body::VisitorReturned
             | Body::Reopened
             | Body::Archived
             | Body::Watched => Self::default(),

@@ -117,6 +117,8 @@ fn bodies() -> Vec<(Author, Body)> {
         (agent(), Body::TransferRefused),
         (Author::SYSTEM, Body::WentOffline),
         (Author::SYSTEM, Body::AgentAvailable { text: Arc::clone(&text) }),
+        (Author::SYSTEM, Body::VisitorLeft),
+        (Author::SYSTEM, Body::VisitorReturned),
         (visitor(), Body::Closed { resolution: Resolution::None }),
         (agent(), Body::Closed { resolution: Resolution::Resolved }),
         (agent(), Body::Reopened),
