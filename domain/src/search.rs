@@ -98,6 +98,9 @@ fn fold_one(folded: &mut String, c: char) {
         'æ' => return folded.push_str("ae"),
         'œ' => return folded.push_str("oe"),
         'þ' => return folded.push_str("th"),
+        'ĳ' => return folded.push_str("ij"),
+        'ŀ' => return folded.push_str("l·"),
+        'ŉ' => return folded.push_str("ʼn"),
         'à'..='å' | 'ā' | 'ă' | 'ą' => 'a',
         'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => 'c',
         'ď' | 'đ' | 'ð' => 'd',
@@ -107,7 +110,7 @@ fn fold_one(folded: &mut String, c: char) {
         'ì'..='ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' | 'ı' => 'i',
         'ĵ' => 'j',
         'ķ' => 'k',
-        'ĺ' | 'ļ' | 'ľ' | 'ŀ' | 'ł' => 'l',
+        'ĺ' | 'ļ' | 'ľ' | 'ł' => 'l',
         'ñ' | 'ń' | 'ņ' | 'ň' => 'n',
         'ò'..='ö' | 'ø' | 'ō' | 'ŏ' | 'ő' => 'o',
         'ŕ' | 'ŗ' | 'ř' => 'r',
@@ -126,8 +129,11 @@ fn fold_one(folded: &mut String, c: char) {
         'ώ' => 'ω',
         'ς' => 'σ',
         'آ' | 'أ' | 'إ' | 'ٱ' => 'ا',
-        'ى' => 'ي',
+        'ؤ' => 'و',
+        'ئ' | 'ى' => 'ي',
         'ة' => 'ه',
+        'ۀ' => 'ە',
+        'ۂ' => 'ہ',
         c => c,
     });
 }
@@ -184,6 +190,29 @@ mod tests {
         for bad in ["renate", "renee refunds", "muller@", &id[1..], "\u{1F600}"] {
             assert!(Query::new(bad).is_some_and(|query| !query.finds(&card, None)), "{bad}");
         }
+    }
+
+    /// Letters of the alphabets that are folded: the Latin ones of Europe, Greek, Arabic.
+    const LETTERS: [std::ops::RangeInclusive<char>; 6] = [
+        'À'..='ž',
+        'Ș'..='ț',
+        'Ά'..='ώ',
+        '\u{620}'..='\u{652}',
+        '\u{670}'..='\u{671}',
+        '\u{67e}'..='\u{6cc}',
+    ];
+
+    /// The console looks for people by the same letters; its test reads the same list.
+    #[test]
+    fn letters_are_folded_as_the_console_does() {
+        let letters = LETTERS.into_iter().flatten().filter(|c| c.is_alphanumeric());
+        let made: String = letters.map(|c| format!("{c} {}\n", folded(&c.to_string()))).collect();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/letters.txt");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, &made).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(kept == made, "tests/golden/letters.txt is out of date: run with UPDATE_GOLDEN=1");
     }
 
     #[test]

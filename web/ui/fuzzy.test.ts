@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { folded, rank } from './fuzzy.ts';
 
@@ -13,6 +15,14 @@ test.each([
   ['lodz', 'Łódź'],
 ])('%s finds %s first', (query, first) => {
   expect(rank(query, NAMES, folded, 10)[0]).toBe(first);
+});
+
+test('letters are folded as the server does', () => {
+  const golden = join(import.meta.dirname, '../../tests/golden/letters.txt');
+  const lines = readFileSync(golden, 'utf8').trimEnd().split('\n');
+  expect(lines.length).toBeGreaterThan(250);
+  const here = lines.map(([letter]) => `${letter} ${folded(letter ?? '')}`);
+  expect(here).toEqual(lines);
 });
 
 test('what lacks a letter is not found', () => {
