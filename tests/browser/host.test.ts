@@ -79,12 +79,12 @@ test('a closed chat counts what came in meanwhile', async () => {
   await ada.page.bringToFront();
   for (const text of ['one', 'two']) await ada.say(text);
   await visitor.page.bringToFront();
-  await visitor.page.getByRole('button', { name: 'Open chat, 2 unread' }).waitFor();
+  await visitor.page.getByRole('button', { name: 'Chat (2)' }).waitFor();
   await picture(visitor.page, 'unread');
   await visitor.openChat();
   await visitor.sees('two');
   await visitor.input.press('Escape');
-  await visitor.page.getByRole('button', { name: 'Open chat', exact: true }).waitFor();
+  await visitor.page.getByRole('button', { name: 'Chat', exact: true }).waitFor();
 });
 
 test('by keyboard alone: open, write, close, and the focus is back where it was', async () => {

@@ -37,6 +37,7 @@ const pages: Record<string, () => string> = {
     switchboard('open');
   </script>
   <script async src="${stage.server.address}/loader.js"></script>`,
+  '/arabic': () => `<script>document.documentElement.lang = 'ar-EG'</script>${pages['/']?.()}`,
   '/consent': () =>
     `<script async src="${stage.server.address}/loader.js" data-widget="demo" data-consent="wait"></script>`,
 };
@@ -83,7 +84,7 @@ test('the other house’s snippet works as its guide shows it', async () => {
 test('one line says what is wrong: the domain of init', async () => {
   const [visitor, lines] = await visit('/tms-elsewhere');
   await expect.poll(() => lines).toHaveLength(1);
-  expect(lines[0]).toBe(`Switchboard: domain is "other.example", but this is ${site.address}`);
+  expect(lines[0]).toBe(`Switchboard: domain is "other.example", not ${site.address}`);
   expect(await visitor.page.locator('switchboard-chat').count()).toBe(0);
 });
 
@@ -315,6 +316,47 @@ test('agents see what the site says that the visitor did', async () => {
   expect(await steps.count()).toBe(2);
 });
 
+test('who was here before gets the chat loaded once the page has nothing else to do', async () => {
+  const opened = await profile();
+  const [visitor] = await visit('/', opened);
+  await visitor.openChat();
+  await visitor.say('I will be back');
+  await visitor.log.getByText('Sent').waitFor();
+  await visitor.input.press('Escape');
+  await visitor.page.addInitScript(() => {
+    const held: (() => void)[] = [];
+    Object.assign(window, {
+      requestIdleCallback: (run: () => void) => held.push(run),
+      idle: () => held.forEach((run) => void run()),
+    });
+  });
+  await visitor.page.reload({ waitUntil: 'load' });
+  await visitor.launcher.waitFor();
+  expect(await visitor.page.locator('iframe').count()).toBe(0);
+  await visitor.page.evaluate(() => (window as unknown as { idle(): void }).idle());
+  await visitor.page.locator('iframe').waitFor({ state: 'attached' });
+  await visitor.openChat();
+  await visitor.sees('I will be back');
+});
+
+test('the launcher speaks the language of the page, or that of the settings', async () => {
+  const [visitor] = await visit('/arabic');
+  const launcher = visitor.page.getByRole('button', { name: 'الدردشة', exact: true });
+  await launcher.click();
+  await visitor.page.getByRole('dialog', { name: 'الدردشة' }).waitFor();
+  await visitor.page.locator('iframe[title="الدردشة"]').waitFor();
+  // What the chat itself says of the look has no words, and takes none away.
+  await visitor.page.locator('switchboard-chat').getByRole('dialog').waitFor();
+  await visitor.page.reload();
+  await visitor.page.getByRole('button', { name: 'الدردشة', exact: true }).waitFor();
+  await admin.widget({ locale: 'ar' });
+  const [other] = await visit('/');
+  await other.page.getByRole('button', { name: 'الدردشة', exact: true }).waitFor();
+  await admin.widget({ locale: 'en' });
+  const [third] = await visit('/arabic');
+  await third.page.getByRole('button', { name: 'Chat', exact: true }).waitFor();
+});
+
 test('closed, it counts: badge, title while hidden, and the newest line', async () => {
   const [visitor] = await visit('/');
   await visitor.openChat();
@@ -334,11 +376,11 @@ test('closed, it counts: badge, title while hidden, and the newest line', async 
   await picture(visitor.page, 'preview-bubble');
   await visitor.page.evaluate(() => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => false });
-    document.dispatchEvent(new Event('visibilitychange'));
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
   });
   expect(await visitor.page.title()).toBe('A site');
   await visitor.page.getByRole('button', { name: 'Close', exact: true }).click();
   await line.waitFor({ state: 'hidden' });
-  await visitor.page.getByRole('button', { name: 'Open chat, 1 unread' }).click();
+  await visitor.page.getByRole('button', { name: 'Chat (1)' }).click();
   await visitor.sees('Here is your answer');
 });

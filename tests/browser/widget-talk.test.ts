@@ -359,7 +359,7 @@ test('of two tabs one sounds, and none while the visitor reads along in the othe
   await expect.poll(heard).toBe(tried + 2);
   await two.page.bringToFront();
   await two.openChat();
-  await one.page.getByRole('button', { name: 'Open chat', exact: true }).waitFor();
+  await one.page.getByRole('button', { name: 'Chat', exact: true }).waitFor();
   await ada.say('for who looks');
   await two.page.bringToFront();
   await two.sees('for who looks');

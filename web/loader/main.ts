@@ -32,7 +32,7 @@ const globals = window as unknown as Record<string, Run | undefined>;
 /** The function that sites call: the snippet that made it names its script after it. */
 const global = globals[script.id] ? script.id : 'switchboard';
 const listeners: Record<string, Set<Listener>> = {};
-const held = new Map<string, () => void>();
+const held: Record<string, () => void> = {};
 
 const host = document.createElement('switchboard-chat');
 const root = host.attachShadow({ mode: 'open' });
@@ -41,20 +41,15 @@ sheet.replaceSync(CSS);
 root.adoptedStyleSheets = [sheet];
 const box = make('div', root, '');
 const panel = make('div', box, 'p');
-panel.hidden = true;
 panel.role = 'dialog';
-panel.ariaLabel = 'Chat';
 /** The newest line, beside the closed launcher. */
 const news = make('div', box, 'n');
-news.hidden = true;
 const line = make('button', news, '');
 const dismiss = make('button', news, '');
 dismiss.textContent = '✕';
-dismiss.ariaLabel = 'Close';
 const launcher = make('button', box, 'l');
 make('i', launcher, '');
 const badge = make('b', launcher, '');
-badge.ariaHidden = 'true';
 
 let options: Options | null = null;
 let widget = '';
@@ -63,6 +58,8 @@ let prefix = '';
 let running = false;
 let frame: HTMLIFrameElement | null = null;
 let port: MessagePort | null = null;
+/** The chat, and closing what is said of it. */
+let words: [string, string] = ['Chat', 'Close'];
 let unread = 0;
 let open = false;
 /** Whether a person opened it, so that the focus may follow. */
@@ -79,6 +76,8 @@ function make<Name extends keyof HTMLElementTagNameMap>(name: Name, parent: Node
   parent.appendChild(element);
   return element;
 }
+
+const locale = () => document.documentElement.lang || navigator.language;
 
 /** Storage may be denied or full; the chat then lasts as long as the page. */
 function stored<Value>(run: (storage: Storage) => Value, session?: boolean): Value | null {
@@ -130,15 +129,18 @@ async function diagnose(): Promise<void> {
 }
 
 function draw(): void {
-  badge.textContent = open || !unread ? '' : `${unread}`;
+  const count = open || !unread ? '' : `${unread}`;
+  badge.textContent = count;
+  panel.hidden = !open;
   launcher.ariaExpanded = `${open}`;
-  launcher.ariaLabel = open ? 'Close chat' : unread ? `Open chat, ${unread} unread` : 'Open chat';
-  if (open || !unread) news.hidden = true;
-  count();
+  launcher.ariaLabel = words[0] + (count && ` (${count})`);
+  [panel.ariaLabel, dismiss.ariaLabel] = words;
+  if (!count) news.hidden = true;
+  countInTitle();
 }
 
 /** Counts in the title while nobody sees the page, and then leaves it exactly as it was. */
-function count(): void {
+function countInTitle(): void {
   if (title !== null && document.title.endsWith(`) ${title}`)) document.title = title;
   title = null;
   if (document.hidden && unread) {
@@ -150,6 +152,8 @@ function count(): void {
 /** Colors and the like; what the site says itself goes before what the settings say. */
 function dress(look: Look | null): void {
   const { accent, side = '', autoOpenS } = { ...look, ...options };
+  words = look?.labels ?? words;
+  draw();
   if (accent) host.style.setProperty('--a', accent);
   box.className = side;
   if (autoOpenS == null || opening) return;
@@ -167,19 +171,21 @@ function dress(look: Look | null): void {
 function look(): void {
   const known = read('look', true);
   dress(stored(() => JSON.parse((known ?? read('look')) as string)));
-  // A page whose scripts need a nonce has a policy, which may not let us ask.
-  if (script.nonce || known) return;
   (window.requestIdleCallback ?? setTimeout)(async () => {
     if (!running) return;
-    const { theme, auto_open_s } = await ask('');
-    if (theme) wear({ ...theme, autoOpenS: auto_open_s as Look['autoOpenS'] });
+    // Who was here before, or is somebody, may go on.
+    if (read('visitor') || site.token) load();
+    // A page whose scripts need a nonce has a policy, which may not let us ask.
+    if (script.nonce || known) return;
+    const { theme, labels, auto_open_s } = await ask(`?locale=${locale()}`);
+    if (theme) wear({ ...theme, labels, autoOpenS: auto_open_s } as Look);
     else void diagnose();
   });
 }
 
 /** From now on, on each page of the session. */
 function wear(look: Look): void {
-  write('look', JSON.stringify(look), true);
+  write('look', JSON.stringify({ labels: words, ...look }), true);
   dress(look);
 }
 
@@ -192,7 +198,7 @@ function page(did?: string): void {
 function load(): void {
   if (frame) return;
   frame = document.createElement('iframe');
-  frame.title = 'Chat';
+  frame.title = panel.ariaLabel as string;
   frame.allow = 'autoplay; clipboard-write';
   frame.src = `${origin}/widget?widget=${encodeURIComponent(widget)}`;
   const silence = setTimeout(diagnose, SILENCE_MS);
@@ -207,7 +213,7 @@ function load(): void {
     const handshake: Handshake = {
       switchboard: 1,
       referrer: document.referrer,
-      locale: document.documentElement.lang || navigator.language,
+      locale: locale(),
     };
     frame?.contentWindow?.postMessage(handshake, origin, [channel.port2]);
     page();
@@ -221,14 +227,10 @@ function show(wanted: boolean, byPerson: boolean): void {
   if (open === wanted || !running) return;
   open = wanted;
   wished = byPerson;
-  panel.hidden = !open;
   write('open', open ? '1' : null);
-  if (open) {
-    load();
-    write('opened', '1', true);
-  } else if (byPerson) {
-    write('dismissed', '1');
-  }
+  if (open) load();
+  // Only a person closes it.
+  write(open ? 'opened' : 'dismissed', '1', open);
   draw();
   tell(['shown', open, wished]);
   if (byPerson) (open ? frame : launcher)?.focus();
@@ -262,10 +264,11 @@ function hear(said: Asked | Told): void {
       );
       break;
     case 'claim':
-      void claim(said[2], answer);
+      // No locks without TLS, or denied: the widget then makes an outbox of its own.
+      claim(said[2], answer).catch(() => answer(false));
       break;
     case 'release':
-      held.get(said[1])?.();
+      held[said[1]]?.();
       break;
     case 'unread':
       unreadIs(said[1], said[2]);
@@ -284,30 +287,28 @@ function hear(said: Asked | Told): void {
 
 /** Locks belong to the host's page, so that its tabs share what they share in storage. */
 async function claim(key: string, answer: (granted: boolean) => void): Promise<void> {
-  try {
-    await navigator.locks.request(prefix + key, { ifAvailable: true }, (lock) => {
-      answer(!!lock);
-      return lock && new Promise<void>((release) => held.set(key, release));
-    });
-  } catch {
-    // No locks without TLS, or denied: the widget then makes an outbox of its own.
-    answer(false);
-  }
+  await navigator.locks.request(prefix + key, { ifAvailable: true }, (lock) => {
+    answer(!!lock);
+    return (
+      lock &&
+      new Promise<void>((release) => {
+        held[key] = release;
+      })
+    );
+  });
 }
 
 function start(): void {
   const domain = options?.domain;
   if (domain && !`.${location.hostname}`.endsWith(`.${domain}`)) {
-    complain(`domain is "${domain}", but this is ${location.origin}`);
+    complain(`domain is "${domain}", not ${location.origin}`);
     return;
   }
   running = true;
   prefix = `switchboard:${widget}:`;
-  draw();
   (document.body ?? document.documentElement).append(host);
-  if (read('open')) show(true, false);
-  else if (read('visitor') || site.token) load();
   look();
+  if (read('open')) show(true, false);
   emit('ready');
 }
 
@@ -315,7 +316,6 @@ function start(): void {
 function shutdown(): void {
   running = open = false;
   opening = unread = 0;
-  panel.hidden = true;
   draw();
   port?.close();
   port = frame = null;
@@ -379,8 +379,7 @@ function run(command?: unknown, first?: unknown, second?: unknown): void {
   }
 }
 
-launcher.onclick = () => show(!open, true);
-line.onclick = launcher.onclick;
+line.onclick = launcher.onclick = () => show(!open, true);
 dismiss.onclick = () => {
   launcher.focus();
   news.hidden = true;
@@ -389,9 +388,10 @@ launcher.onpointerenter = launcher.onfocus = load;
 box.onkeydown = ({ key }) => {
   if (key === 'Escape') show(false, true);
 };
-document.addEventListener('visibilitychange', count);
+addEventListener('visibilitychange', countInTitle);
 addEventListener('storage', ({ key }) => {
-  if (running && key?.startsWith(prefix)) tell(['changed', key.slice(prefix.length)]);
+  // Without a frame nobody hears it.
+  if (key?.startsWith(prefix)) tell(['changed', key.slice(prefix.length)]);
 });
 // Pages that change their address without loading. A browser that does not tell leaves it to the
 // site, which says `page`.

@@ -48,6 +48,16 @@ impl Asset {
 /// Where sites fetch the script that puts the launcher into their pages.
 pub const LOADER: &str = "/loader.js";
 
+/// What the launcher calls the chat, and closing what is said of it, on a page in that language, such
+/// as `ar-EG`. The loader has the English words itself, and nobody else's.
+#[must_use]
+pub fn launcher(language: &str) -> Option<[&'static str; 2]> {
+    match language.split('-').next() {
+        Some("ar") => Some(["الدردشة", "إغلاق الدردشة"]),
+        _ => None,
+    }
+}
+
 /// The same script under the name that sites of another house's snippet ask for.
 const LOADER_TOO: &str = "/chat-widget.js";
 
@@ -165,6 +175,24 @@ mod tests {
         for path in ["", "/", "/consoles", "/console/", "/assets/", "/widget.html", "/zzz"] {
             assert!(find(path).is_none(), "{path}");
         }
+    }
+
+    #[test]
+    fn the_launcher_has_the_words_of_every_language_file() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/locales");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let language = path.file_stem().unwrap().to_str().unwrap();
+            let Some([chat, close]) = launcher(language) else {
+                assert_eq!(language, "en");
+                continue;
+            };
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.contains(&format!("\"chat\": \"{chat}\"")), "{language}");
+            assert!(text.contains(&format!("\"close\": \"{close}\"")), "{language}");
+            assert_eq!(launcher(&format!("{language}-XX")), launcher(language));
+        }
+        assert_eq!((launcher("arn"), launcher("en-GB"), launcher("")), (None, None, None));
     }
 
     #[test]

@@ -20,6 +20,8 @@ export interface Look {
   accent?: string | undefined;
   side?: string | undefined;
   autoOpenS?: number | null | undefined;
+  /** What the loader calls the chat, and closing it, where that is not English. */
+  labels?: [chat: string, close: string] | undefined;
 }
 
 /** Told by the widget. */

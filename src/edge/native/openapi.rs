@@ -371,7 +371,10 @@ fn operations() -> Vec<Operation> {
              `<tenant>.<widget>`. With `If-None-Match` it answers 304 while nothing changed, and \
              with `wait` too it answers at the next change.",
         )
-        .query(&[("wait", Kind::Integer, "seconds to wait for a change, at most 25")])
+        .query(&[
+            ("wait", Kind::Integer, "seconds to wait for a change, at most 25"),
+            ("locale", Kind::Text, "the language of the page, for the words of its launcher"),
+        ])
         .answers::<widgets::public::Public<'_>>(200)
         .with(Conditions::Versioned),
         Op::new(

@@ -42,6 +42,10 @@ pub struct Public<'a> {
     offline: &'a Offline,
     theme: &'a Theme,
     locale: Locale,
+    /// What its launcher calls the chat, and closing what is said of it, in the language of the
+    /// settings or else of the page that asks; absent for English.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<[&'static str; 2]>,
     /// After how many seconds it opens by itself, once in a browser's session; absent for never.
     #[serde(skip_serializing_if = "Option::is_none")]
     auto_open_s: Option<u16>,
@@ -81,12 +85,15 @@ pub struct Choice {
     full: bool,
 }
 
-/// How long to wait for news.
+/// How long to wait for news, and for whom.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wait {
     #[serde(default)]
     wait: Option<u64>,
+    /// The language of the page that asks, such as `ar-EG`.
+    #[serde(default)]
+    locale: Option<String>,
 }
 
 /// `GET /v1/widgets/{id}`: open to everybody. With `wait` and the tag of what the caller knows it
@@ -98,14 +105,15 @@ pub struct Wait {
 pub async fn public(
     State(doors): State<Arc<Doors>>,
     PathId(id): PathId,
-    Query(Wait { wait }): Query<Wait>,
+    Query(Wait { wait, locale }): Query<Wait>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let address = Address::parse(&id).ok_or(Code::NotFound)?;
-    let mut shown = Shown::read(&doors, &address).await?;
+    let locale = locale.unwrap_or_default();
+    let mut shown = Shown::read(&doors, &address, &locale).await?;
     let wait = Duration::from_secs(wait.unwrap_or(0).min(WAIT_SECONDS_MAX));
     if shown.is_known(&headers) && !wait.is_zero() {
-        let changed = next_change(&doors, &address, &shown.tag);
+        let changed = next_change(&doors, &address, &locale, &shown.tag);
         if let Ok(changed) = timeout(wait, Box::pin(changed)).await {
             shown = changed?;
         }
@@ -114,7 +122,12 @@ pub async fn public(
 }
 
 /// Waits until a widget shows something else than what that tag stands for, or the node drains.
-async fn next_change(doors: &Doors, address: &Address, tag: &str) -> Result<Shown, Problem> {
+async fn next_change(
+    doors: &Doors,
+    address: &Address,
+    locale: &str,
+    tag: &str,
+) -> Result<Shown, Problem> {
     let mut news = doors.directory.news(&address.tenant);
     let (outlet, mut deliveries) = subscriber::queue();
     doors.presence.watch(&address.tenant, View::Anybody, &outlet).await;
@@ -122,7 +135,7 @@ async fn next_change(doors: &Doors, address: &Address, tag: &str) -> Result<Show
     let mut lines = doors.queue.lines(&address.tenant);
     let mut phase = doors.phase.clone();
     loop {
-        let shown = Shown::read(doors, address).await?;
+        let shown = Shown::read(doors, address, locale).await?;
         if shown.tag != tag {
             return Ok(shown);
         }
@@ -180,7 +193,7 @@ struct Shown {
 }
 
 impl Shown {
-    async fn read(doors: &Doors, address: &Address) -> Result<Self, Problem> {
+    async fn read(doors: &Doors, address: &Address, locale: &str) -> Result<Self, Problem> {
         let tenant = &address.tenant;
         let widget =
             doors.directory.widget(tenant, &address.widget).await?.ok_or(Code::NotFound)?;
@@ -214,6 +227,7 @@ impl Shown {
             offline: &settings.offline,
             theme: &settings.theme,
             locale: settings.locale,
+            labels: labels(settings.locale, locale),
             auto_open_s: settings.auto_open_s,
             show_avatars: settings.show_avatars,
             uploads: settings.uploads,
@@ -254,6 +268,15 @@ impl Shown {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response
     }
+}
+
+/// The launcher's words in the language of the settings, or else of the page.
+fn labels(chosen: Locale, page: &str) -> Option<[&'static str; 2]> {
+    switchboard_web::launcher(match chosen {
+        Locale::Auto => page,
+        Locale::En => "en",
+        Locale::Ar => "ar",
+    })
 }
 
 /// The departments that a visitor may choose from: those of the settings that still exist.
