@@ -87,9 +87,9 @@ function message(
         <p class={said.first && !said.own ? 'who' : 'sr'}>{name}</p>
         <div dir="auto">
           {said.redacted ? <em>{say('removed')}</em> : <Prose text={said.text} />}
-          <small>
+          <small dir="auto">
             {said.edited && `${say('edited')} · `}
-            <time dateTime={new Date(said.at).toISOString()}>{time.format(said.at)}</time>
+            {time.format(said.at)}
           </small>
         </div>
       </div>
