@@ -109,6 +109,10 @@ test('visitors and agents', async () => {
   await visitor.page.bringToFront();
   await visitor.sees('We do, from Monday to Wednesday. They travel in paper, with damp moss.');
   await visitor.say('Lovely. And how long does it take?');
+  await visitor.log
+    .getByText(/^(Delivered|Seen)/)
+    .last()
+    .waitFor();
   await shoot(visitor.page, 'widget-talk', 'A conversation, seen by the visitor');
   await shoot(visitor.page, 'widget-phone', 'The same on a phone, dark', { ...PHONE, dark: true });
   await visitor.chat.getByLabel('More').click();
