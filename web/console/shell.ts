@@ -37,7 +37,7 @@ export const SIGN_IN = '/console/sign-in';
 
 /** The conversation an address names. */
 export function conversationIn(path: string): string | null {
-  return /^\/console\/c\/([0-9a-f-]+)$/.exec(path)?.[1] ?? null;
+  return /^\/console\/c\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(path)?.[1] ?? null;
 }
 
 export function pathOf(conversation: string | null): string {

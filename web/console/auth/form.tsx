@@ -1,9 +1,11 @@
 /** The forms of people who come in: fields, what is wrong with them, and a button that waits. */
 
+import './form.css';
 import { type Signal, useSignal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { useId } from 'preact/hooks';
 import { Glyph } from '../../ui/icons.tsx';
+import { emailTrouble } from '../address.ts';
 
 /** As on the server. */
 export const PASSWORD_MIN = 10;
@@ -21,12 +23,15 @@ interface EntryProps {
 
 export function Entry(props: EntryProps): JSX.Element {
   const id = useId();
-  const described = [props.hint && `${id}-hint`, props.wrong && `${id}-wrong`].filter(Boolean);
+  const left = useSignal(false);
+  const wrong =
+    props.wrong ?? (left.value && props.type === 'email' ? emailTrouble(props.value.value) : null);
+  const described = [props.hint && `${id}-hint`, wrong && `${id}-wrong`].filter(Boolean);
   const attributes = {
     id,
     required: true,
     autocomplete: props.autocomplete,
-    'aria-invalid': props.wrong ? true : undefined,
+    'aria-invalid': wrong ? true : undefined,
     'aria-describedby': described.join(' ') || undefined,
     'data-focus': props.focus,
     dir: props.type === 'email' ? 'ltr' : 'auto',
@@ -34,15 +39,18 @@ export function Entry(props: EntryProps): JSX.Element {
     onInput: (event: { currentTarget: HTMLInputElement }) => {
       props.value.value = event.currentTarget.value;
     },
+    onBlur: () => {
+      left.value = true;
+    },
   } as const;
   return (
     <div class="field">
       <label for={id}>{props.label}</label>
       {props.type === 'email' ? <input {...attributes} type="email" /> : <input {...attributes} />}
       {props.hint && <small id={`${id}-hint`}>{props.hint}</small>}
-      {props.wrong && (
+      {wrong && (
         <span id={`${id}-wrong`} class="wrong">
-          {props.wrong}
+          {wrong}
         </span>
       )}
     </div>
@@ -78,7 +86,7 @@ export function Password({ label, value, fresh, wrong }: PasswordProps): JSX.Ele
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      <span class="with-button">
+      <span class="with-button" dir="ltr">
         {shown.value ? (
           <input {...attributes} type="text" />
         ) : (
@@ -110,7 +118,7 @@ export function Password({ label, value, fresh, wrong }: PasswordProps): JSX.Ele
 export function passwordHint(length: number): string {
   if (length === 0)
     return `At least ${PASSWORD_MIN} characters. A few words that belong together nowhere are good.`;
-  if (length < PASSWORD_MIN) return `${PASSWORD_MIN - length} more.`;
+  if (length < PASSWORD_MIN) return `${PASSWORD_MIN - length} more characters are needed.`;
   if (length > PASSWORD_MAX) return `At most ${PASSWORD_MAX} characters.`;
   return 'Long enough.';
 }

@@ -22,7 +22,7 @@ export function inWords(error: unknown): string {
     case 'not_found':
       return 'It is not there any more.';
     case 'already_exists':
-      return 'It exists already.';
+      return 'There is one with this name already. Choose another.';
     case 'last_owner':
       return 'There must be at least one owner who can sign in.';
     case 'too_large':

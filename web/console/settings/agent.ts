@@ -1,5 +1,6 @@
 /** A person who works here, as the server tells of them. */
 
+import { emailTrouble } from '../address.ts';
 import type { Role } from '../session.ts';
 
 export interface Agent {
@@ -63,20 +64,14 @@ export function personOf(agent: Agent): Person {
 export function personTroubles(person: Person): Record<string, string> {
   const troubles: Record<string, string> = {};
   if (person.name.trim() === '') troubles.name = 'A person needs a name.';
-  if (person.email !== '' && !isEmail(person.email)) {
-    troubles.email = 'This is not a mail address.';
-  }
+  const email = emailTrouble(person.email);
+  if (email !== null) troubles.email = email;
   const { capacity } = person;
   if (!Number.isInteger(capacity) || capacity < CAPACITY_MIN || capacity > CAPACITY_MAX) {
     troubles.capacity = `Write ${CAPACITY_MIN} to ${CAPACITY_MAX}.`;
   }
   if (person.skills.length > SKILLS_MAX) troubles.skills = `At most ${SKILLS_MAX} skills.`;
   return troubles;
-}
-
-/** Something, an @, a host, no spaces: as the server looks at it. */
-export function isEmail(text: string): boolean {
-  return /^[^\s@<>,;"]+@[^\s@<>,;"]+$/.test(text.trim());
 }
 
 /** Words between commas or lines, each once. */

@@ -27,7 +27,7 @@ export function Audit({ shell }: PageProps): JSX.Element {
     <>
       <PageHead
         title="Audit log"
-        text="Who changed people, API keys, departments, widgets or the name of all this, and when. The newest 10,000 changes are kept; secrets never are."
+        text="Who changed people, API keys, departments, widgets or the tenant’s name, and when. The newest 10,000 changes are kept; secrets never are."
       />
       <Loaded
         state={log.state.value}
@@ -56,7 +56,9 @@ function LookFor({ log }: { log: AuditLog }): JSX.Element {
         onInput={(event) => log.look(event.currentTarget.value)}
       />
       <span class="soft small" role="status">
-        {log.asking.value ? 'Looking…' : `${n}${log.more.value ? ' or more' : ''}`}
+        {log.asking.value
+          ? 'Looking…'
+          : log.text.value !== '' && `${n}${log.more.value ? ' or more' : ''} found`}
       </span>
     </div>
   );

@@ -1,5 +1,6 @@
 /** Fields of the settings: a label, what it is for, what is wrong with it. */
 
+import { useSignal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { useId } from 'preact/hooks';
 import { useFound } from './findable.tsx';
@@ -52,10 +53,14 @@ interface TextProps extends Base {
   required?: boolean;
   focus?: boolean;
   maxLength?: number;
+  /** What is wrong, said once the field was left: nobody is corrected in the middle of a word. */
+  late?: string | null;
   inputMode?: 'numeric' | 'email' | 'url';
 }
 
-export function TextField(props: TextProps): JSX.Element {
+export function TextField(given: TextProps): JSX.Element {
+  const left = useSignal(false);
+  const props = { ...given, wrong: given.wrong ?? (left.value ? given.late : null) };
   return (
     <Field {...props}>
       {({ id, described }) => {
@@ -73,6 +78,9 @@ export function TextField(props: TextProps): JSX.Element {
           value: props.value,
           onInput: (event: { currentTarget: { value: string } }) =>
             props.onValue(event.currentTarget.value),
+          onBlur: () => {
+            left.value = true;
+          },
         } as const;
         return props.rows === undefined ? (
           <input {...attributes} inputMode={props.inputMode} />

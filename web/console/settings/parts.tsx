@@ -165,7 +165,7 @@ export function SearchField({ label, text, found, total }: SearchFieldProps): JS
         }}
       />
       <span class="soft small" role="status">
-        {text.value === '' ? total : `${found} of ${total ?? found}`}
+        {text.value !== '' && `${found} of ${total ?? found}`}
       </span>
     </div>
   );

@@ -7,10 +7,11 @@ import { Confirm, Dialog } from '../../ui/dialog.tsx';
 import { Glyph } from '../../ui/icons.tsx';
 import { Menu, type MenuItem } from '../../ui/menu.tsx';
 import { Avatar } from '../../ui/parts.tsx';
+import { emailTrouble, isEmail } from '../address.ts';
 import { inWords } from '../auth/words.ts';
 import { type Role, rank, type Session } from '../session.ts';
 import type { Shell } from '../shell.ts';
-import { type Agent, isEmail, ROLES } from './agent.ts';
+import { type Agent, ROLES } from './agent.ts';
 import { everyPage } from './collection.ts';
 import { Select, TextField } from './fields.tsx';
 import { AddButton, FormDialog, ThingList, useCollection } from './lists.tsx';
@@ -238,7 +239,8 @@ function AddDialog({ session, onAdded, onClose }: AddProps): JSX.Element {
   const name = useSignal('');
   const email = useSignal('');
   const role = useSignal<Role>('agent');
-  const key = useMemo(() => crypto.randomUUID(), []);
+  // What is repeated as it was makes no second person; what was corrected is another request.
+  const key = useMemo(() => crypto.randomUUID(), [name.value, email.value, role.value]);
   const add = async () => {
     const body = { name: name.value.trim(), email: email.value.trim(), role: role.value };
     const { body: agent } = await session.ask<Agent>('POST', '/v1/agents', { body, key });
@@ -267,6 +269,7 @@ function AddDialog({ session, onAdded, onClose }: AddProps): JSX.Element {
         ltr
         inputMode="email"
         required
+        late={emailTrouble(email.value)}
         value={email.value}
         onValue={(value) => {
           email.value = value;

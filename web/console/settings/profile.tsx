@@ -107,7 +107,7 @@ export function Profile({ shell }: PageProps): JSX.Element {
                 }
               />
               {me?.via === 'cookie' && <PasswordPanel shell={shell} />}
-              <Panel title="Notifications" text="Sounds and desktop notices are set per browser.">
+              <Panel title="Notifications" text="Sounds, desktop notices and quiet hours.">
                 <p>
                   <a href="/console/settings/preferences">Preferences</a>
                 </p>

@@ -54,12 +54,15 @@ export function Settings({ shell, commands }: Omit<PageProps, 'id'>): JSX.Elemen
     page === undefined && SETTINGS_PAGES.some((candidate) => candidate.name === name);
   const Page = page && SHOWN[page.name].Page;
   const main = useRef<HTMLElement>(null);
+  const nav = useRef<HTMLElement>(null);
   useEffect(() => {
     main.current?.scrollTo(0, 0);
+    // On a narrow screen the pages are a row that goes on beyond its edge.
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ inline: 'center' });
   }, [name, id]);
   return (
     <div class="settings">
-      <nav class="settings-nav" aria-label="Settings">
+      <nav class="settings-nav" aria-label="Settings" ref={nav}>
         <h1>Settings</h1>
         <ul>
           {pages.map((one) => (
@@ -78,9 +81,7 @@ export function Settings({ shell, commands }: Omit<PageProps, 'id'>): JSX.Elemen
             icon={forbidden ? 'lock' : 'search'}
             title={forbidden ? 'This is not for your role' : 'There is no such page'}
           >
-            {forbidden
-              ? 'An administrator or owner can open it.'
-              : 'Choose one of the settings to go on.'}
+            {forbidden ? 'Ask an owner if you need it.' : 'Choose one of the settings to go on.'}
           </Nothing>
         ) : (
           <Page key={`${name}/${id ?? ''}`} shell={shell} commands={commands} id={id} />
