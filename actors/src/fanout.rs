@@ -5,13 +5,15 @@
 //! its events, so a subscription begins exactly between two events (P5). Typing is passed on here
 //! and wakes nobody.
 
+mod audience;
+mod audiences;
 mod elsewhere;
 
 use std::cell::Cell;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use switchboard_cluster::ownership::{Epoch, NodeName};
+use switchboard_cluster::ownership::Epoch;
 use switchboard_domain::conversation::{Event, Heads, Stream};
 use switchboard_domain::person::{AgentRef, Author, Caller, Principal, Role, Side};
 use switchboard_domain::receipt::Receipt;
@@ -19,14 +21,14 @@ use switchboard_domain::trail::Page;
 use switchboard_store::ConversationKey;
 
 use crate::delivery::{Delivery, Outlet, Unsubscribed};
-use crate::maps::HashMap;
 use crate::meter::Meter;
 use crate::published::Published;
 use crate::remote::{News, Remote, Word};
 
 pub(crate) use self::elsewhere::Listener;
 
-use self::elsewhere::Elsewhere;
+use self::audience::{Audience, Source};
+use self::audiences::Audiences;
 
 /// Characters of a preview that are passed on: what fits under a transcript.
 const PREVIEW_CHARS_MAX: usize = 200;
@@ -34,36 +36,11 @@ const PREVIEW_CHARS_MAX: usize = 200;
 /// The subscriptions of one region.
 #[derive(Debug)]
 pub(crate) struct Fanout {
-    conversations: Mutex<HashMap<ConversationKey, Audience>>,
+    conversations: Mutex<Audiences>,
     meter: Arc<dyn Meter>,
     leaks_notes: bool,
     /// The other nodes; `None` on a node that is alone.
     remote: Option<Arc<Remote>>,
-}
-
-/// Who hears one conversation.
-#[derive(Debug)]
-struct Audience {
-    /// How far both streams were published. What is stored beyond it nobody heard, because the
-    /// conversation failed in between.
-    published: Heads,
-    subscriptions: Vec<Subscription>,
-    /// The epoch under which the owner, if it is here, told what was published.
-    epoch: Epoch,
-    /// What concerns other nodes; `None` for most, and always on a node that is alone.
-    elsewhere: Option<Box<Elsewhere>>,
-}
-
-impl Audience {
-    fn new(published: Heads) -> Self {
-        // Most conversations have one subscriber: the visitor.
-        let (subscriptions, epoch) = (Vec::with_capacity(1), Epoch::default());
-        Self { published, subscriptions, epoch, elsewhere: None }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.subscriptions.is_empty() && self.listeners().is_empty()
-    }
 }
 
 /// One connection hears one stream of one conversation.
@@ -94,32 +71,31 @@ impl Fanout {
         subscription: Subscription,
         marker: Delivery,
     ) {
-        self.enter(key, (heads, epoch), subscription, marker, None);
+        self.enter(key, heads, subscription, marker, Source::Here(epoch));
     }
 
     fn enter(
         &self,
         key: &ConversationKey,
-        (heads, epoch): (Heads, Epoch),
+        heads: Heads,
         subscription: Subscription,
         marker: Delivery,
-        told_by: Option<&NodeName>,
+        source: Source,
     ) {
         let mut conversations = self.conversations.lock();
-        let audience = conversations.entry(key.clone()).or_insert_with(|| Audience::new(heads));
-        if audience.told_by() != told_by {
+        let audience = conversations.enter(key, heads);
+        if audience.told_by() != source.node() {
             // Nobody can say whether the old owner told these all that it stored.
             self.lose_all(key, audience);
-            audience.set_told_by(told_by.cloned());
         }
-        if told_by.is_some() || audience.is_empty() {
+        if source.node().is_some() || audience.is_empty() {
             audience.published = heads;
         }
-        audience.epoch = epoch;
-        let subscriptions = &mut audience.subscriptions;
-        subscriptions.retain(|old| !old.is(subscription.stream, subscription.outlet.id()));
+        audience.source = source;
+        let hearers = &mut audience.hearers;
+        hearers.retain_here(|old| !old.is(subscription.stream, subscription.outlet.id()));
         self.push(&subscription.outlet, marker);
-        subscriptions.push(subscription);
+        hearers.enter(subscription);
     }
 
     pub(crate) fn unsubscribe(&self, key: &ConversationKey, stream: Stream, outlet_id: u64) {
@@ -143,7 +119,7 @@ impl Fanout {
                 Stream::Internal => audience.published.internal = published.event.seq,
             }
         }
-        if !audience.listeners().is_empty() {
+        if !audience.hearers.there().is_empty() {
             self.tell_events(key, audience, events);
         }
         self.push_events(audience, events);
@@ -153,7 +129,7 @@ impl Fanout {
     }
 
     fn push_events(&self, audience: &mut Audience, events: &[Arc<Published>]) {
-        audience.subscriptions.retain(|subscription| {
+        audience.hearers.retain_here(|subscription| {
             events.iter().all(|published| {
                 // P13: whoever hears the internal stream subscribed to it, which visitors cannot.
                 if published.event.stream == subscription.stream {
@@ -172,8 +148,7 @@ impl Fanout {
     pub(crate) fn resume(&self, key: &ConversationKey, epoch: Epoch) -> Option<Heads> {
         let mut conversations = self.conversations.lock();
         let audience = conversations.get_mut(key)?;
-        audience.set_told_by(None);
-        audience.epoch = epoch;
+        audience.source = Source::Here(epoch);
         Some(audience.published)
     }
 
@@ -187,11 +162,12 @@ impl Fanout {
 
     /// Ends all subscriptions of an audience, here and on other nodes.
     fn lose_all(&self, key: &ConversationKey, audience: &mut Audience) {
-        for subscription in std::mem::take(&mut audience.subscriptions) {
+        audience.hearers.retain_here(|subscription| {
             let (conversation, stream) = (key.conversation, subscription.stream);
             let why = Unsubscribed::Lost;
             self.push(&subscription.outlet, Delivery::Unsubscribed { conversation, stream, why });
-        }
+            false
+        });
         self.lose_listeners(key, audience);
     }
 
@@ -365,7 +341,7 @@ impl Fanout {
     /// Drops the subscriptions of connections that are gone.
     pub(crate) fn prune(&self) {
         self.conversations.lock().retain(|_, audience| {
-            audience.subscriptions.retain(|subscription| !subscription.outlet.is_closed());
+            audience.hearers.retain_here(|subscription| !subscription.outlet.is_closed());
             !audience.is_empty()
         });
     }
@@ -373,14 +349,17 @@ impl Fanout {
     /// Conversations with subscribers, and subscriptions.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let conversations = self.conversations.lock();
-        let subscriptions = conversations.values().map(|audience| audience.subscriptions.len());
-        (conversations.len(), subscriptions.sum())
+        let mut counts = (0, 0);
+        for audience in conversations.iter() {
+            counts = (counts.0 + 1, counts.1 + audience.hearers.here().len());
+        }
+        counts
     }
 
     fn retain(&self, key: &ConversationKey, keep: impl Fn(&Subscription) -> bool) {
         let mut conversations = self.conversations.lock();
         let Some(audience) = conversations.get_mut(key) else { return };
-        audience.subscriptions.retain(keep);
+        audience.hearers.retain_here(keep);
         if audience.is_empty() {
             conversations.remove(key);
         }
@@ -389,7 +368,7 @@ impl Fanout {
     fn is_subscribed(&self, key: &ConversationKey, principal: Principal) -> bool {
         let conversations = self.conversations.lock();
         let audience = conversations.get(key);
-        audience.is_some_and(|it| it.subscriptions.iter().any(|own| own.principal == principal))
+        audience.is_some_and(|it| it.hearers.here().iter().any(|own| own.principal == principal))
     }
 
     /// Whether the outlet still listens.

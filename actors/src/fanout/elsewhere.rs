@@ -9,7 +9,7 @@ use switchboard_domain::ids::Seq;
 use switchboard_domain::person::{Principal, Role};
 use switchboard_store::ConversationKey;
 
-use super::{Audience, Fanout, Subscription};
+use super::{Audience, Fanout, Source, Subscription};
 use crate::delivery::{Delivery, Unsubscribed};
 use crate::published::Published;
 use crate::region::shard;
@@ -24,41 +24,6 @@ pub(crate) struct Listener {
     pub(crate) stream: Stream,
 }
 
-/// What an audience has to do with other nodes.
-#[derive(Debug, Default)]
-pub(super) struct Elsewhere {
-    /// Who listens there; only on the owner's node.
-    listeners: Vec<Listener>,
-    /// The owner that tells this node; `None` where the owner is this node.
-    told_by: Option<NodeName>,
-}
-
-impl Audience {
-    pub(super) fn listeners(&self) -> &[Listener] {
-        self.elsewhere.as_ref().map_or(&[], |it| &it.listeners)
-    }
-
-    pub(super) fn told_by(&self) -> Option<&NodeName> {
-        self.elsewhere.as_ref()?.told_by.as_ref()
-    }
-
-    pub(super) fn set_told_by(&mut self, owner: Option<NodeName>) {
-        if owner.is_some() || self.elsewhere.is_some() {
-            self.elsewhere.get_or_insert_default().told_by = owner;
-        }
-    }
-
-    fn retain_listeners(&mut self, keep: impl Fn(&Listener) -> bool) {
-        if let Some(elsewhere) = &mut self.elsewhere {
-            elsewhere.listeners.retain(keep);
-        }
-    }
-
-    fn take_listeners(&mut self) -> Vec<Listener> {
-        self.elsewhere.as_mut().map(|it| std::mem::take(&mut it.listeners)).unwrap_or_default()
-    }
-}
-
 /// The owner's side.
 impl Fanout {
     /// Enters a listener of another node, when both streams stand at `heads` under `epoch`. Only
@@ -70,17 +35,16 @@ impl Fanout {
         listener: Listener,
     ) {
         let mut conversations = self.conversations.lock();
-        let audience = conversations.entry(key.clone()).or_insert_with(|| Audience::new(heads));
+        let audience = conversations.enter(key, heads);
         if audience.told_by().is_some() {
             self.lose_all(key, audience);
-            audience.set_told_by(None);
         }
         if audience.is_empty() {
             audience.published = heads;
         }
-        audience.epoch = epoch;
-        if !audience.listeners().contains(&listener) {
-            audience.elsewhere.get_or_insert_default().listeners.push(listener);
+        audience.source = Source::Here(epoch);
+        if !audience.hearers.there().contains(&listener) {
+            audience.hearers.enter_there(listener);
         }
     }
 
@@ -88,7 +52,7 @@ impl Fanout {
     pub(crate) fn unlisten(&self, key: &ConversationKey, node: &NodeName, stream: Stream) {
         let mut conversations = self.conversations.lock();
         let Some(audience) = conversations.get_mut(key) else { return };
-        audience.retain_listeners(|it| it.node != *node || it.stream != stream);
+        audience.hearers.retain_there(|it| it.node != *node || it.stream != stream);
         if audience.is_empty() {
             conversations.remove(key);
         }
@@ -181,7 +145,7 @@ impl Fanout {
         for node in nodes(audience, |_| true) {
             let heard = |it: &&Arc<Published>| {
                 let stream = it.event.stream;
-                audience.listeners().iter().any(|own| own.node == *node && own.stream == stream)
+                audience.hearers.there().iter().any(|own| own.node == *node && own.stream == stream)
             };
             let events: Vec<Event> =
                 events.iter().filter(heard).map(|it| it.event.clone()).collect();
@@ -195,7 +159,7 @@ impl Fanout {
         }
         for node in lost {
             remote.tell_lost(&node, key);
-            audience.retain_listeners(|it| it.node != node);
+            audience.hearers.retain_there(|it| it.node != node);
         }
     }
 
@@ -205,7 +169,7 @@ impl Fanout {
         for node in nodes(audience, |_| true) {
             remote.tell_lost(node, key);
         }
-        drop(audience.take_listeners());
+        audience.hearers.retain_there(|_| false);
     }
 
     /// Ends the listening of those who may no longer see the conversation.
@@ -218,12 +182,13 @@ impl Fanout {
         let mut conversations = self.conversations.lock();
         let Some(audience) = conversations.get_mut(key) else { return };
         let ended: Vec<Listener> = audience
-            .listeners()
+            .hearers
+            .there()
             .iter()
             .filter(|it| !sees(it.principal, it.role))
             .cloned()
             .collect();
-        audience.retain_listeners(|it| sees(it.principal, it.role));
+        audience.hearers.retain_there(|it| sees(it.principal, it.role));
         for Listener { node, principal, stream, .. } in ended {
             let envelope = remote.envelope(key, News::Forbidden { principal, stream });
             if remote.send(&node, &envelope).is_err() {
@@ -244,7 +209,7 @@ impl Fanout {
         marker: Delivery,
         owner: &NodeName,
     ) {
-        self.enter(key, (heads, Epoch::default()), subscription, marker, Some(owner));
+        self.enter(key, heads, subscription, marker, Source::There(owner.clone()));
     }
 
     /// The owner on another node that tells of a conversation.
@@ -256,7 +221,7 @@ impl Fanout {
     pub(super) fn hears(&self, key: &ConversationKey, stream: Stream) -> bool {
         let conversations = self.conversations.lock();
         let audience = conversations.get(key);
-        audience.is_some_and(|it| it.subscriptions.iter().any(|own| own.stream == stream))
+        audience.is_some_and(|it| it.hearers.here().iter().any(|own| own.stream == stream))
     }
 
     /// The owner told something. Answers the streams of it that nobody here listens to.
@@ -289,7 +254,7 @@ impl Fanout {
         let mut unheard = Vec::new();
         for event in events {
             let stream = event.stream;
-            if !audience.subscriptions.iter().any(|own| own.stream == stream) {
+            if !audience.hearers.here().iter().any(|own| own.stream == stream) {
                 unheard.push(stream);
                 continue;
             }
@@ -338,7 +303,7 @@ impl Fanout {
     /// A node is gone: it listens no more, and tells no more.
     pub(crate) fn gone(&self, node: &NodeName) {
         self.conversations.lock().retain(|key, audience| {
-            audience.retain_listeners(|it| it.node != *node);
+            audience.hearers.retain_there(|it| it.node != *node);
             if audience.told_by() == Some(node) {
                 self.lose_all(key, audience);
             }
@@ -352,8 +317,8 @@ impl Fanout {
         self.conversations.lock().retain(|key, audience| {
             let is_settled = match ownership.owner(shard(key)) {
                 // Lost and won again, it may have grown meanwhile.
-                Owner::Here(epoch) => audience.told_by().is_none() && audience.epoch == epoch,
-                Owner::There(node) => audience.told_by() == Some(&node),
+                Owner::Here(epoch) => audience.source == Source::Here(epoch),
+                Owner::There(node) => audience.source == Source::There(node),
                 // Somebody will own it soon, perhaps the same.
                 Owner::Nobody => true,
             };
@@ -368,7 +333,7 @@ impl Fanout {
 /// The nodes of some listeners, each once.
 fn nodes(audience: &Audience, which: impl Fn(&Listener) -> bool) -> Vec<&NodeName> {
     let mut nodes: Vec<&NodeName> = Vec::new();
-    for listener in audience.listeners().iter().filter(|it| which(it)) {
+    for listener in audience.hearers.there().iter().filter(|it| which(it)) {
         if !nodes.contains(&&listener.node) {
             nodes.push(&listener.node);
         }

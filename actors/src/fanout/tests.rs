@@ -1,9 +1,11 @@
+use switchboard_cluster::ownership::NodeName;
 use switchboard_domain::conversation::{Body, Event, Ordinals};
-use switchboard_domain::ids::{AgentId, Id, Seq, Timestamp, VisitorId};
+use switchboard_domain::ids::{AgentId, Id, Seq, TenantId, Timestamp, VisitorId};
 
+use super::audience::Hearers;
 use super::*;
 use crate::meter::{Dropped, Unmetered};
-use crate::subscriber::{Receiver, queue};
+use crate::subscriber::{ITEMS_MAX, Receiver, queue};
 use crate::testing::{agent, key, take_all, take_seqs, visitor};
 
 const VISITOR: Principal = Principal::Visitor(VisitorId::from_u128(1));
@@ -172,11 +174,87 @@ fn who_is_lost_or_may_not_see_is_told_why() {
     assert_eq!(fanout.counts(), (0, 0));
 }
 
-/// The memory of an idle visitor is mostly the connection's; a subscription is a few dozen bytes.
+/// An agent who hears many conversations stays connected when the node of most of them dies.
+#[test]
+fn hundreds_of_subscriptions_that_end_at_once_cut_nobody() {
+    let fanout = fanout();
+    let (outlet, mut client) = queue();
+    let n = 2 * ITEMS_MAX;
+    for number in 1..=n {
+        let subscription = Subscription {
+            outlet: outlet.clone(),
+            principal: AGENT,
+            role: Role::Agent,
+            stream: Stream::Public,
+        };
+        let key = key(u128::try_from(number).unwrap());
+        let marker = Delivery::AnybodyOnline(true);
+        fanout.subscribe(&key, (Heads::default(), Epoch(1)), subscription, marker);
+    }
+    take_all(&mut client);
+    for number in 1..=n {
+        fanout.lose(&key(u128::try_from(number).unwrap()));
+    }
+    assert!(outlet.push(Delivery::Revoked).is_heard());
+    let told = take_all(&mut client);
+    let n_lost = told.iter().filter(|it| matches!(it, Delivery::Unsubscribed { .. })).count();
+    assert_eq!((n_lost, told.len()), (n, n + 1), "and nothing else is shed for it");
+}
+
+/// The memory of an idle visitor is mostly the connection's; who listens costs the owner an audience
+/// and its place in the table, which is seven sixteenths full at least.
 #[test]
 fn a_subscription_is_small() {
-    let entry = size_of::<(ConversationKey, Audience)>() + size_of::<Subscription>();
-    assert!(entry <= 128, "{entry} bytes");
+    let place = (size_of::<usize>() + 1) * 16 / 7;
+    let entry = size_of::<Audience>() + place;
+    assert!(entry <= 120, "{entry} bytes");
+}
+
+#[test]
+fn who_hears_alone_takes_no_room_of_their_own() {
+    let (outlet, _client) = queue();
+    let here = |stream| Subscription {
+        outlet: outlet.clone(),
+        principal: AGENT,
+        role: Role::Agent,
+        stream,
+    };
+    let there = Listener {
+        node: NodeName("two".into()),
+        principal: VISITOR,
+        role: Role::Visitor,
+        stream: Stream::Public,
+    };
+    let mut hearers = Hearers::default();
+    hearers.enter_there(there.clone());
+    assert!(matches!(hearers, Hearers::There(_)));
+    hearers.enter(here(Stream::Public));
+    hearers.enter(here(Stream::Internal));
+    assert_eq!((hearers.here().len(), hearers.there()), (2, &[there][..]));
+    hearers.retain_here(|it| it.stream == Stream::Internal);
+    assert_eq!((hearers.here().len(), hearers.there().len()), (1, 1));
+    hearers.retain_there(|_| false);
+    assert!(matches!(&hearers, Hearers::Here(it) if it.stream == Stream::Internal));
+    hearers.retain_there(|_| false);
+    hearers.retain_here(|_| false);
+    assert!(matches!(hearers, Hearers::Nobody));
+}
+
+#[test]
+fn audiences_are_found_by_tenant_and_conversation() {
+    let heads = Heads { public: Seq(1), internal: Seq(0) };
+    let other = ConversationKey { tenant: TenantId("other".into()), ..key(1) };
+    let mut audiences = Audiences::default();
+    for number in 1..=100_u32 {
+        audiences.enter(&key(number.into()), heads).published.public = Seq(number.into());
+    }
+    assert!(audiences.get(&other).is_none());
+    audiences.enter(&other, heads);
+    assert_eq!(audiences.get(&key(7)).map(|it| it.published.public), Some(Seq(7)));
+    assert!(audiences.remove(&key(7)).is_some() && audiences.get_mut(&key(7)).is_none());
+    audiences.retain(|key, _| *key == other);
+    assert_eq!(audiences.iter().count(), 1);
+    assert!(audiences.remove(&other).is_some() && audiences.remove(&other).is_none());
 }
 
 /// P13: a visitor hears nothing of where agents look, nor back what it told of itself.
