@@ -231,4 +231,8 @@ impl Item for Delivery {
             Self::Door(Door::Answer(frame)) => frame.len(),
         }
     }
+    /// There are no more ends of subscriptions than subscriptions.
+    fn counts(&self) -> bool {
+        !matches!(self, Self::Unsubscribed { .. })
+    }
 }

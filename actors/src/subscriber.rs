@@ -4,7 +4,8 @@
 //! most connections are. When it is over its bound, ephemeral items go first, then state is
 //! conflated (a newer item of the same slot replaces the older), and if durable events still do
 //! not fit the queue fails: the connection is cut as slow and loses nothing, because its client
-//! resumes from the log (P5, P7).
+//! resumes from the log (P5, P7). That subscriptions ended is beside that bound, which is their number:
+//! a node that dies ends hundreds of a connection at once, and must not cut it.
 //!
 //! A connection that sleeps with nothing to write may let items past ([`Line`]): whoever has one
 //! tells it to the client at once and wakes nobody. As soon as one cannot be told so, or the
@@ -44,6 +45,10 @@ pub trait Item: Send + 'static {
     fn class(&self) -> Class;
     /// About how many bytes it will be on the wire.
     fn weight(&self) -> usize;
+    /// Whether it counts towards the queue's bound; what does not has a bound of its own.
+    fn counts(&self) -> bool {
+        true
+    }
 }
 
 /// A way to the client past the queue, for while the connection sleeps.
@@ -84,6 +89,8 @@ impl Pushed {
 #[derive(Debug)]
 struct Queue<T> {
     items: VecDeque<T>,
+    /// Of those that count.
+    n_counted: usize,
     bytes: usize,
     ended: Option<Ended>,
     /// The connection's task, while it waits.
@@ -136,6 +143,7 @@ pub fn queue_beside<T: Item>(line: Option<Box<dyn Line<T>>>) -> (Sender<T>, Rece
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         queue: Mutex::new(Queue {
             items: VecDeque::new(),
+            n_counted: 0,
             bytes: 0,
             ended: None,
             waiting: None,
@@ -210,18 +218,23 @@ impl<T: Item> Queue<T> {
                 return Pushed::Cut;
             }
         }
-        self.bytes += item.weight();
+        if item.counts() {
+            self.n_counted += 1;
+            self.bytes += item.weight();
+        }
         self.items.push_back(item);
         Pushed::Queued
     }
 
     fn is_full(&self, item: &T) -> bool {
-        self.items.len() >= ITEMS_MAX || self.bytes + item.weight() > BYTES_MAX
+        let is_full = self.n_counted >= ITEMS_MAX || self.bytes + item.weight() > BYTES_MAX;
+        item.counts() && is_full
     }
 
     fn drop_ephemeral(&mut self) {
         self.items.retain(|item| item.class() != Class::Ephemeral);
-        self.bytes = self.items.iter().map(Item::weight).sum();
+        let counted = || self.items.iter().filter(|item| item.counts());
+        (self.n_counted, self.bytes) = (counted().count(), counted().map(Item::weight).sum());
     }
 
     fn take(&mut self) -> Option<Result<T, Ended>> {
@@ -230,7 +243,10 @@ impl<T: Item> Queue<T> {
         }
         let item = self.items.pop_front()?;
         self.is_passed = false;
-        self.bytes -= item.weight();
+        if item.counts() {
+            self.n_counted -= 1;
+            self.bytes -= item.weight();
+        }
         if self.items.is_empty() && self.items.capacity() > 16 {
             self.items = VecDeque::new();
         }
@@ -241,7 +257,7 @@ impl<T: Item> Queue<T> {
         self.is_passed = false;
         self.ended = Some(why);
         self.items = VecDeque::new();
-        self.bytes = 0;
+        (self.n_counted, self.bytes) = (0, 0);
     }
 }
 
