@@ -58,6 +58,8 @@ pub(crate) struct Parts<'a> {
     /// Whether they sync each write before they confirm it.
     pub(crate) sync_each: bool,
     pub(crate) lease_factor: u8,
+    /// More of the nodes' environment: names and values.
+    pub(crate) settings: &'a [(&'a str, &'a str)],
     pub(crate) sabotage: Option<Sabotage>,
 }
 
@@ -146,6 +148,13 @@ impl Node {
         server.set_environment(environment(parts, member));
         server.start().await?;
         Ok(Self { name: name.clone(), machine: *machine, server })
+    }
+
+    /// How many shards it says that it owns.
+    pub(crate) async fn shards(&self) -> Result<u64> {
+        let mut http = Http::new(self.server.ops);
+        let observed: serde_json::Value = http.json(Method::GET, "/observe", None, None).await?;
+        observed.get("shards").and_then(serde_json::Value::as_u64).context("shards in /observe")
     }
 
     /// How often its lease ran out so far.
@@ -294,13 +303,15 @@ fn environment(parts: &Parts<'_>, member: &Member) -> Vec<(String, String)> {
     ];
     let settings = settings.into_iter().chain(if *is_alone { Vec::new() } else { among_others });
     let settings = settings.map(|(key, value)| (format!("SWITCHBOARD_{key}"), value));
-    settings.chain(parts.sabotage.map(Sabotage::environment)).collect()
+    let more = parts.settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    settings.chain(more).chain(parts.sabotage.map(Sabotage::environment)).collect()
 }
 
 /// By conversation, which node owns it while all of them are there, counted from 0.
 pub(crate) fn owners<'a>(conversations: impl Iterator<Item = &'a str>) -> Result<Vec<usize>> {
-    let placement = placement();
-    let names: Vec<String> = (1..=NODES).map(name).collect();
+    let all: Vec<usize> = (0..usize::from(NODES)).collect();
+    let placement = placement(&all);
+    let names: Vec<String> = all.into_iter().map(node_name).collect();
     let owner = |id: &str| {
         let id = Uuid::parse_str(id).context("the id of a conversation")?;
         let shard = Shard::of("default", "conversation", id.as_bytes());
@@ -312,14 +323,27 @@ pub(crate) fn owners<'a>(conversations: impl Iterator<Item = &'a str>) -> Result
 
 /// How many shards each node owns while all of them are there.
 pub(crate) fn shares() -> Vec<u64> {
-    let placement = placement();
-    let share = |name: String| placement.iter().filter(|(_, owner)| *owner.0 == *name).count();
-    (1..=NODES).map(name).map(|name| u64::try_from(share(name)).unwrap_or_default()).collect()
+    shares_of(&(0..usize::from(NODES)).collect::<Vec<_>>())
 }
 
-fn placement() -> Placement {
-    let candidate = |n| Candidate { node: NodeName(name(n).into()), weight: 1 };
-    Placement::over(&(1..=NODES).map(candidate).collect::<Vec<_>>())
+/// How many shards each of these nodes, counted from 0, owns while no other is there.
+pub(crate) fn shares_of(nodes: &[usize]) -> Vec<u64> {
+    let placement = placement(nodes);
+    let share = |at: &usize| {
+        let name = node_name(*at);
+        placement.iter().filter(|(_, owner)| *owner.0 == *name).count()
+    };
+    nodes.iter().map(share).map(|share| u64::try_from(share).unwrap_or_default()).collect()
+}
+
+fn placement(nodes: &[usize]) -> Placement {
+    let candidate = |at: &usize| Candidate { node: NodeName(node_name(*at).into()), weight: 1 };
+    Placement::over(&nodes.iter().map(candidate).collect::<Vec<_>>())
+}
+
+/// The name of a node counted from 0.
+fn node_name(at: usize) -> String {
+    format!("node-{}", at + 1)
 }
 
 fn name(n: u8) -> String {

@@ -15,14 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hyper::Method;
 use tokio::time::{Instant, sleep};
 
 use self::outage::{Acks, Times};
 use self::slices::{Row, Slices};
 use self::strike::{Striker, Struck};
 use crate::checker::check;
-use crate::client::http::Http;
 use crate::cluster::{Cluster, NODES, Parts, net, owners};
 use crate::history::write_lines;
 use crate::kill::{Sabotage, patience};
@@ -179,6 +177,7 @@ async fn inside(args: &Args) -> Result<()> {
         heap_mib: args.heap_mib,
         sync_each: args.loses_the_only_copy(),
         lease_factor: args.lease_factor,
+        settings: &[],
         sabotage: args.expect_red,
     };
     let mut cluster = Cluster::start(&parts, &report).await?;
@@ -430,13 +429,6 @@ fn terms(args: &Args) -> Terms {
         refusals: u32::MAX,
         catch_up: Duration::from_secs(60),
     }
-}
-
-/// How many shards a node says that it owns.
-async fn shards(ops: SocketAddr) -> Result<u64> {
-    let mut http = Http::new(ops);
-    let observed: serde_json::Value = http.json(Method::GET, "/observe", None, None).await?;
-    observed.get("shards").and_then(serde_json::Value::as_u64).context("shards in /observe")
 }
 
 /// Waits until every conversation had an ack of something that was sent after this moment.

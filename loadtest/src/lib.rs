@@ -9,6 +9,7 @@ pub mod capacity;
 pub mod checker;
 pub mod client;
 mod cluster;
+pub mod crowd;
 pub mod faults;
 pub mod fsync;
 pub mod history;

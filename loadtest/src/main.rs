@@ -3,8 +3,8 @@
 
 use clap::{Parser, Subcommand};
 use switchboard_loadtest::{
-    bench, blackout, capacity, faults, fsync, hostile, kill, links, memory, notes, race, search,
-    writer,
+    bench, blackout, capacity, crowd, faults, fsync, hostile, kill, links, memory, notes, race,
+    search, writer,
 };
 
 #[derive(Parser)]
@@ -45,6 +45,8 @@ enum Command {
     Search(search::Args),
     /// Three nodes and their database killed, paused, parted and restarted under load.
     Faults(faults::Args),
+    /// Very many conversations and connections on three nodes, one of which is killed.
+    Crowd(crowd::Args),
     /// The store engine alone, to be killed by tests.
     #[command(hide = true)]
     Writer(writer::Args),
@@ -78,6 +80,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Memory(args) => memory::run(&args).await,
         Command::Search(args) => search::run(&args).await,
         Command::Faults(args) => faults::run(args).await,
+        Command::Crowd(args) => crowd::run(args).await,
         Command::Writer(args) => writer::run(&args).await,
     }
 }

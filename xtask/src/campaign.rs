@@ -68,6 +68,12 @@ pub(crate) fn campaign(args: &[String]) -> Result<bool> {
     {
         return long_faults(rest);
     }
+    if let Some((first, rest)) = args.split_first()
+        && first == "crowd"
+    {
+        let server = server()?;
+        return Ok(run(among_nodes("crowd", load_tool(), &server)?.command.args(rest))?.succeeded);
+    }
     let planted = args.iter().any(|arg| arg.starts_with("--expect-red"));
     let server = if planted { sabotaged_server()? } else { server()? };
     Ok(run(load_tool().args(args).env("SWITCHBOARD_BIN", server))?.succeeded)

@@ -36,7 +36,8 @@ enum Task {
     /// A fault campaign or load test in its long form; arguments go to the load tool. `model` goes
     /// through the larger bounds of the cluster's model; `simulate` runs whole nodes under the faults
     /// of many seeds; `faults` kills, pauses and parts three nodes
-    /// and their database, and needs root.
+    /// and their database, and `crowd` has very many conversations and connections on three nodes and
+    /// kills one; both need root.
     Campaign {
         /// Which one, and its options; `--help` lists them.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -73,6 +73,7 @@ async fn inside(args: &Args) -> Result<()> {
         heap_mib: args.heap_mib,
         sync_each: false,
         lease_factor: LEASE_FACTOR,
+        settings: &[],
         sabotage: None,
     };
     let cluster = Cluster::start(&parts, &report).await?;

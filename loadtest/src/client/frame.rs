@@ -106,6 +106,9 @@ pub struct Refusal {
     /// What was refused, when it was no command: `subscribe`, `fetch` or `watch`.
     #[serde(default)]
     pub re: Option<String>,
+    /// The conversation that it was refused of.
+    #[serde(default)]
+    pub conversation: Option<String>,
     /// The stream that it was refused of.
     #[serde(default = "public", deserialize_with = "stream")]
     pub stream: Stream,

@@ -40,6 +40,9 @@ pub struct Created {
     pub id: String,
     /// The identity of its history.
     pub log: String,
+    /// The last position of its public stream.
+    #[serde(default)]
+    pub head: u64,
     /// Whoever opened it.
     pub visitor: Visitor,
 }

@@ -238,7 +238,7 @@ impl Striker<'_> {
         loop {
             let mut held = Vec::new();
             for node in &self.cluster.nodes {
-                held.push(super::shards(node.server.ops).await.unwrap_or(0));
+                held.push(node.shards().await.unwrap_or(0));
             }
             let expected = shares();
             if held == expected {
