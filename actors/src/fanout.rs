@@ -312,10 +312,10 @@ impl Fanout {
         let conversations = self.conversations.lock();
         let Some(audience) = conversations.get(key) else { return false };
         let is_visitor = |principal: &Principal| principal.side() == Side::Visitor;
-        let subscriptions = audience.subscriptions.iter().filter(|it| !it.outlet.is_closed());
-        let mut listening = subscriptions
-            .map(|it| &it.principal)
-            .chain(audience.listeners().iter().map(|it| &it.principal));
+        let hearers = &audience.hearers;
+        let here = hearers.here().iter().filter(|it| !it.outlet.is_closed());
+        let there = hearers.there().iter().map(|it| &it.principal);
+        let mut listening = here.map(|it| &it.principal).chain(there);
         listening.any(is_visitor)
     }
 
