@@ -161,7 +161,7 @@ impl System {
         let (root, root_ended) = supervisor::start(begin)
             .await
             .map_err(|error| StartError::Spawn { what: error.to_string().into() })?;
-        world.tenants.live_under(root.clone());
+        world.tenants.live_under(&world, root.clone());
         if let Some(remote) = &world.remote {
             remote.serve_tenants(&world);
             tenant::keep(&world);

@@ -255,9 +255,15 @@ impl fmt::Debug for Tenants {
 }
 
 impl Tenants {
-    /// Under whom the tenants' actors live. Set once, before the first tenant is touched.
-    pub(crate) fn live_under(&self, supervisor: ActorRef<supervisor::Message>) {
+    /// Under whom the tenants' actors live, from now on; those of tenants that were touched before
+    /// begin. Set once.
+    pub(crate) fn live_under(&self, world: &Arc<World>, supervisor: ActorRef<supervisor::Message>) {
+        // Nobody is touched meanwhile, so that each one's actors are started once.
+        let known = self.known.write();
         drop(self.supervisor.set(supervisor));
+        for tenant in known.values() {
+            self.start(world, tenant);
+        }
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Tenant>> {
@@ -279,13 +285,18 @@ impl Tenants {
             // It looks for its home soon.
             link.has_news();
         }
-        for child in children(world, &tenant) {
-            if let Some(supervisor) = self.supervisor.get() {
-                // A supervisor that is gone means that the node goes down.
-                drop(supervisor.cast(supervisor::Message::Add(child)));
-            }
-        }
+        self.start(world, &tenant);
         tenant
+    }
+
+    /// Starts a tenant's actors, once there is somebody under whom they live: the first conversation
+    /// may be asked for before that, by another node.
+    fn start(&self, world: &Arc<World>, tenant: &Arc<Tenant>) {
+        let Some(supervisor) = self.supervisor.get() else { return };
+        for child in children(world, tenant) {
+            // A supervisor that is gone means that the node goes down.
+            drop(supervisor.cast(supervisor::Message::Add(child)));
+        }
     }
 }
 

@@ -9,14 +9,16 @@ use switchboard_domain::person::Role;
 use switchboard_domain::presence::Status;
 use switchboard_store::Store;
 
+use crate::answer::Refusal;
 use crate::delivery::Delivery;
 use crate::presence::{AgentPresence, Profile, View};
-use crate::region;
 use crate::supervisor::FAILURES_MAX;
 use crate::system::{Config, REPAIR_BATCH, repair};
+use crate::tenant::Tenants;
 use crate::testing::{
     Node, Troubled, agent, agent_ref, connection, pass, take_all, take_seqs, tenant, visitor,
 };
+use crate::{queue, region};
 
 #[tokio::test(start_paused = true)]
 async fn a_region_that_failed_comes_back_with_its_subscriptions() {
@@ -33,6 +35,24 @@ async fn a_region_that_failed_comes_back_with_its_subscriptions() {
     pass(Duration::from_millis(1)).await;
     assert_eq!(take_seqs(&mut client), [2, 3]);
     assert!(node.system.observe().await.restarts > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_is_touched_while_the_actors_start_has_its_actors_too() {
+    let node = Node::start().await;
+    let (world, root) = (&node.system.world, &node.system.root);
+    // Another node asked for a conversation: the regions were there, and the root not yet.
+    let tenants = Tenants::default();
+    let touched = tenants.get(world, &tenant());
+    let ask = || {
+        let asked =
+            |permit, reply| queue::Message::PoliciesChanged { asked: Some((permit, reply)) };
+        touched.queue.ask(Duration::from_secs(1), asked)
+    };
+    assert!(matches!(ask().await, Err(Refusal::Busy { .. })), "nobody is there yet");
+    tenants.live_under(world, root.clone());
+    ask().await.expect("they are there");
+    assert!(Arc::ptr_eq(&touched, &tenants.get(world, &tenant())));
 }
 
 #[tokio::test(start_paused = true)]
