@@ -311,7 +311,7 @@ test('a sound only when asked for, and remembered', async () => {
   await visitor.page.bringToFront();
   await visitor.input.press('Escape');
   await ada.say('silence');
-  await visitor.page.getByRole('button', { name: /1 unread/ }).waitFor();
+  await visitor.page.getByRole('button', { name: 'Chat (1)' }).waitFor();
   expect(await notes()).toBe(0);
   await visitor.openChat();
   await visitor.chat.getByLabel('More').click();
@@ -355,7 +355,7 @@ test('of two tabs one sounds, and none while the visitor reads along in the othe
   const heard = async () => (await notesOf(one)) + (await notesOf(two));
   const tried = await heard();
   await ada.say('for one');
-  for (const tab of tabs) await tab.page.getByRole('button', { name: /1 unread/ }).waitFor();
+  for (const tab of tabs) await tab.page.getByRole('button', { name: 'Chat (1)' }).waitFor();
   await expect.poll(heard).toBe(tried + 2);
   await two.page.bringToFront();
   await two.openChat();
