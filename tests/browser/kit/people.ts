@@ -137,11 +137,11 @@ export class Visitor {
 
   private constructor(page: Page) {
     this.page = page;
-    this.chat = page.frameLocator('iframe[title="Chat"]');
+    this.chat = page.frameLocator('iframe:is([title="Chat"], [title="الدردشة"])');
   }
 
   get launcher(): Locator {
-    return this.page.getByRole('button', { name: /chat/i });
+    return this.page.getByRole('button', { name: /chat|الدردشة/i });
   }
 
   get log(): Locator {
