@@ -1,7 +1,6 @@
 //! A session with one peer: what goes to it, what comes from it, and its end.
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -36,8 +35,6 @@ const BATCH_ENVELOPES: usize = 256;
 const BATCH_BYTES: usize = 128 * 1024;
 /// Batches that are on the way at once.
 const WINDOW: usize = 16;
-/// How soon after one batch the next one goes that is not full.
-const PACE: Duration = Duration::from_millis(2);
 
 /// Why a session ends whose peer took something else than what was sent.
 const REFUSED: &str = "it did not take a batch";
@@ -265,20 +262,18 @@ async fn send(shared: &Shared, session: &Arc<Session>) -> &'static str {
     let mut batch = Vec::with_capacity(BATCH_ENVELOPES);
     let mut ready = Vec::with_capacity(BATCH_ENVELOPES);
     let mut number = 0;
-    let mut next_at = Instant::now();
-    let mut paced = pin!(tokio::time::sleep_until(next_at));
     loop {
         if ready.is_empty() && waiting.recv_many(&mut ready, BATCH_ENVELOPES).await == 0 {
             return "nobody sends any more";
         }
-        // What does not fill a batch waits until the one before it is answered and a moment old: a
-        // crowd of envelopes shares batches, and one by itself goes at once.
-        while (!answers.is_empty() || Instant::now() < next_at) && fills_no_batch(&ready) {
+        // What does not fill a batch waits until the one before it is answered: a crowd of envelopes
+        // shares batches, and one by itself goes at once.
+        while !answers.is_empty() && fills_no_batch(&ready) {
             let room = BATCH_ENVELOPES - ready.len();
             tokio::select! {
-                () = &mut paced, if answers.is_empty() => {}
-                Some(answered) = answers.join_next() => if !matches!(answered, Ok(true)) {
-                    return REFUSED;
+                answered = answers.join_next() => match answered {
+                    Some(Ok(true)) | None => {}
+                    Some(Ok(false) | Err(_)) => return REFUSED,
                 },
                 count = waiting.recv_many(&mut ready, room) => if count == 0 {
                     return "nobody sends any more";
@@ -299,8 +294,6 @@ async fn send(shared: &Shared, session: &Arc<Session>) -> &'static str {
         batch.extend(ready.drain(..count));
         let costs: usize = batch.iter().map(|envelope| cost(envelope.len())).sum();
         number += 1;
-        next_at = Instant::now() + PACE;
-        paced.as_mut().reset(next_at);
         // Said here, one after the other; only the answers are waited for apart.
         let said = session.say(Batch::write(version, session.link, number, &batch));
         let Ok(answer) = said else { return "its connection is gone" };

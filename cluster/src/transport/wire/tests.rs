@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex as Lock};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
@@ -350,24 +350,6 @@ async fn what_comes_while_a_batch_is_unanswered_shares_the_next_one() {
     assert_eq!(session.batches(), 2);
     slow.stop().await;
     two.wire.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn batches_that_are_not_full_go_two_milliseconds_apart() {
-    let authority = Authority::new();
-    let one = Member::start("one", authority.tls("one")).await;
-    let two = Member::start("two", authority.tls("two")).await;
-    two.dials(&[&one]);
-    two.is_up(&one, 1).await;
-    let began = Instant::now();
-    for number in 1..=400 {
-        two.send(&one, number).expect("there is credit");
-        std::thread::sleep(Duration::from_micros(100));
-    }
-    one.has_heard(&two, 400).await;
-    let most = began.elapsed().as_millis() / 2 + 1;
-    let batches = u128::from(one.session(&two).batches());
-    assert!(batches <= most, "{batches} batches where {most} go");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
