@@ -258,7 +258,11 @@ function PageLine({ page, current }: { page: Page; current: boolean }): JSX.Elem
           {text}
         </span>
       )}
-      {page.at !== undefined && <span class="soft small" dir="auto">{timeOfDay(Date.parse(page.at))}</span>}
+      {page.at !== undefined && (
+        <span class="soft small" dir="auto">
+          {timeOfDay(Date.parse(page.at))}
+        </span>
+      )}
     </li>
   );
 }
