@@ -11,6 +11,7 @@
 //! connect again by themselves.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
@@ -50,7 +51,7 @@ use crate::edge::limits::{Bucket, PerAddress, Rate};
 use crate::edge::listener::Peer;
 use crate::edge::problem::{Close, Code, Problem};
 use crate::phase::Phase;
-use crate::telemetry::spawn;
+use crate::telemetry::{spawn, spawn_light};
 
 /// Where Socket.IO clients look for it.
 const PATH: &str = "/socket.io";
@@ -75,6 +76,8 @@ const HEARD_BYTES_MAX: usize = 256 * 1024;
 const HANDSHAKES_PER_MINUTE: u32 = 120;
 /// How long a client may leave packets unread before it counts as too slow.
 const STALLED_MAX: Duration = Duration::from_secs(15);
+/// How long who leaves waits at most until it was let in.
+const LET_IN_WITHIN: Duration = Duration::from_millis(100);
 /// How often a full transport is looked at again.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -214,7 +217,7 @@ impl MessageHandler<LocalAdapter, Direct> for Ear {
         let heard =
             Heard { event: event.into_owned(), data: data.map(RawValue::to_owned), bytes, ack };
         if !self.waiting.take_in(bytes) || self.queue.try_send(heard).is_err() {
-            self.waiting.end(true);
+            self.waiting.flooded();
         }
     }
 }
@@ -224,9 +227,37 @@ impl MessageHandler<LocalAdapter, Direct> for Ear {
 struct Leaving(Arc<Waiting>);
 
 impl DisconnectHandler<LocalAdapter, Direct> for Leaving {
-    fn call_with_defer(&self, socket: Arc<Socket>, _: DisconnectReason, then: fn(Arc<Socket>)) {
-        self.0.end(false);
+    fn call_with_defer(
+        &self,
+        socket: Arc<Socket>,
+        reason: DisconnectReason,
+        then: fn(Arc<Socket>),
+    ) {
+        if reason == DisconnectReason::ClientNSDisconnect {
+            self.0.wait_to_leave();
+        }
+        self.0.left();
         then(socket);
+    }
+}
+
+/// Begins to serve who was let in. No closure either: when this is over, so is the letting in, and
+/// only then may the same client leave and enter once more.
+struct Serving<D>(PhantomData<fn(D)>);
+
+impl<D> Clone for Serving<D> {
+    fn clone(&self) -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<D: Dialect> ConnectHandler<LocalAdapter, Direct> for Serving<D> {
+    fn call(&self, socket: Arc<Socket>, _: Option<Packet>) {
+        let begun = socket.extensions.remove::<Begun<D>>();
+        let Some(beginning) = begun.and_then(|begun| begun.lock().take()) else { return };
+        let waiting = Arc::clone(&beginning.waiting);
+        spawn_light(serve(socket.into(), beginning));
+        waiting.let_in();
     }
 }
 
@@ -323,10 +354,11 @@ impl Link {
     }
 
     /// Takes the client out of the namespace, if it is still there: a goodbye to who has left would
-    /// reach who has come back.
-    async fn end(self) {
+    /// reach who has come back. Whether the library has it as connected does not tell: it says so
+    /// of who left while it was let in.
+    async fn end(self, waiting: &Waiting) {
         let mut waited = Duration::ZERO;
-        while self.socket.connected() && waited < STALLED_MAX {
+        while !waiting.has_left() && waited < STALLED_MAX {
             // A transport that is full cannot take a goodbye; if it never can, the missed heartbeat
             // ends it.
             let ended = self.socket.clone().disconnect();
@@ -364,11 +396,13 @@ impl Drop for Taken {
     }
 }
 
-/// How much of what a client emitted waits, and whether its connection is over.
+/// How much of what a client emitted waits, and how far its connection is.
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: AtomicUsize,
     is_flood: AtomicBool,
+    is_let_in: AtomicBool,
+    has_left: AtomicBool,
     over: Notify,
 }
 
@@ -383,9 +417,36 @@ impl Waiting {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    fn end(&self, is_flood: bool) {
-        self.is_flood.fetch_or(is_flood, Ordering::Relaxed);
+    /// The client emitted more than may wait.
+    fn flooded(&self) {
+        self.is_flood.store(true, Ordering::Relaxed);
         self.over.notify_one();
+    }
+
+    /// The client was let in, and the library is done with that.
+    fn let_in(&self) {
+        self.is_let_in.store(true, Ordering::Release);
+    }
+
+    /// Waits until a client that leaves was let in. The library tells a client that it may enter a
+    /// moment before it is done, and passes over an entry that comes within that moment: whoever
+    /// leaves and enters again at once would never be answered. The moment is some instructions of
+    /// another thread, which gets the processor if it has lost it in between.
+    fn wait_to_leave(&self) {
+        let began_at = Instant::now();
+        while !self.is_let_in.load(Ordering::Acquire) && began_at.elapsed() < LET_IN_WITHIN {
+            std::thread::yield_now();
+        }
+    }
+
+    /// The client left.
+    fn left(&self) {
+        self.has_left.store(true, Ordering::Release);
+        self.over.notify_one();
+    }
+
+    fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::Acquire)
     }
 
     /// Waits until the client left, or emitted more than may wait.
@@ -471,16 +532,7 @@ impl SocketIo {
                 admitted.map_err(|problem| D::words(&problem))
             })
         };
-        let serve = |socket: SocketRef| {
-            Box::pin(async move {
-                let beginning = socket.extensions.remove::<Begun<D>>();
-                let beginning = beginning.and_then(|begun| begun.lock().take());
-                if let Some(beginning) = beginning {
-                    Box::pin(serve(socket, beginning)).await;
-                }
-            })
-        };
-        self.io.ns(path, serve.with(admit));
+        self.io.ns(path, Serving::<D>(PhantomData).with(admit));
     }
 
     /// The routes of its transports.
@@ -576,7 +628,7 @@ async fn serve<D: Dialect>(socket: SocketRef, beginning: Beginning<D>) {
     };
     tracing::debug!(tenant = %link.identity.tenant, ?close, "a socket.io connection ends");
     link.leave(close);
-    link.end().await;
+    link.end(&waiting).await;
 }
 
 /// Takes what comes until the connection ends; says why it did.
@@ -639,16 +691,34 @@ mod tests {
         waiting.take_out(HEARD_BYTES_MAX);
         assert!(waiting.take_in(HEARD_BYTES_MAX - 1));
         assert!(!waiting.take_in(2));
-        waiting.end(true);
+        waiting.flooded();
         // That the client leaves then does not hide why.
-        waiting.end(false);
+        waiting.left();
         assert_eq!(waiting.over().await, Close::Rate);
+    }
+
+    #[test]
+    fn who_leaves_while_it_is_let_in_waits_for_that() {
+        let waiting = Arc::new(Waiting::default());
+        let letting_in = Arc::clone(&waiting);
+        let library = std::thread::spawn(move || {
+            std::thread::sleep(LET_IN_WITHIN / 4);
+            letting_in.let_in();
+        });
+        waiting.wait_to_leave();
+        assert!(waiting.is_let_in.load(Ordering::Acquire));
+        library.join().unwrap();
+        // Who never was let in does not hold the thread.
+        let began_at = Instant::now();
+        Waiting::default().wait_to_leave();
+        assert!(began_at.elapsed() < 20 * LET_IN_WITHIN);
     }
 
     #[tokio::test]
     async fn who_leaves_is_gone() {
         let waiting = Waiting::default();
-        waiting.end(false);
+        waiting.left();
         assert_eq!(waiting.over().await, Close::Gone);
+        assert!(waiting.has_left());
     }
 }
