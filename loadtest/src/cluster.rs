@@ -40,15 +40,33 @@ const LOG_LINES: usize = 15;
 /// What a node says when its lease ran out.
 const LEASE_LOST: &str = "the lease could not be renewed";
 
+/// What a cluster is made with, beside the server.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Means {
+    /// The program that becomes a node of the database when asked for `cql-node`.
+    #[arg(long, env = "CQL_PROGRAM", default_value = "target/debug/xtask")]
+    pub database: PathBuf,
+    /// Where the nodes' certificates and their cookie are.
+    #[arg(long, env = "CQL_CREDENTIALS")]
+    pub credentials: PathBuf,
+}
+
+impl Means {
+    /// The same from the root on, for programs that run in folders of their own.
+    pub(crate) fn absolute(&self) -> Result<Self> {
+        Ok(Self {
+            database: self.database.canonicalize().context("the program of the database")?,
+            credentials: self.credentials.canonicalize().context("credentials")?,
+        })
+    }
+}
+
 /// What a cluster is made of.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     /// The server.
     pub(crate) binary: &'a Path,
-    /// The program that becomes a node of the database.
-    pub(crate) database: &'a Path,
-    /// Certificates and cookie.
-    pub(crate) credentials: &'a Path,
+    pub(crate) means: &'a Means,
     /// Where data and logs are kept.
     pub(crate) root: &'a Path,
     /// How many nodes the database has.
@@ -185,7 +203,7 @@ impl Cluster {
         for machine in databases {
             let root = root.join(format!("database-{}", machine.address));
             std::fs::create_dir_all(&root)?;
-            let program = parts.database.to_owned();
+            let program = parts.means.database.clone();
             let &Parts { heap_mib, sync_each, .. } = parts;
             let mut database =
                 Database { machine, program, root, heap_mib, sync_each, child: None };
@@ -284,7 +302,7 @@ fn environment(parts: &Parts<'_>, member: &Member) -> Vec<(String, String)> {
     let Member { name, machine, is_alone } = member;
     let address = |n| format!("{}:9042", Machine::database(n).address);
     let databases: Vec<String> = (1..=parts.databases).map(address).collect();
-    let file = |file: &str| parts.credentials.join(file).display().to_string();
+    let file = |file: &str| parts.means.credentials.join(file).display().to_string();
     let keyspace = if *is_alone { KEYSPACE_ALONE } else { KEYSPACE };
     let settings = vec![
         ("STORE_ENGINE", "cql".to_owned()),

@@ -26,7 +26,7 @@ use self::client::Client;
 use self::death::Tally;
 use self::open::Room;
 use crate::client::http::Http;
-use crate::cluster::{Cluster, NODES, Parts, net, owners};
+use crate::cluster::{Cluster, Means, NODES, Parts, net, owners};
 use crate::history::Recorder;
 use crate::machine;
 use crate::memory::SMALL_PAGES;
@@ -57,12 +57,9 @@ pub struct Args {
     /// The server binary, built for release.
     #[arg(long, env = "SWITCHBOARD_BIN", default_value = "target/release/switchboard")]
     pub server: PathBuf,
-    /// The program that becomes a node of the database when asked for `cql-node`.
-    #[arg(long, env = "CQL_PROGRAM", default_value = "target/debug/xtask")]
-    pub database: PathBuf,
-    /// Where the nodes' certificates and their cookie are.
-    #[arg(long, env = "CQL_CREDENTIALS")]
-    pub credentials: PathBuf,
+    /// What the nodes are made with.
+    #[command(flatten)]
+    pub means: Means,
     /// Open conversations, each of which an agent listens to.
     #[arg(long, default_value_t = 100_000)]
     pub open: usize,
@@ -174,8 +171,7 @@ async fn inside(args: &Args) -> Result<()> {
     let dir = scratch(&args.server)?;
     let parts = Parts {
         binary: &args.server,
-        database: &args.database.canonicalize().context("the program of the database")?,
-        credentials: &args.credentials.canonicalize().context("credentials")?,
+        means: &args.means.absolute()?,
         root: dir.path(),
         databases: 1,
         heap_mib: args.heap_mib,

@@ -14,14 +14,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::time::{Instant, sleep};
 
 use self::outage::{Acks, Times};
 use self::slices::{Row, Slices};
 use self::strike::{Striker, Struck};
 use crate::checker::check;
-use crate::cluster::{Cluster, NODES, Parts, net, owners};
+use crate::cluster::{Cluster, Means, NODES, Parts, net, owners};
 use crate::history::write_lines;
 use crate::kill::{Sabotage, patience};
 use crate::load::{Load, Terms, World};
@@ -45,12 +45,9 @@ pub struct Args {
     /// The server binary.
     #[arg(long, env = "SWITCHBOARD_BIN", default_value = "target/debug/switchboard")]
     pub server: PathBuf,
-    /// The program that becomes a node of the database when asked for `cql-node`.
-    #[arg(long, env = "CQL_PROGRAM", default_value = "target/debug/xtask")]
-    pub database: PathBuf,
-    /// Where the nodes' certificates and their cookie are.
-    #[arg(long, env = "CQL_CREDENTIALS")]
-    pub credentials: PathBuf,
+    /// What the nodes are made with.
+    #[command(flatten)]
+    pub means: Means,
     /// The classes of faults, one after the other; all of them when none is given.
     #[arg(long = "class")]
     pub classes: Vec<Class>,
@@ -170,8 +167,7 @@ async fn inside(args: &Args) -> Result<()> {
     let dir = scratch(&args.server)?;
     let parts = Parts {
         binary: &args.server,
-        database: &args.database.canonicalize().context("the program of the database")?,
-        credentials: &args.credentials.canonicalize().context("credentials")?,
+        means: &args.means.absolute()?,
         root: dir.path(),
         databases: args.databases,
         heap_mib: args.heap_mib,

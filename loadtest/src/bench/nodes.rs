@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use super::pairs::{self, Subject};
 use super::peer::{Desk, Kind, Socket, Voice, native_pair};
 use crate::client::http::Http;
-use crate::cluster::{Cluster, NODES, Node, Parts, net, owners};
+use crate::cluster::{Cluster, Means, NODES, Node, Parts, net, owners};
 use crate::machine;
 use crate::report::Report;
 use crate::server::scratch;
@@ -28,12 +28,9 @@ pub struct Args {
     /// The server binary, built for release.
     #[arg(long, env = "SWITCHBOARD_BIN", default_value = "target/release/switchboard")]
     pub server: PathBuf,
-    /// The program that becomes a node of the database when asked for `cql-node`.
-    #[arg(long, env = "CQL_PROGRAM", default_value = "target/debug/xtask")]
-    pub database: PathBuf,
-    /// Where the nodes' certificates and their cookie are.
-    #[arg(long, env = "CQL_CREDENTIALS")]
-    pub credentials: PathBuf,
+    /// What the nodes are made with.
+    #[command(flatten)]
+    pub means: Means,
     /// Pairs in closed loop.
     #[arg(long, default_value_t = 100)]
     pub pairs: usize,
@@ -66,8 +63,7 @@ async fn inside(args: &Args) -> Result<()> {
     let dir = scratch(&args.server)?;
     let parts = Parts {
         binary: &args.server,
-        database: &args.database.canonicalize().context("the program of the database")?,
-        credentials: &args.credentials.canonicalize().context("credentials")?,
+        means: &args.means.absolute()?,
         root: dir.path(),
         databases: 1,
         heap_mib: args.heap_mib,
