@@ -16,7 +16,7 @@ use switchboard_actors::subscriber::queue;
 use switchboard_actors::{Config, Delivery, System};
 use switchboard_cluster::ownership::{Epoch, NodeName, Single};
 use switchboard_domain::conversation::{
-    Command, Contact, Created, Priority, Request, SendKey, Start, Stream,
+    Command, Contact, Created, Request, SendKey, Start, Stream,
 };
 use switchboard_domain::ids::{
     ConversationId, DeviceId, Id, Number, TenantId, Timestamp, VisitorId,
@@ -47,24 +47,11 @@ fn visitor(n: u128) -> Caller {
 
 fn created(n: u128) -> Command {
     Command::Create {
-        created: Box::new(Created {
-            log: Id::from_u128(n),
-            number: Number(1_000_000),
-            visitor: Contact {
-                id: VisitorId::from_u128(n),
-                name: None,
-                email: None,
-                phone: None,
-                verified: false,
-            },
-            widget: None,
-            subject: None,
-            department: None,
-            priority: Priority::Medium,
-            skills: Vec::new(),
-            context: Vec::new(),
-            fields: Vec::new(),
-        }),
+        created: Box::new(Created::by(
+            Contact::anonymous(VisitorId::from_u128(n)),
+            Id::from_u128(n),
+            Number(1_000_000),
+        )),
         welcome: None,
         message: None,
         start: Start::Waiting,

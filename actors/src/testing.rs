@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use switchboard_cluster::ownership::{Epoch, NodeName, Owner, Ownership, Single};
 use switchboard_cluster::shard::Shard;
 use switchboard_domain::conversation::{
-    Command, Contact, Conversation, Created, Event, Priority, Request, SendKey, Start, Stream,
+    Command, Contact, Conversation, Created, Event, Request, SendKey, Start, Stream,
 };
 use switchboard_domain::ids::{
     AgentId, ConversationId, DepartmentId, DeviceId, Id, Number, Seq, TenantId, Timestamp,
@@ -425,22 +425,15 @@ pub(crate) fn agent_ref(n: u128) -> AgentRef {
 pub(crate) fn create(n: u128, department: Option<&str>) -> Command {
     Command::Create {
         created: Box::new(Created {
-            log: Id::from_u128(n),
-            number: Number(1_000_000 + u64::try_from(n).unwrap_or(0)),
-            visitor: Contact {
-                id: VisitorId::from_u128(n),
-                name: Some("Vera".into()),
-                email: None,
-                phone: None,
-                verified: false,
-            },
-            widget: None,
-            subject: None,
             department: department.map(|name| DepartmentId(name.into())),
-            priority: Priority::Medium,
-            skills: Vec::new(),
-            context: Vec::new(),
-            fields: Vec::new(),
+            ..Created::by(
+                Contact {
+                    name: Some("Vera".into()),
+                    ..Contact::anonymous(VisitorId::from_u128(n))
+                },
+                Id::from_u128(n),
+                Number(1_000_000 + u64::try_from(n).unwrap_or(0)),
+            )
         }),
         welcome: None,
         message: None,

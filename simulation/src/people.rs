@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard_domain::conversation::{Command, Contact, Created, Priority, SendKey, Start};
+use switchboard_domain::conversation::{Command, Contact, Created, SendKey, Start};
 use switchboard_domain::ids::{AgentId, ConversationId, DeviceId, Id, Number, TenantId, VisitorId};
 use switchboard_domain::person::{AgentRef, Author, Caller, Principal, Role};
 use switchboard_store::ConversationKey;
@@ -35,24 +35,11 @@ pub(crate) fn accept() -> Command {
 }
 
 pub(crate) fn create(n: u32) -> Command {
-    let created = Created {
-        log: Id::from_u128(4_000 + u128::from(n)),
-        number: Number(1_000_000 + u64::from(n)),
-        visitor: Contact {
-            id: VisitorId::from_u128(2_000 + u128::from(n)),
-            name: None,
-            email: None,
-            phone: None,
-            verified: false,
-        },
-        widget: None,
-        subject: None,
-        department: None,
-        priority: Priority::Medium,
-        skills: Vec::new(),
-        context: Vec::new(),
-        fields: Vec::new(),
-    };
+    let created = Created::by(
+        Contact::anonymous(VisitorId::from_u128(2_000 + u128::from(n))),
+        Id::from_u128(4_000 + u128::from(n)),
+        Number(1_000_000 + u64::from(n)),
+    );
     let created = Box::new(created);
     Command::Create { created, welcome: None, message: None, start: Start::Waiting }
 }

@@ -103,8 +103,8 @@ async fn is_reachable(doors: &Doors, tenant: &TenantId, visitor: VisitorId) -> b
 #[cfg(test)]
 mod tests {
     use switchboard_domain::card::Card;
+    use switchboard_domain::conversation::Ordinals;
     use switchboard_domain::conversation::{Body, Contact, Conversation, Created, Event, Stream};
-    use switchboard_domain::conversation::{Ordinals, Priority};
     use switchboard_domain::ids::{ConversationId, EventId, LogId, Number, Seq, Timestamp};
     use switchboard_domain::person::Author;
     use uuid::Uuid;
@@ -117,18 +117,8 @@ mod tests {
     fn card() -> Card {
         let id = |n| Uuid::from_u128(n);
         let visitor = VisitorId::new(id(1));
-        let created = Created {
-            log: LogId::new(id(2)),
-            number: Number(1_000_000),
-            visitor: Contact { id: visitor, name: None, email: None, phone: None, verified: false },
-            widget: None,
-            subject: None,
-            department: None,
-            priority: Priority::Medium,
-            skills: Vec::new(),
-            context: Vec::new(),
-            fields: Vec::new(),
-        };
+        let created =
+            Created::by(Contact::anonymous(visitor), LogId::new(id(2)), Number(1_000_000));
         let event = Event {
             stream: Stream::Public,
             seq: Seq(1),

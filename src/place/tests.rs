@@ -9,9 +9,7 @@ use switchboard_cluster::rows::MemoryRows;
 use switchboard_cluster::shard::Shard;
 use switchboard_cluster::time::Times;
 use switchboard_cluster::transport::memory::Network;
-use switchboard_domain::conversation::{
-    Command, Contact, Created, Priority, Request, SendKey, Start,
-};
+use switchboard_domain::conversation::{Command, Contact, Created, Request, SendKey, Start};
 use switchboard_domain::ids::{AgentId, ConversationId, DeviceId, Id, Number, VisitorId};
 use switchboard_domain::person::{AgentRef, Author, Caller, Principal, Role};
 use switchboard_store::ConversationKey;
@@ -126,25 +124,8 @@ fn key(tenant: u128, n: u128) -> ConversationKey {
 }
 
 fn create(n: u128) -> Command {
-    let visitor = Contact {
-        id: VisitorId::from_u128(n),
-        name: None,
-        email: None,
-        phone: None,
-        verified: false,
-    };
-    let created = Created {
-        log: Id::from_u128(n),
-        number: Number(u64::try_from(n).unwrap()),
-        visitor,
-        widget: None,
-        subject: None,
-        department: None,
-        priority: Priority::Medium,
-        skills: Vec::new(),
-        context: Vec::new(),
-        fields: Vec::new(),
-    };
+    let visitor = Contact::anonymous(VisitorId::from_u128(n));
+    let created = Created::by(visitor, Id::from_u128(n), Number(u64::try_from(n).unwrap()));
     Command::Create {
         created: Box::new(created),
         welcome: None,

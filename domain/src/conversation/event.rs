@@ -269,6 +269,33 @@ pub struct Contact {
     pub verified: bool,
 }
 
+impl Created {
+    /// A conversation of whose beginning nothing else is known.
+    #[must_use]
+    pub const fn by(visitor: Contact, log: LogId, number: Number) -> Self {
+        Self {
+            log,
+            number,
+            visitor,
+            widget: None,
+            subject: None,
+            department: None,
+            priority: Priority::Medium,
+            skills: Vec::new(),
+            context: Vec::new(),
+            fields: Vec::new(),
+        }
+    }
+}
+
+impl Contact {
+    /// A visitor of whom nothing is known.
+    #[must_use]
+    pub const fn anonymous(id: crate::ids::VisitorId) -> Self {
+        Self { id, name: None, email: None, phone: None, verified: false }
+    }
+}
+
 /// How an agent came to own a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AssignedBy {

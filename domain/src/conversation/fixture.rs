@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Command, Contact, Conversation, Created, Event, Known, Priority, Rejection, Request,
-    Resolution, SendKey, Start, Stream, Target, TransferTarget, decide, stamp,
+    Command, Contact, Conversation, Created, Event, Known, Rejection, Request, Resolution, SendKey,
+    Start, Stream, Target, TransferTarget, decide, stamp,
 };
 use crate::ids::{
     AgentId, ConversationId, DepartmentId, DeviceId, EventId, LogId, Number, Seq, Timestamp,
@@ -63,24 +63,11 @@ pub(crate) fn agent_ref(caller: &Caller) -> AgentRef {
 
 pub(crate) fn created() -> Created {
     let Principal::Visitor(id) = vera().author.principal else { unreachable!("a visitor") };
-    Created {
-        log: LogId::from_u128(100),
-        number: Number(1_000_000),
-        visitor: Contact {
-            id,
-            name: Some("Vera".into()),
-            email: None,
-            phone: None,
-            verified: false,
-        },
-        widget: None,
-        subject: None,
-        department: None,
-        priority: Priority::Medium,
-        skills: Vec::new(),
-        context: Vec::new(),
-        fields: Vec::new(),
-    }
+    Created::by(
+        Contact { name: Some("Vera".into()), ..Contact::anonymous(id) },
+        LogId::from_u128(100),
+        Number(1_000_000),
+    )
 }
 
 pub(crate) fn create() -> Command {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard_domain::conversation::{
-    Body, Contact, Created, Event, Ordinals, Priority, SendKey, Stream,
-};
+use switchboard_domain::conversation::{Body, Contact, Created, Event, Ordinals, SendKey, Stream};
 use switchboard_domain::ids::{
     ConversationId, EventId, LogId, Number, Seq, TenantId, Timestamp, VisitorId,
 };
@@ -59,25 +57,12 @@ pub fn event(stream: Stream, seq: u64, public_head: u64, body: Body) -> Event {
 /// The first event of a conversation of that integer name.
 #[must_use]
 pub fn created(number: u64) -> Event {
-    let visitor = Contact {
-        id: VISITOR,
-        name: Some("Vera".into()),
-        email: None,
-        phone: None,
-        verified: false,
-    };
-    let created = Created {
-        log: LogId::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 | u128::from(number)),
-        number: Number(number),
+    let visitor = Contact { name: Some("Vera".into()), ..Contact::anonymous(VISITOR) };
+    let created = Created::by(
         visitor,
-        widget: None,
-        subject: None,
-        department: None,
-        priority: Priority::Medium,
-        skills: Vec::new(),
-        context: Vec::new(),
-        fields: Vec::new(),
-    };
+        LogId::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 | u128::from(number)),
+        Number(number),
+    );
     Event {
         ordinals: Ordinals::default(),
         ..event(Stream::Public, 1, 1, Body::Created(Box::new(created)))
