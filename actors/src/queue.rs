@@ -514,7 +514,7 @@ impl State {
         self.tells_places = false;
         self.told_at = Some(Instant::now());
         let Some(conversations) = self.world.conversations.get() else { return };
-        // Only those whose visitor listens: most of a long line may be away.
+        // Of those alone that somebody is told: most of a long line may be away.
         let mut told = HashMap::default();
         for (conversation, place) in self.queue.lines().flat_map(|line| self.queue.places(line)) {
             let position = u32::try_from(place.shown()).unwrap_or(u32::MAX);

@@ -294,6 +294,12 @@ impl Remote {
         self.send(node, &Envelope::from(told).write())
     }
 
+    /// Whether a node that begins to follow a home says which of its conversations are listened to
+    /// by their visitors. One of an earlier version says it of those alone that come later.
+    pub(crate) fn says_who_listens(&self, node: &NodeName) -> bool {
+        self.version_of(node) >= Some(home::LISTENING_SINCE)
+    }
+
     /// A number that no other visit or question of this node has.
     pub(crate) fn fresh_number(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)

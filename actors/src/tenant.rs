@@ -174,19 +174,18 @@ impl Tenant {
         }
     }
 
-    /// A visitor subscribed to a conversation, and wants to hear its place if it waits.
+    /// A visitor subscribed to a conversation, and wants to hear its place while it waits.
     pub(crate) fn visitor_listens(&self, state: &Conversation) {
-        if state.status != Status::Waiting {
-            return;
-        }
         let conversation = state.id;
-        self.came.lock().insert(conversation);
-        if let Some(link) = &self.link
-            && !self.is_home()
-        {
-            link.note_listening(conversation);
-        } else {
-            self.listens(conversation);
+        let is_waiting = state.status == Status::Waiting;
+        if is_waiting {
+            self.came.lock().insert(conversation);
+        }
+        match &self.link {
+            // One that does not wait now may later.
+            Some(link) if !self.is_home() => link.note_listening(conversation),
+            Some(_) | None if is_waiting => self.listens(conversation),
+            Some(_) | None => {}
         }
     }
 

@@ -11,6 +11,10 @@ use super::form::{Form, fields, variants};
 use crate::answer::Refusal;
 use crate::presence::{AgentPresence, Profile, Setting};
 
+/// The version of the transport in which a guest says at the beginning of a visit who listens. One
+/// of an earlier version is told every place.
+pub(super) const LISTENING_SINCE: u8 = 3;
+
 /// What is said of a tenant.
 #[derive(Clone, Debug)]
 pub(super) enum Message {
@@ -81,7 +85,7 @@ pub(crate) struct Report {
     pub(crate) desks: Vec<(AgentId, bool)>,
     /// Agents who gave a sign of life.
     pub(crate) alive: Vec<AgentId>,
-    /// Conversations whose visitor wants to hear its place.
+    /// Conversations whose visitor wants to hear its place, now or once it waits.
     pub(crate) listening: Vec<ConversationId>,
     /// Reservations of which nothing came.
     pub(crate) cancelled: Vec<(AgentId, ConversationId)>,

@@ -139,7 +139,7 @@ impl Remote {
     }
 
     /// The version that a node is linked by; `None` when it is not.
-    fn version_of(&self, node: &NodeName) -> Option<u8> {
+    pub(super) fn version_of(&self, node: &NodeName) -> Option<u8> {
         self.linked.lock().get(node).map(|it| it.version)
     }
 

@@ -127,6 +127,9 @@ struct Followed {
     to_guest: ToGuest,
     /// Agents with a connection there.
     desks: HashSet<AgentId>,
+    /// Open conversations whose visitor came to listen, as their owner there said; `None` of a node
+    /// of an earlier version, which does not say all.
+    listening: Option<HashSet<ConversationId>>,
 }
 
 /// Where a tenant's actors are.
@@ -162,6 +165,9 @@ pub(super) struct Turn {
     pub(super) begins: Option<Epoch>,
     /// The home should compare what it knows with the store.
     pub(super) verifies: bool,
+    /// This is a guest from now on, and has said of whatever it knows at first hand but not yet
+    /// who listens.
+    pub(super) follows: bool,
 }
 
 impl fmt::Debug for Link {
@@ -266,7 +272,7 @@ impl Link {
             (Owner::Here(epoch), role) => {
                 let has_ended = self.leave(role);
                 *role = Role::Home(Home::new(epoch, now));
-                Turn { has_ended, begins: Some(epoch), verifies: false }
+                Turn { has_ended, begins: Some(epoch), ..Turn::default() }
             }
             (Owner::There(node), Role::Guest(guest)) if guest.home == node => {
                 if now.duration_since(guest.said_at) >= STILL_EVERY {
@@ -278,8 +284,8 @@ impl Link {
             }
             (Owner::There(node), _) if self.remote.is_linked(&node) => {
                 let has_ended = self.leave(&mut state.role);
-                self.follow(state, node, (cards, desks), now);
-                Turn { has_ended, ..Turn::default() }
+                let follows = self.follow(state, node, (cards, desks), now);
+                Turn { has_ended, follows, ..Turn::default() }
             }
             (Owner::There(_) | Owner::Nobody, role) => {
                 Turn { has_ended: self.leave(role), ..Turn::default() }
@@ -296,7 +302,14 @@ impl Link {
         true
     }
 
-    fn follow(&self, state: &mut State, home: NodeName, known: (&Cards, &Desks), now: Instant) {
+    /// Begins to follow a home; whether it is told so.
+    fn follow(
+        &self,
+        state: &mut State,
+        home: NodeName,
+        known: (&Cards, &Desks),
+        now: Instant,
+    ) -> bool {
         let (cards, desks) = known;
         let visit = self.remote.fresh_number();
         let agents = self.agents.lock();
@@ -304,7 +317,7 @@ impl Link {
         let seen = seen.map(|(agent, _)| *agent).collect();
         drop(agents);
         if !self.say(&home, visit, Word::Follow { desks: desks.agents(), seen }) {
-            return;
+            return false;
         }
         // Everything that is known at first hand, and what only the home may forget.
         state.own.retain(|id, own| self.owns(*id, own.epoch));
@@ -314,6 +327,7 @@ impl Link {
         let guest = Guest { home, visit, version: 0, unconfirmed, said_at: now };
         state.role = Role::Guest(guest);
         self.remote.has_news.notify_one();
+        true
     }
 
     /// Forgets what this node need not, or must not, tell anew.

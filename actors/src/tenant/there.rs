@@ -220,6 +220,9 @@ impl Tenant {
         if turn.has_ended {
             self.let_actors_look();
         }
+        if turn.follows {
+            self.say_who_listens(world, link);
+        }
         if let Some(epoch) = turn.begins {
             tracing::info!(tenant = %self.id, "this node is the home");
             let (world, tenant) = (Arc::clone(world), Arc::clone(self));
@@ -229,6 +232,17 @@ impl Tenant {
         {
             let (world, tenant) = (Arc::clone(world), Arc::clone(self));
             ractor::concurrency::spawn(async move { tenant.verify_again(&world, epoch).await });
+        }
+    }
+
+    /// Tells a new home which conversations of this node are listened to by their visitors.
+    fn say_who_listens(&self, world: &World, link: &Link) {
+        let Some(conversations) = world.conversations.get() else { return };
+        for card in self.cards.all() {
+            let key = self.key(card.id);
+            if self.owns(&key) && conversations.fanout(&key).has_visitor(&key) {
+                link.note_listening(card.id);
+            }
         }
     }
 
@@ -488,6 +502,7 @@ impl Tenant {
             self.alive_here(agent);
         }
         for conversation in listening {
+            link.set_listening(from, conversation);
             self.listens(conversation);
         }
         for (agent, conversation) in cancelled {

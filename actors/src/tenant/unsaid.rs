@@ -150,7 +150,7 @@ impl ToGuest {
         let readers = if self.cards.is_empty() { take(&mut self.readers) } else { Vec::new() };
         let agents: Vec<AgentId> = self.agents.keys().take(THINGS_MAX).copied().collect();
         let places: Vec<ConversationId> = self.places.keys().take(THINGS_MAX).copied().collect();
-        Bulletin {
+        let bulletin = Bulletin {
             cards: told,
             readers: readers.into_iter().map(|id| (id, cards.readers_of(id))).collect(),
             is_whole: false,
@@ -158,7 +158,9 @@ impl ToGuest {
             anybody: self.anybody.take(),
             places: places.iter().filter_map(|id| self.places.remove_entry(id)).collect(),
             policies: std::mem::take(&mut self.policies).into_iter().collect(),
-        }
+        };
+        give_back(&mut self.places);
+        bulletin
     }
 
     /// What was taken could not be told.
@@ -198,13 +200,25 @@ fn take_cards(cards: &mut HashMap<ConversationId, Arc<Card>>) -> Vec<Arc<Card>> 
         })
         .map(|card| card.id)
         .collect();
-    fit.iter().filter_map(|id| cards.remove(id)).collect()
+    let taken = fit.iter().filter_map(|id| cards.remove(id)).collect();
+    give_back(cards);
+    taken
+}
+
+/// Gives back the room of a rush that is over: a visit begins with every card that there is.
+fn give_back<T>(told: &mut HashMap<ConversationId, T>) {
+    if told.is_empty() && told.capacity() > THINGS_MAX {
+        *told = HashMap::default();
+    }
 }
 
 fn take<T: Copy + Eq + Hash>(things: &mut HashSet<T>) -> Vec<T> {
     let some: Vec<T> = things.iter().take(THINGS_MAX).copied().collect();
     for it in &some {
         things.remove(it);
+    }
+    if things.is_empty() && things.capacity() > THINGS_MAX {
+        *things = HashSet::default();
     }
     some
 }

@@ -26,6 +26,11 @@ impl Link {
                     if !matches!(by, By::Node(told) if told == node) {
                         followed.to_guest.card(card);
                     }
+                    if let Some(listening) = &mut followed.listening
+                        && !card.status.is_open()
+                    {
+                        listening.remove(&card.id);
+                    }
                 }
             }
             Role::Guest(guest) => {
@@ -155,7 +160,8 @@ impl Link {
         }
     }
 
-    /// Where a conversation of that node stands in its queue. Whether the node is told.
+    /// Where a conversation of that node stands in its queue. Whether the node is told: only if a
+    /// visitor may listen there, for most of a long line may be away.
     pub(in crate::tenant) fn note_place(
         &self,
         node: &NodeName,
@@ -164,6 +170,9 @@ impl Link {
     ) -> bool {
         let Role::Home(home) = &mut self.state.lock().role else { return false };
         let Some(followed) = home.guests.get_mut(node) else { return false };
+        if followed.listening.as_ref().is_some_and(|it| !it.contains(&conversation)) {
+            return false;
+        }
         followed.to_guest.place(conversation, place);
         self.has_news();
         true

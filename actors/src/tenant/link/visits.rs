@@ -35,7 +35,8 @@ impl Link {
         }
         to_guest.policies(policies);
         let desks = desks.into_iter().collect();
-        let followed = Followed { visit, version: 0, is_whole: false, to_guest, desks };
+        let listening = self.remote.says_who_listens(guest).then(HashSet::default);
+        let followed = Followed { visit, version: 0, is_whole: false, to_guest, desks, listening };
         home.guests.insert(guest.clone(), followed);
         self.has_news();
         true
@@ -59,6 +60,16 @@ impl Link {
             } else {
                 followed.desks.remove(&agent);
             }
+        }
+    }
+
+    /// A visitor listens on a guest to a conversation that it owns.
+    pub(in crate::tenant) fn set_listening(&self, guest: &NodeName, conversation: ConversationId) {
+        if let Role::Home(home) = &mut self.state.lock().role
+            && let Some(followed) = home.guests.get_mut(guest)
+            && let Some(listening) = &mut followed.listening
+        {
+            listening.insert(conversation);
         }
     }
 

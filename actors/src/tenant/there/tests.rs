@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use switchboard_cluster::transport::{VERSIONS, Versions};
 use switchboard_domain::card::Sort;
 use switchboard_domain::conversation::{Command, Rejection, Request, Resolution};
 use switchboard_domain::ids::DepartmentId;
@@ -19,6 +20,7 @@ use crate::answer::Done;
 use crate::delivery::{Delivery, Outlet};
 use crate::inbox::{Change, Rows, Watch};
 use crate::presence::{AgentPresence, Profile, View};
+use crate::remote::home::Place;
 use crate::subscriber::Receiver;
 use crate::system::Config;
 use crate::testing::cluster::{Cluster, Dice, name, settle};
@@ -365,24 +367,74 @@ async fn a_visitor_hears_its_place_from_another_node() {
         cluster.ask(2, &key(n), visitor(n), None, create(n, None)).await.expect("created");
         cluster.clock.turn_ms(10);
     }
-    let (outlet, mut widget) = connection();
-    let public = switchboard_domain::conversation::Stream::Public;
-    let (at, of) = (cluster.at(2), key(2));
-    at.subscribe(&of, &visitor(2), public, 1, &outlet).await.expect("subscribed");
-    let places = |widget: &mut Receiver<Delivery>| {
-        let told = take_all(widget).into_iter();
-        let place = told.filter_map(|it| match it {
-            Delivery::QueuePosition { position, .. } => Some(position),
-            _ => None,
-        });
-        place.collect::<Vec<_>>()
-    };
+    let (_outlet, mut widget) = widget(&cluster, 2).await;
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(places(&mut widget), [2]);
     assert!(give_to(&cluster, 2, 7, 1).await);
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(places(&mut widget), [1]);
     cluster.stop().await;
+}
+
+/// Whoever listens hears their place whichever node is home by then, and though they did not wait
+/// when they began to listen. Whoever does not listen is not told, if their node would say so.
+#[tokio::test(start_paused = true)]
+async fn places_are_told_to_those_who_listen_wherever_the_home_is() {
+    let before = Versions { newest: 2, ..VERSIONS };
+    for (versions, tells_all) in [(VERSIONS, false), (before, true)] {
+        let cluster = Cluster::of_versions(Config::standard(), &[versions; 3], 16).await;
+        move_home(&cluster, 0);
+        for n in 1..=4 {
+            give(&cluster, n, 1);
+            cluster.ask(2, &key(n), visitor(n), None, create(n, None)).await.expect("created");
+            cluster.clock.turn_ms(10);
+        }
+        connect(&cluster, 2, 7).await;
+        assert!(give_to(&cluster, 2, 7, 2).await);
+        let (_second, mut second) = widget(&cluster, 2).await;
+        let (_third, mut third) = widget(&cluster, 3).await;
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert_eq!((places(&mut second), places(&mut third)), (vec![], vec![2]));
+        let is_told = |at: usize, n: u128| {
+            let place = Place { position: 9, eta: None };
+            let link = cluster.system(at).tenant(&tenant());
+            let link = link.link().expect("other nodes");
+            link.note_place(&name(1), ConversationId::from_u128(n), place)
+        };
+        assert_eq!([1, 2, 3, 4].map(|n| is_told(0, n)), [tells_all, true, true, tells_all]);
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        drop((take_all(&mut second), take_all(&mut third)));
+
+        move_home(&cluster, 2);
+        cluster.ask(0, &key(2), supervisor(9), None, Command::Unassign).await.expect("waits");
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        let last = |widget: &mut Receiver<Delivery>| places(widget).last().copied();
+        assert_eq!((last(&mut second), last(&mut third)), (Some(4), Some(2)));
+        assert_eq!([1, 2, 3, 4].map(|n| is_told(2, n)), [tells_all, true, true, tells_all]);
+        cluster.ask(1, &key(3), supervisor(9), None, close()).await.expect("closed");
+        settle().await;
+        assert_eq!(is_told(2, 3), tells_all, "nobody waits there any more");
+        cluster.stop().await;
+    }
+}
+
+/// A visitor of another node than the conversation's, and what they hear.
+async fn widget(cluster: &Cluster, n: u128) -> (Outlet, Receiver<Delivery>) {
+    let (outlet, widget) = connection();
+    let public = switchboard_domain::conversation::Stream::Public;
+    let subscribed = cluster.at(2).subscribe(&key(n), &visitor(n), public, 1, &outlet).await;
+    subscribed.expect("subscribed");
+    (outlet, widget)
+}
+
+/// The places that a visitor was told.
+fn places(widget: &mut Receiver<Delivery>) -> Vec<u32> {
+    let told = take_all(widget).into_iter();
+    let place = told.filter_map(|it| match it {
+        Delivery::QueuePosition { position, .. } => Some(position),
+        _ => None,
+    });
+    place.collect()
 }
 
 #[tokio::test(start_paused = true)]
