@@ -83,13 +83,14 @@ impl Many {
     }
 
     /// Takes over who owns the other shards, as read. Where a shard is on its way to is as it was
-    /// heard last.
+    /// heard last; also where the row still names this node, which was read before it gave the shard
+    /// away. A node that drains may read no other.
     pub fn learn(&self, owners: &BTreeMap<Shard, OwnerRow>) {
         let mut table = self.table.write();
         let mut heard = std::mem::take(&mut table.others);
         let others = owners.iter().filter_map(|(&shard, row)| match &row.holder {
-            Some(life) => (life.node != self.node).then(|| (shard, life.node.clone())),
-            None => heard.remove(&shard).map(|node| (shard, node)),
+            Some(life) if life.node != self.node => Some((shard, life.node.clone())),
+            Some(_) | None => heard.remove(&shard).map(|node| (shard, node)),
         });
         table.others = others.collect();
     }
@@ -155,4 +156,31 @@ impl Ownership for Many {
 
 fn nanoseconds(moment: Moment) -> u64 {
     u64::try_from(moment.0.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ownership::Boot;
+    use crate::rows::Life;
+
+    #[test]
+    fn rows_from_before_a_shard_was_given_away_do_not_hide_where_it_went() {
+        let node = |name: &str| NodeName(name.into());
+        let many = Many::new(node("one"), Arc::new(Moment::default));
+        let [given, released, told] = [0, 1, 2].map(|n| Shard::numbered(n).unwrap());
+        let row = |holder: Option<&str>| {
+            let holder = holder.map(|name| Life { node: node(name), boot: Boot(Uuid::nil()) });
+            OwnerRow { epoch: Epoch(1), holder }
+        };
+        for shard in [given, released, told] {
+            many.moved(shard, node("two"));
+        }
+        let read = [(given, row(Some("one"))), (released, row(None)), (told, row(Some("three")))];
+        many.learn(&read.into());
+        let owners = [given, released, told].map(|shard| many.owner(shard));
+        assert_eq!(owners, ["two", "two", "three"].map(|name| Owner::There(node(name))));
+    }
 }
