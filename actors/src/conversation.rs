@@ -334,7 +334,10 @@ impl State {
         let loaded = match stale {
             Some(stale) => Some(stale),
             None => match self.open_warm().await {
-                Some(state) => Some(state),
+                Some(state) => {
+                    self.world.meter.began_warm();
+                    Some(state)
+                }
                 None => region::open(&*self.world.store, &self.key, self.epoch).await?,
             },
         };

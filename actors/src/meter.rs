@@ -53,6 +53,9 @@ pub trait Meter: Send + Sync + fmt::Debug + 'static {
     fn request(&self, _outcome: Outcome, _took: Duration) {}
     /// A conversation was loaded into memory.
     fn activated(&self, _took: Duration) {}
+    /// A conversation that was loaded began with what the owner before handed on: its log was not
+    /// read.
+    fn began_warm(&self) {}
     /// A conversation left memory.
     fn passivated(&self) {}
     /// An actor failed and was, or will be, started again.

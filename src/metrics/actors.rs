@@ -13,6 +13,7 @@ pub struct Actors {
     settled: Split<Counter>,
     acked: Times,
     activated: Times,
+    began_warm: Counter,
     passivated: Counter,
     quarantined: Counter,
     restarted: Split<Counter>,
@@ -37,6 +38,11 @@ impl Actors {
             ),
             activated: catalog
                 .times("conversations_activated", "Loading a conversation into memory"),
+            began_warm: catalog.counter(
+                "conversations_handed_on",
+                "Conversations loaded from what the owner before handed on, without a read of \
+                 their log",
+            ),
             passivated: catalog
                 .counter("conversations_passivated", "Conversations that left memory"),
             quarantined: catalog.counter(
@@ -112,6 +118,10 @@ impl Meter for Actors {
 
     fn activated(&self, took: Duration) {
         self.activated.observe(took);
+    }
+
+    fn began_warm(&self) {
+        self.began_warm.inc();
     }
 
     fn passivated(&self) {
