@@ -11,7 +11,7 @@
 mod policy;
 mod eta;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use policy::{Candidate, Policy};
@@ -104,8 +104,7 @@ pub struct Queue {
     bare_policy: Option<Policy>,
     /// Where what waits came from, each once.
     origins: BTreeSet<Arc<Origin>>,
-    /// Whoever waits. In no order, which takes two thirds of the room of one: order is the lines'.
-    entries: HashMap<ConversationId, Entry>,
+    entries: Entries,
     /// The skills asked for, by those that ask for any.
     skills: BTreeMap<ConversationId, Vec<Arc<str>>>,
     /// Offers on their way: until then the conversation is not offered again.
@@ -114,6 +113,10 @@ pub struct Queue {
     seen: BTreeMap<Option<DepartmentId>, Samples>,
     turns: Turns,
 }
+
+/// Whoever waits. It takes two thirds of the room of a sorted map.
+#[expect(clippy::disallowed_types, reason = "nobody goes through it: the order is the lines'")]
+type Entries = std::collections::HashMap<ConversationId, Entry>;
 
 /// What everybody who waits costs; what few have is kept beside it.
 #[derive(Clone, Debug)]
@@ -148,7 +151,7 @@ impl Queue {
             widget_policies: BTreeMap::new(),
             bare_policy: None,
             origins: BTreeSet::new(),
-            entries: HashMap::new(),
+            entries: Entries::default(),
             skills: BTreeMap::new(),
             offered_until: BTreeMap::new(),
             lines: BTreeMap::new(),
@@ -271,7 +274,8 @@ impl Queue {
     /// Whether anything that waits is routed by itself.
     #[must_use]
     pub fn routes(&self) -> bool {
-        self.may_route() && self.entries.values().any(|it| self.policy_of(it) != Policy::Manual)
+        let mut waiting = self.lines.values().flatten().filter_map(|(_, it)| self.entries.get(it));
+        self.may_route() && waiting.any(|it| self.policy_of(it) != Policy::Manual)
     }
 
     /// The lines in which somebody waits.
