@@ -129,6 +129,12 @@ impl Cards {
         self.board.lock().open.waiting(department)
     }
 
+    /// Whether a conversation waits, in line or outside it.
+    pub(crate) fn waits(&self, conversation: ConversationId) -> bool {
+        let board = self.board.lock();
+        board.open.get(&conversation).is_some_and(|card| card.status == Status::Waiting)
+    }
+
     /// Hears from now on when as many may wait no more in some line.
     pub(crate) fn lines(&self) -> watch::Receiver<()> {
         self.board.lock().open.lines()

@@ -386,6 +386,10 @@ impl State {
     async fn tell_unheard(&mut self) -> Result<(), Fault> {
         let Some(state) = self.conversation.clone() else { return Ok(()) };
         self.tenant.put_unheard(&state, self.epoch);
+        // Who has listened by way of the owner before listens on.
+        if self.fanout.has_visitor(&self.key) {
+            self.tenant.visitor_listens(&state);
+        }
         let Some(published) = self.fanout.resume(&self.key, self.epoch) else { return Ok(()) };
         for stream in [Stream::Public, Stream::Internal] {
             let (mut after, head) = (published.of(stream), state.heads.of(stream));
@@ -426,7 +430,10 @@ impl State {
                 .recheck(&self.key, |principal, role| self.may_hear(principal, role, &state));
         }
         self.fanout.publish(&self.key, events);
-        self.tenant.put_card(&state, self.epoch);
+        let begins_to_wait = self.tenant.put_card(&state, self.epoch);
+        if begins_to_wait && self.fanout.has_visitor(&self.key) {
+            self.tenant.visitor_listens(&state);
+        }
         self.report();
     }
 

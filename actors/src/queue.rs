@@ -526,6 +526,7 @@ impl State {
             }
         }
         self.told = told;
+        self.tenant.forget_listening();
     }
 
     fn observe(&self) -> observe::Queue {

@@ -140,17 +140,19 @@ impl Tenant {
     }
 
     /// Takes in what a conversation is now, whose shard this node holds under that epoch, and tells
-    /// whom it concerns.
-    pub(crate) fn put_card(&self, state: &Conversation, epoch: Epoch) {
+    /// whom it concerns. Whether it begins to wait.
+    pub(crate) fn put_card(&self, state: &Conversation, epoch: Epoch) -> bool {
         if self.sabotage.leaks_cards() {
             #[expect(clippy::mem_forget, reason = "a planted leak that the memory gate must find")]
             std::mem::forget(Card::of(state));
         }
         let card = Arc::new(Card::of(state));
+        let begins_to_wait = card.status == Status::Waiting && !self.cards.waits(card.id);
         self.tell(self.cards.put(&card));
         if let Some(link) = &self.link {
             link.note_card(&card, By::Own(epoch));
         }
+        begins_to_wait
     }
 
     /// As [`put_card`](Self::put_card), if the cards may be behind: its actor failed before it
@@ -174,18 +176,20 @@ impl Tenant {
         }
     }
 
-    /// A visitor subscribed to a conversation, and wants to hear its place while it waits.
+    /// A visitor listens to a conversation that is owned here, and wants to hear its place if it
+    /// waits. To be said whenever either of the two begins.
     pub(crate) fn visitor_listens(&self, state: &Conversation) {
-        let conversation = state.id;
-        let is_waiting = state.status == Status::Waiting;
-        if is_waiting {
-            self.came.lock().insert(conversation);
+        if state.status != Status::Waiting {
+            return;
         }
-        match &self.link {
-            // One that does not wait now may later.
-            Some(link) if !self.is_home() => link.note_listening(conversation),
-            Some(_) | None if is_waiting => self.listens(conversation),
-            Some(_) | None => {}
+        let conversation = state.id;
+        self.came.lock().insert(conversation);
+        if let Some(link) = &self.link
+            && !self.is_home()
+        {
+            link.note_listening(conversation);
+        } else {
+            self.listens(conversation);
         }
     }
 

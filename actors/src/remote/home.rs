@@ -85,7 +85,7 @@ pub(crate) struct Report {
     pub(crate) desks: Vec<(AgentId, bool)>,
     /// Agents who gave a sign of life.
     pub(crate) alive: Vec<AgentId>,
-    /// Conversations whose visitor wants to hear its place, now or once it waits.
+    /// Conversations that wait and whose visitor wants to hear its place.
     pub(crate) listening: Vec<ConversationId>,
     /// Reservations of which nothing came.
     pub(crate) cancelled: Vec<(AgentId, ConversationId)>,

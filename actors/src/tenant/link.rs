@@ -127,8 +127,8 @@ struct Followed {
     to_guest: ToGuest,
     /// Agents with a connection there.
     desks: HashSet<AgentId>,
-    /// Open conversations whose visitor came to listen, as their owner there said; `None` of a node
-    /// of an earlier version, which does not say all.
+    /// Conversations that wait and whose visitor came to listen, as their owner there said; `None`
+    /// of a node of an earlier version, which does not say all.
     listening: Option<HashSet<ConversationId>>,
 }
 

@@ -8,7 +8,7 @@ use ractor::concurrency::oneshot;
 use switchboard_cluster::ownership::{Epoch, NodeName, Owner};
 use switchboard_cluster::transport::NotSent;
 use switchboard_domain::card::Card;
-use switchboard_domain::conversation::Conversation;
+use switchboard_domain::conversation::{Conversation, Status};
 use switchboard_domain::ids::{AgentId, ConversationId};
 use switchboard_store::{ConversationKey, Fault, Store};
 use tokio::time::Instant;
@@ -180,6 +180,13 @@ impl Tenant {
         conversations.fanout(&key).place(&key, place.position, place.eta)
     }
 
+    /// Forgets who listens on other nodes to what does not wait any more.
+    pub(crate) fn forget_listening(&self) {
+        if let Some(link) = &self.link {
+            link.forget_listening(&self.cards);
+        }
+    }
+
     /// Whether this node owns a conversation.
     pub(crate) fn owns(&self, key: &ConversationKey) -> bool {
         let ownership = self.link.as_ref().map(Link::ownership);
@@ -235,12 +242,16 @@ impl Tenant {
         }
     }
 
-    /// Tells a new home which conversations of this node are listened to by their visitors.
+    /// Tells a new home of which conversations of this node that wait the visitors listen.
     fn say_who_listens(&self, world: &World, link: &Link) {
         let Some(conversations) = world.conversations.get() else { return };
-        for card in self.cards.all() {
+        let mut cards = self.cards.all();
+        cards.retain(|card| card.status == Status::Waiting);
+        for card in cards {
             let key = self.key(card.id);
-            if self.owns(&key) && conversations.fanout(&key).has_visitor(&key) {
+            // A node that may not say of its own that they are its own will say nothing later.
+            let is_others = matches!(link.ownership().owner(region::shard(&key)), Owner::There(_));
+            if !is_others && conversations.fanout(&key).has_visitor(&key) {
                 link.note_listening(card.id);
             }
         }
@@ -285,7 +296,12 @@ impl Tenant {
         unlisted.retain(|id| !open.contains(id) && !link.is_own(*id));
         for some in unlisted.chunks(CHECKPOINTS_AT_ONCE) {
             let keys: Vec<ConversationKey> = some.iter().map(|id| self.key(*id)).collect();
-            for state in try_join_all(keys.iter().map(|key| store.checkpoint(key))).await? {
+            let checkpoint = async |key| match store.checkpoint(key).await {
+                // A node of the next release wrote it, and what it told stands.
+                Err(Fault::TooNew { .. }) => Ok(None),
+                read => read,
+            };
+            for state in try_join_all(keys.iter().map(checkpoint)).await? {
                 if let Some(state) = state.filter(|state| !state.status.is_open()) {
                     self.put_told(&Arc::new(Card::of(&state)), By::Store);
                 }
@@ -502,8 +518,11 @@ impl Tenant {
             self.alive_here(agent);
         }
         for conversation in listening {
-            link.set_listening(from, conversation);
-            self.listens(conversation);
+            // One that was served meanwhile is said again when it waits again.
+            if self.cards.waits(conversation) {
+                link.set_listening(from, conversation);
+                self.listens(conversation);
+            }
         }
         for (agent, conversation) in cancelled {
             drop(self.presence.cast(presence::Message::Cancel { agent, conversation }));

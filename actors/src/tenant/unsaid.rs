@@ -86,13 +86,16 @@ impl ToHome {
     pub(super) fn take(&mut self, cards: &Cards, desks: &Desks) -> Report {
         let told = take_cards(&mut self.cards);
         // After the card that they belong to.
-        let readers = if self.cards.is_empty() { take(&mut self.readers) } else { Vec::new() };
+        let (readers, listening) = match self.cards.is_empty() {
+            true => (take(&mut self.readers), take(&mut self.listening)),
+            false => (Vec::new(), Vec::new()),
+        };
         Report {
             cards: told,
             readers: readers.into_iter().map(|id| (id, cards.readers_of(id))).collect(),
             desks: take(&mut self.desks).into_iter().map(|it| (it, desks.has(it))).collect(),
             alive: take(&mut self.alive),
-            listening: take(&mut self.listening),
+            listening,
             cancelled: take(&mut self.cancelled),
             policies: std::mem::take(&mut self.policies).into_iter().collect(),
         }

@@ -26,11 +26,6 @@ impl Link {
                     if !matches!(by, By::Node(told) if told == node) {
                         followed.to_guest.card(card);
                     }
-                    if let Some(listening) = &mut followed.listening
-                        && !card.status.is_open()
-                    {
-                        listening.remove(&card.id);
-                    }
                 }
             }
             Role::Guest(guest) => {

@@ -63,13 +63,22 @@ impl Link {
         }
     }
 
-    /// A visitor listens on a guest to a conversation that it owns.
+    /// A visitor listens on a guest to a conversation that it owns and that waits.
     pub(in crate::tenant) fn set_listening(&self, guest: &NodeName, conversation: ConversationId) {
         if let Role::Home(home) = &mut self.state.lock().role
             && let Some(followed) = home.guests.get_mut(guest)
             && let Some(listening) = &mut followed.listening
         {
             listening.insert(conversation);
+        }
+    }
+
+    /// Forgets who listens to what does not wait any more.
+    pub(in crate::tenant) fn forget_listening(&self, cards: &Cards) {
+        if let Role::Home(home) = &mut self.state.lock().role {
+            for listening in home.guests.values_mut().filter_map(|it| it.listening.as_mut()) {
+                listening.retain(|id| cards.waits(*id));
+            }
         }
     }
 

@@ -401,7 +401,8 @@ async fn places_are_told_to_those_who_listen_wherever_the_home_is() {
             let link = link.link().expect("other nodes");
             link.note_place(&name(1), ConversationId::from_u128(n), place)
         };
-        assert_eq!([1, 2, 3, 4].map(|n| is_told(0, n)), [tells_all, true, true, tells_all]);
+        let waits = [tells_all, tells_all, true, tells_all];
+        assert_eq!([1, 2, 3, 4].map(|n| is_told(0, n)), waits);
         tokio::time::sleep(Duration::from_secs(6)).await;
         drop((take_all(&mut second), take_all(&mut third)));
 
@@ -412,10 +413,40 @@ async fn places_are_told_to_those_who_listen_wherever_the_home_is() {
         assert_eq!((last(&mut second), last(&mut third)), (Some(4), Some(2)));
         assert_eq!([1, 2, 3, 4].map(|n| is_told(2, n)), [tells_all, true, true, tells_all]);
         cluster.ask(1, &key(3), supervisor(9), None, close()).await.expect("closed");
-        settle().await;
+        tokio::time::sleep(Duration::from_secs(6)).await;
         assert_eq!(is_told(2, 3), tells_all, "nobody waits there any more");
+        let reopen = Command::Reopen { agent: None };
+        cluster.ask(1, &key(3), supervisor(9), None, reopen).await.expect("waits again");
+        settle().await;
+        assert!(is_told(2, 3), "its visitor has listened all the time");
         cluster.stop().await;
     }
+}
+
+/// A conversation that goes to the node of its visitor is not subscribed to anew.
+#[tokio::test(start_paused = true)]
+async fn places_are_told_to_those_whose_conversation_comes_to_their_node() {
+    let cluster = Cluster::start(3, 17).await;
+    move_home(&cluster, 0);
+    give(&cluster, 1, 1);
+    connect(&cluster, 2, 7).await;
+    cluster.ask(2, &key(1), visitor(1), None, create(1, None)).await.expect("created");
+    let (_outlet, mut widget) = widget(&cluster, 1).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(places(&mut widget), [1]);
+    cluster.at(1).let_go(region::shard(&key(1))).await;
+    give(&cluster, 1, 2);
+    // Before anybody has looked whether what is listened to is elsewhere.
+    cluster.ask(2, &key(1), visitor(1), Some(send_key(1, 1)), send("hello")).await.expect("sent");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let lost = |it: &Delivery| matches!(it, Delivery::Unsubscribed { .. });
+    assert!(!take_all(&mut widget).iter().any(lost), "it listens on");
+    let link = cluster.system(0).tenant(&tenant());
+    let place = Place { position: 9, eta: None };
+    let listens =
+        link.link().expect("other nodes").note_place(&name(2), key(1).conversation, place);
+    assert!(listens, "the home does not know");
+    cluster.stop().await;
 }
 
 /// A visitor of another node than the conversation's, and what they hear.
