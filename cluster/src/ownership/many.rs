@@ -86,13 +86,14 @@ impl Many {
     /// heard last; also where the row still names this node, which was read before it gave the shard
     /// away. A node that drains may read no other.
     pub fn learn(&self, owners: &BTreeMap<Shard, OwnerRow>) {
-        let mut table = self.table.write();
-        let mut heard = std::mem::take(&mut table.others);
+        let Table { held, others: known } = &mut *self.table.write();
+        let mut heard = std::mem::take(known);
         let others = owners.iter().filter_map(|(&shard, row)| match &row.holder {
             Some(life) if life.node != self.node => Some((shard, life.node.clone())),
+            Some(_) if held.contains_key(&shard) => None,
             Some(_) | None => heard.remove(&shard).map(|node| (shard, node)),
         });
-        table.others = others.collect();
+        *known = others.collect();
     }
 
     /// Waits until something was said since this was last awaited. Cancel safe.
