@@ -35,6 +35,9 @@ use crate::world::World;
 
 /// How often visitors are told their places at most. A place is not a stop-watch.
 const PLACES_EVERY: Duration = Duration::from_secs(5);
+/// How often it looks for something to give while something waits, where nothing else makes it look:
+/// a slot that was promised runs out without a word, and what was asked may not be answered.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// What those read who wrote while nobody was there, once somebody is.
 const AVAILABLE: &str = "An agent is now available";
 
@@ -169,6 +172,8 @@ pub(crate) enum Message {
     Announced { left: Offline },
     /// Tell visitors their places.
     TellPlaces,
+    /// Look again: some time has passed.
+    LookAgain,
     /// Say how it stands.
     Observe(Reply<observe::Queue>),
 }
@@ -190,6 +195,8 @@ pub(crate) struct State {
     is_busy: bool,
     /// Whether something changed meanwhile that makes another look worthwhile.
     looks_again: bool,
+    /// Whether a look is due already; none is asked for twice.
+    looks_later: bool,
     /// What waits as an offline message.
     offline: Offline,
     /// Whether offline messages are being told that somebody is there.
@@ -229,6 +236,7 @@ impl Actor for Behavior {
             queue: Queue::new(Policy::Manual),
             is_busy: false,
             looks_again: false,
+            looks_later: false,
             offline: Offline::default(),
             is_announcing: false,
             told: HashMap::default(),
@@ -274,6 +282,10 @@ impl Actor for Behavior {
             Message::Offered { conversation, is_taken } => state.offered(conversation, is_taken),
             Message::Announced { left } => state.announced(left),
             Message::TellPlaces => state.tell_places(),
+            Message::LookAgain => {
+                state.looks_later = false;
+                state.look();
+            }
             Message::Observe(reply) => drop(reply.send(Ok(state.observe()))),
         }
         Ok(())
@@ -306,6 +318,7 @@ impl State {
                 self.look_who_is_home();
             }
             Message::Settle => self.look_who_is_home(),
+            Message::LookAgain => self.looks_later = false,
             Message::Observe(reply) => drop(reply.send(Ok(self.observe()))),
             Message::Listens { .. }
             | Message::AgentsChanged
@@ -452,6 +465,7 @@ impl State {
         if !self.queue.routes() {
             return;
         }
+        self.look_later();
         self.is_busy = true;
         self.looks_again = false;
         let tenant = Arc::clone(&self.tenant);
@@ -463,6 +477,13 @@ impl State {
             let agents = tenant.presence.ask(within, ask).await.unwrap_or_default();
             drop(myself.cast(Message::Agents(agents)));
         });
+    }
+
+    /// Nothing that waits is forgotten when nobody says that it can be given now.
+    fn look_later(&mut self) {
+        if !std::mem::replace(&mut self.looks_later, true) {
+            self.myself.send_after(LOOK_EVERY, || Message::LookAgain);
+        }
     }
 
     fn offer(&mut self, agents: &[Candidate]) {

@@ -124,6 +124,25 @@ async fn routing_and_accepting_together_never_exceed_capacity() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_is_given_when_a_promised_slot_runs_out() {
+    let node = routed(Policy::LeastBusy).await;
+    come(&node, 1, 1).await;
+    // Promised to an accept of which nothing was ever heard.
+    let (agent, conversation) = (agent_ref(1), key(9).conversation);
+    let reserve =
+        |_permit, reply| presence::Message::Reserve { agent, conversation, _permit, reply };
+    let it = node.system.tenant(&tenant());
+    it.presence.ask(Duration::from_secs(5), reserve).await.unwrap();
+    node.create(1).await;
+    settle().await;
+    assert_eq!(owner(&node, 1).await, None);
+    node.clock.turn_ms(switchboard_domain::limit::RESERVATION_MS);
+    pass(LOOK_EVERY).await;
+    settle().await;
+    assert_eq!(owner(&node, 1).await, Some(agent_ref(1)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_starts_again_routes_what_waited() {
     let node = routed(Policy::LeastBusy).await;
     node.create(1).await;
