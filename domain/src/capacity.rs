@@ -15,7 +15,15 @@ use crate::limit::{CAPACITY_DEFAULT, CAPACITY_MAX, CAPACITY_MIN, RESERVATION_MS}
 pub struct Capacity {
     max: usize,
     owned: BTreeSet<ConversationId>,
-    reserved: BTreeMap<ConversationId, Timestamp>,
+    reserved: BTreeMap<ConversationId, Reservation>,
+}
+
+/// A slot that is kept for whoever asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reservation {
+    until: Timestamp,
+    /// How many asked and may rely on it: an agent who accepts twice asks twice.
+    n_asked: u32,
 }
 
 impl Default for Capacity {
@@ -72,7 +80,10 @@ impl Capacity {
         if !self.reserved.contains_key(&conversation) && self.n_free(now) == 0 {
             return Err(Rejection::AtCapacity);
         }
-        self.reserved.insert(conversation, now.plus_ms(RESERVATION_MS));
+        let until = now.plus_ms(RESERVATION_MS);
+        let kept = self.reserved.entry(conversation).or_insert(Reservation { until, n_asked: 0 });
+        kept.until = until;
+        kept.n_asked = kept.n_asked.saturating_add(1);
         Ok(())
     }
 
@@ -89,14 +100,20 @@ impl Capacity {
         self.owned.remove(&conversation);
     }
 
-    /// Nothing is to come of a reservation; what is owned stays owned.
+    /// Nothing is to come of a reservation, for one of those who asked for it: the slot is free when
+    /// it is so for all. What is owned stays owned.
     pub fn cancel(&mut self, conversation: ConversationId) {
-        self.reserved.remove(&conversation);
+        if let Some(kept) = self.reserved.get_mut(&conversation) {
+            kept.n_asked -= 1;
+            if kept.n_asked == 0 {
+                self.reserved.remove(&conversation);
+            }
+        }
     }
 
     /// Forgets reservations of which nothing came in time.
     pub fn expire(&mut self, now: Timestamp) {
-        self.reserved.retain(|_, until| now < *until);
+        self.reserved.retain(|_, kept| now < kept.until);
     }
 
     /// The maximum.
@@ -119,7 +136,7 @@ impl Capacity {
     /// How many slots are taken: owned, or reserved and not expired.
     #[must_use]
     pub fn n_taken(&self, now: Timestamp) -> usize {
-        self.owned.len() + self.reserved.values().filter(|until| now < **until).count()
+        self.owned.len() + self.reserved.values().filter(|kept| now < kept.until).count()
     }
 
     /// How many slots are free; none while more are taken than the maximum.

@@ -81,6 +81,18 @@ fn slots_are_reserved_owned_and_given_back() {
         ],
     );
     check(
+        "who accepts twice keeps the slot until nothing came of both",
+        &[
+            (0, Reserve(1)),
+            (1, Reserve(2)),
+            (2, Reserve(1)),
+            (3, Cancel(1)),
+            (3, ReserveIsRefused(3)),
+            (4, Cancel(1)),
+            (4, Reserve(3)),
+        ],
+    );
+    check(
         "cancelling keeps what is owned",
         &[
             (0, Reserve(1)),
@@ -183,12 +195,12 @@ proptest! {
             match step {
                 Random::Reserve(n) => {
                     let known = capacity.owned.contains(&id(n))
-                        || capacity.reserved.get(&id(n)).is_some_and(|until| now < *until);
+                        || capacity.reserved.get(&id(n)).is_some_and(|kept| now < kept.until);
                     let reserved = capacity.reserve(id(n), now);
                     prop_assert_eq!(reserved.is_ok(), known || before < max);
                 }
                 Random::Confirm => {
-                    let good = capacity.reserved.iter().find(|(_, until)| now < **until);
+                    let good = capacity.reserved.iter().find(|(_, kept)| now < kept.until);
                     if let Some(conversation) = good.map(|(conversation, _)| *conversation) {
                         capacity.own(conversation);
                         prop_assert_eq!(capacity.n_taken(now), before);
