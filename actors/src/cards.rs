@@ -189,6 +189,11 @@ impl Cards {
         self.rebuilt.get_or_try_init(rebuild).await.map(|_| ())
     }
 
+    /// Whether the open conversations were read since the start.
+    pub(crate) fn are_rebuilt(&self) -> bool {
+        self.rebuilt.initialized()
+    }
+
     /// Reads the open conversations from the store, says what is newer there than what is known,
     /// and answers which they are.
     pub(crate) async fn read(

@@ -340,6 +340,10 @@ where
         let (world, tenant) = (Arc::clone(&world), Arc::clone(&tenant));
         async move {
             tenant.cards.rebuild(&*world.store).await.map_err(failed)?;
+            if let Some(link) = &tenant.link {
+                // A visit begins with what was read.
+                link.has_news();
+            }
             let begin = (world, Arc::clone(&tenant));
             let (actor, _) = Actor::spawn_linked(None, behavior, begin, supervisor).await?;
             address(&tenant).set(actor.clone());

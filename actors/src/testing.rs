@@ -138,6 +138,8 @@ pub(crate) struct Troubled {
     /// Whether a newer program wrote their checkpoints.
     pub(crate) is_newer: Arc<AtomicBool>,
     pub(crate) checkpoints_take_ms: Arc<AtomicU64>,
+    /// How long it takes to read receipts, which a list reads of each conversation.
+    pub(crate) receipts_take_ms: Arc<AtomicU64>,
 }
 
 impl Troubled {
@@ -239,7 +241,13 @@ impl Store for Troubled {
 
     fn receipts(&self, key: &ConversationKey) -> Reply<Vec<(Principal, Receipt)>> {
         self.n_reads.fetch_add(1, Ordering::Relaxed);
-        self.memory.receipts(key)
+        let (memory, key) = (self.memory.clone(), key.clone());
+        let takes = Duration::from_millis(self.receipts_take_ms.load(Ordering::Relaxed));
+        async move {
+            tokio::time::sleep(takes).await;
+            memory.receipts(&key).await
+        }
+        .boxed()
     }
 
     fn readings(&self, key: &ConversationKey) -> Reply<Vec<Reading>> {

@@ -282,7 +282,8 @@ impl Link {
                 }
                 Turn::default()
             }
-            (Owner::There(node), _) if self.remote.is_linked(&node) => {
+            // What was read from the store is for the home to confirm: all of it, so it is there first.
+            (Owner::There(node), _) if self.remote.is_linked(&node) && cards.are_rebuilt() => {
                 let has_ended = self.leave(&mut state.role);
                 let follows = self.follow(state, node, (cards, desks), now);
                 Turn { has_ended, follows, ..Turn::default() }

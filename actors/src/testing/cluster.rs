@@ -12,10 +12,10 @@ use switchboard_cluster::transport::memory::Network;
 use switchboard_cluster::transport::{Peer, Receiver, VERSIONS, Versions};
 use switchboard_domain::conversation::{Command, Request, SendKey};
 use switchboard_domain::person::Caller;
-use switchboard_store::ConversationKey;
 use switchboard_store::memory::Memory;
+use switchboard_store::{ConversationKey, Store};
 
-use super::HandClock;
+use super::{HandClock, Troubled};
 use crate::answer::{Done, Refusal};
 use crate::meter::Unmetered;
 use crate::region::{self, Remote};
@@ -144,34 +144,52 @@ impl Cluster {
 
     /// A node for each of these versions of the transport, and it knows no other.
     pub(crate) async fn of_versions(config: Config, versions: &[Versions], seed: u64) -> Self {
-        let (network, store) = (Network::new(seed), Memory::default());
+        let store: Arc<dyn Store> = Arc::new(Memory::default());
+        let nodes = versions.iter().map(|versions| (*versions, Arc::clone(&store)));
+        Self::of_nodes(config, nodes.collect(), seed).await
+    }
+
+    /// A node for each of these, which are one store in the end.
+    pub(crate) async fn over(stores: &[Troubled], seed: u64) -> Self {
+        let nodes = stores.iter().map(|it| (VERSIONS, Arc::new(it.clone()) as Arc<dyn Store>));
+        Self::of_nodes(Config::standard(), nodes.collect(), seed).await
+    }
+
+    async fn of_nodes(config: Config, of: Vec<(Versions, Arc<dyn Store>)>, seed: u64) -> Self {
+        let network = Network::new(seed);
         let (table, clock, dead) = (Arc::default(), Arc::default(), Mutex::default());
         let mut it = Self { dead, network, table, clock, nodes: Vec::new() };
-        for (idx, versions) in versions.iter().enumerate() {
-            let view = View {
-                idx,
-                name: name(idx),
-                table: Arc::clone(&it.table),
-                heard: Mutex::default(),
-                given: Mutex::default(),
-            };
-            let view = Arc::new(view);
-            let remote = Remote::new();
-            remote.connect(Arc::new(it.network.node(name(idx))));
-            let system = System::join(
-                config.clone(),
-                Arc::new(store.clone()),
-                Arc::clone(&it.clock) as _,
-                Arc::clone(&view) as _,
-                Arc::new(Unmetered),
-                Some(Arc::clone(&remote)),
-            );
-            let system = system.await.expect("the node starts");
-            let receiver = Arc::new(Hearing { receiver: remote.receiver(), versions: *versions });
-            it.network.listen_as(&name(idx), receiver, *versions);
-            it.nodes.push(Node { system, view, remote });
+        for (versions, store) in of {
+            it.join(config.clone(), versions, store).await;
         }
         it
+    }
+
+    /// One more node.
+    pub(crate) async fn join(&mut self, config: Config, versions: Versions, store: Arc<dyn Store>) {
+        let idx = self.nodes.len();
+        let view = View {
+            idx,
+            name: name(idx),
+            table: Arc::clone(&self.table),
+            heard: Mutex::default(),
+            given: Mutex::default(),
+        };
+        let view = Arc::new(view);
+        let remote = Remote::new();
+        remote.connect(Arc::new(self.network.node(name(idx))));
+        let system = System::join(
+            config,
+            store,
+            Arc::clone(&self.clock) as _,
+            Arc::clone(&view) as _,
+            Arc::new(Unmetered),
+            Some(Arc::clone(&remote)),
+        );
+        let system = system.await.expect("the node starts");
+        let receiver = Arc::new(Hearing { receiver: remote.receiver(), versions });
+        self.network.listen_as(&name(idx), receiver, versions);
+        self.nodes.push(Node { system, view, remote });
     }
 
     pub(crate) fn len(&self) -> usize {

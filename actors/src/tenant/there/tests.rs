@@ -2,6 +2,7 @@
 //! happens to it, agents, queue and lists are what the logs say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use switchboard_cluster::transport::{VERSIONS, Versions};
 use switchboard_domain::card::Sort;
@@ -25,8 +26,8 @@ use crate::subscriber::Receiver;
 use crate::system::Config;
 use crate::testing::cluster::{Cluster, Dice, name, settle};
 use crate::testing::{
-    accept, agent, agent_ref, connection, create, key, send, send_key, supervisor, take_all,
-    tenant, visitor,
+    Troubled, accept, agent, agent_ref, connection, create, key, send, send_key, supervisor,
+    take_all, tenant, visitor,
 };
 
 fn profile(n: u128, departments: &[&str]) -> Profile {
@@ -578,6 +579,27 @@ async fn what_nobody_lived_to_tell_is_found() {
         }
         cluster.stop().await;
     }
+}
+
+/// A node that begins reads what the owner had not written yet; the home knows that it is over.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_reads_slowly_lists_nothing_that_is_over() {
+    let first = Troubled::default();
+    let stores = [first.clone(), first.left_behind(), first.left_behind()];
+    let cluster = Cluster::over(&stores, 11).await;
+    move_home(&cluster, 0);
+    give(&cluster, 1, 1);
+    cluster.ask(1, &key(1), visitor(1), None, create(1, None)).await.expect("created");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    stores[1].loses_checkpoints.store(true, Ordering::Relaxed);
+    cluster.ask(1, &key(1), supervisor(9), None, close()).await.expect("closed");
+    settle().await;
+    stores[2].receipts_take_ms.store(2_000, Ordering::Relaxed);
+    for is_first in [true, false] {
+        assert_eq!(listed(&cluster, 2), BTreeMap::new(), "{is_first}");
+        tokio::time::sleep(Duration::from_secs(4)).await;
+    }
+    cluster.stop().await;
 }
 
 /// Home and guest may not agree on whether there is a visit: then another begins.
