@@ -14,8 +14,10 @@ use std::time::Duration;
 
 use ractor::concurrency::{JoinHandle, oneshot};
 use ractor::{Actor, ActorRef};
-use switchboard_cluster::ownership::{Owner, Ownership};
+use switchboard_cluster::ownership::{Epoch, Owner, Ownership};
 use switchboard_cluster::shard::Shard;
+use switchboard_domain::conversation::Conversation;
+use switchboard_domain::ids::TenantId;
 use switchboard_domain::permission::AgentsSee;
 use switchboard_domain::queue::Policy;
 use switchboard_store::{Fault, Store};
@@ -135,8 +137,11 @@ impl System {
         meter: Arc<dyn Meter>,
         remote: Option<Arc<region::Remote>>,
     ) -> Result<Self, StartError> {
+        let mut repaired = Vec::new();
         if !config.sabotage.counts_from_memory() {
-            repair(&*store, &*ownership).await.map_err(StartError::Repair)?;
+            // A node that is alone has nobody to tell.
+            let told = remote.as_ref().map(|_| &mut repaired);
+            repair(&*store, &*ownership, told).await.map_err(StartError::Repair)?;
         }
         let world = Arc::new(World {
             // Each conversation in memory has at most two messages there; it admits them all.
@@ -150,6 +155,10 @@ impl System {
             tenants: Tenants::default(),
             conversations: OnceLock::new(),
         });
+        // Before anybody asks for them, so that nothing newer was told.
+        for (tenant, state, epoch) in repaired {
+            world.tenants.get(&world, &tenant).tell_repaired(&state, epoch);
+        }
         let conversations = region::Handle::new(&world);
         drop(world.conversations.set(conversations.clone()));
         let restarts = Arc::new(AtomicU64::new(0));
@@ -249,7 +258,7 @@ impl System {
 #[cfg(test)]
 impl System {
     /// One tenant, to look at and to break.
-    pub(crate) fn tenant(&self, id: &switchboard_domain::ids::TenantId) -> Arc<Tenant> {
+    pub(crate) fn tenant(&self, id: &TenantId) -> Arc<Tenant> {
         self.world.tenants.get(&self.world, id)
     }
 
@@ -277,9 +286,17 @@ async fn look<M: ractor::Message, T: Default>(
     }
 }
 
+/// What was repaired, and under which epoch of its shard.
+type Repaired = (TenantId, Conversation, Epoch);
+
 /// Checkpoints that a crash left behind their logs are written anew, before anybody reads a list.
-/// Those of other nodes are theirs to write.
-async fn repair(store: &dyn Store, ownership: &dyn Ownership) -> Result<(), Fault> {
+/// Those of other nodes are theirs to write; but they list these too, and the owner before did not
+/// live to tell them: they go into `repaired`.
+async fn repair(
+    store: &dyn Store,
+    ownership: &dyn Ownership,
+    mut repaired: Option<&mut Vec<Repaired>>,
+) -> Result<(), Fault> {
     let mut looked_at = REPAIR_BATCH;
     let mut empty = BTreeSet::new();
     loop {
@@ -301,7 +318,12 @@ async fn repair(store: &dyn Store, ownership: &dyn Ownership) -> Result<(), Faul
         let mut checkpoints = Vec::with_capacity(owned.len());
         for (key, epoch) in owned {
             match region::open(store, &key, epoch).await? {
-                Some(state) => checkpoints.push((key, state)),
+                Some(state) => {
+                    if let Some(repaired) = &mut repaired {
+                        repaired.push((key.tenant.clone(), state.clone(), epoch));
+                    }
+                    checkpoints.push((key, state));
+                }
                 // Its owner was killed before the first event was stored. Opening it takes the
                 // mark away; where both are stored at once there is no such mark.
                 None if empty.insert(key.clone()) => store.open(&key, epoch.0).await?,

@@ -163,6 +163,15 @@ impl Tenant {
         }
     }
 
+    /// Tells other nodes what a conversation is now of which nobody lived to tell them, and whose
+    /// shard this node holds under that epoch. The cards of this node begin from the store, which
+    /// has it.
+    pub(crate) fn tell_repaired(&self, state: &Conversation, epoch: Epoch) {
+        if let Some(link) = &self.link {
+            link.note_card(&Arc::new(Card::of(state)), By::Own(epoch));
+        }
+    }
+
     /// Takes in how far agents have read a conversation, which this node owns under that epoch.
     pub(crate) fn put_readers(
         &self,

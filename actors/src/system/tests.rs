@@ -168,7 +168,7 @@ async fn a_start_repairs_what_it_owns_behind_many_of_others() {
     let ownership = OneShard(NodeName("a".into()), region::shard(&last));
     let behind = left.dirty(usize::MAX).await.unwrap();
     assert!(behind.len() > REPAIR_BATCH && behind.last() == Some(&last));
-    repair(&left, &ownership).await.unwrap();
+    repair(&left, &ownership, None).await.unwrap();
     let mut rest = left.dirty(usize::MAX).await.unwrap();
     assert!(rest.len() > REPAIR_BATCH, "those of others are theirs");
     rest.retain(|key| region::shard(key) == ownership.1);

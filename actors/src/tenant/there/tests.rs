@@ -26,7 +26,7 @@ use crate::subscriber::Receiver;
 use crate::system::Config;
 use crate::testing::cluster::{Cluster, Dice, name, settle};
 use crate::testing::{
-    Troubled, accept, agent, agent_ref, connection, create, key, send, send_key, supervisor,
+    Node, Troubled, accept, agent, agent_ref, connection, create, key, send, send_key, supervisor,
     take_all, tenant, visitor,
 };
 
@@ -598,6 +598,31 @@ async fn a_node_that_reads_slowly_lists_nothing_that_is_over() {
     for is_first in [true, false] {
         assert_eq!(listed(&cluster, 2), BTreeMap::new(), "{is_first}");
         tokio::time::sleep(Duration::from_secs(4)).await;
+    }
+    cluster.stop().await;
+}
+
+/// A node was killed right after it stored a conversation. When it starts again it finds that, and
+/// the home read the store before.
+#[tokio::test(start_paused = true)]
+async fn what_a_start_repairs_is_listed_by_all() {
+    let store = Troubled::default();
+    let mut cluster = Cluster::over(&[store.clone(), store.clone()], 12).await;
+    give(&cluster, 1, 2);
+    for is_first in [true, false] {
+        for at in [0, 1] {
+            assert_eq!(listed(&cluster, at), BTreeMap::new(), "{is_first}, at {at}");
+        }
+        tokio::time::sleep(Duration::from_secs(6)).await;
+    }
+    let killed = Node::open(store.left_behind(), Config::standard()).await;
+    killed.store.loses_checkpoints.store(true, Ordering::Relaxed);
+    killed.create(1).await;
+    let left = killed.store.left_behind();
+    cluster.join(Config::standard(), VERSIONS, Arc::new(left)).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    for at in 0..3 {
+        assert_eq!(listed(&cluster, at).into_keys().collect::<Vec<_>>(), [1], "at {at}");
     }
     cluster.stop().await;
 }
