@@ -339,6 +339,9 @@ impl State {
         if !self.world.config.sabotage.ignores_capacity() {
             reserved?;
         }
+        if self.world.config.sabotage.keeps_no_slot() {
+            found.capacity.cancel(conversation);
+        }
         Ok(Arc::clone(&found.name))
     }
 

@@ -19,6 +19,9 @@ struct Planted {
     deaf: bool,
     no_lease_check: bool,
     no_dedupe_handed_on: bool,
+    no_slot_kept: bool,
+    no_slots_handed_on: bool,
+    no_early_tenants: bool,
 }
 
 #[cfg(feature = "sabotage")]
@@ -43,6 +46,9 @@ impl Sabotage {
             deaf: has("deaf"),
             no_lease_check: has("no_lease_check"),
             no_dedupe_handed_on: has("no_dedupe_handed_on"),
+            no_slot_kept: has("no_slot_kept"),
+            no_slots_handed_on: has("no_slots_handed_on"),
+            no_early_tenants: has("no_early_tenants"),
         };
         if planted != Planted::default() {
             tracing::error!(?planted, "sabotaged: this node breaks its promises on purpose");
@@ -90,6 +96,22 @@ impl Sabotage {
     pub(crate) const fn forgets_what_is_handed_on(self) -> bool {
         self.planted.no_dedupe_handed_on
     }
+
+    /// A slot is promised and not kept until the log says who has it (breaks P11).
+    pub(crate) const fn keeps_no_slot(self) -> bool {
+        self.planted.no_slot_kept
+    }
+
+    /// A home knows nothing of the slots that the one before promised (breaks P11).
+    pub(crate) const fn forgets_promised_slots(self) -> bool {
+        self.planted.no_slots_handed_on
+    }
+
+    /// A tenant that is asked for before its actors can live never has any: nobody owns its agents
+    /// and its queue.
+    pub(crate) const fn forgets_early_tenants(self) -> bool {
+        self.planted.no_early_tenants
+    }
 }
 
 #[cfg(not(feature = "sabotage"))]
@@ -131,6 +153,18 @@ impl Sabotage {
     }
 
     pub(crate) const fn forgets_what_is_handed_on(self) -> bool {
+        false
+    }
+
+    pub(crate) const fn keeps_no_slot(self) -> bool {
+        false
+    }
+
+    pub(crate) const fn forgets_promised_slots(self) -> bool {
+        false
+    }
+
+    pub(crate) const fn forgets_early_tenants(self) -> bool {
         false
     }
 }

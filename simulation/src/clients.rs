@@ -1,5 +1,8 @@
-//! Those who talk: senders that try again under the same key until they know, and readers.
+//! Those who talk: senders that try again under the same key until they know, and readers. And those
+//! who wait to be served, and who serves them.
 
+pub(crate) mod desks;
+pub(crate) mod newcomers;
 pub(crate) mod reader;
 
 use std::sync::Arc;
@@ -11,6 +14,8 @@ use switchboard_domain::person::Caller;
 use switchboard_loadtest::history::{Key, Op, Seen, Stream};
 use switchboard_store::{ConversationKey, Fault};
 
+use self::desks::{Acked, Desk, Tally};
+use self::newcomers::Newcomer;
 use self::reader::Reader;
 use crate::node::Effect;
 use crate::people;
@@ -73,7 +78,12 @@ pub(crate) struct Clients {
     pub(crate) conversations: u32,
     senders: Vec<Sender>,
     readers: Vec<Reader>,
+    pub(crate) desks: Vec<Desk>,
+    pub(crate) newcomers: Vec<Newcomer>,
     connections: u32,
+    /// What agents did, and what of it they were told is stored.
+    pub(crate) tally: Tally,
+    pub(crate) acked: Vec<Acked>,
     pub(crate) history: Vec<Op>,
     /// What no client should ever be told.
     pub(crate) surprises: Vec<String>,
@@ -86,12 +96,16 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn new(conversations: u32) -> Self {
+    pub(crate) fn new(conversations: u32, agents: usize) -> Self {
         Self {
             conversations,
             senders: Vec::new(),
             readers: Vec::new(),
+            desks: (0..agents).map(Desk::new).collect(),
+            newcomers: Vec::new(),
             connections: 0,
+            tally: Tally::default(),
+            acked: Vec::new(),
             history: Vec::new(),
             surprises: Vec::new(),
             begun: 0,
@@ -134,12 +148,14 @@ impl World {
             }
             self.begin_reading(conversation);
         }
+        self.open_desks();
+        self.let_come();
     }
 
     /// Begins a conversation, step by step; each until it is done.
     fn begin(&mut self, conversation: u32, step: u64) {
         let (caller, command) = match step {
-            0 => (people::visitor(conversation), people::create(conversation)),
+            0 => (people::visitor(conversation), people::create(conversation, None)),
             1 => (people::agent(), people::accept()),
             _ => {
                 self.clients.begun += 1;
@@ -170,8 +186,8 @@ impl World {
         request: Request,
         then: impl FnOnce(&mut Self, Result<Done, Refusal>) + Send + 'static,
     ) -> bool {
-        self.visit(at, move |conversations, outbox| async move {
-            let result = conversations.ask(&key, request).await;
+        self.visit(at, move |doors, outbox| async move {
+            let result = doors.conversations.ask(&key, request).await;
             outbox.lock().push(Effect::Tell(Box::new(move |world| then(world, result))));
         })
     }

@@ -24,6 +24,8 @@ const LASTS_FOR_A_LEASE: (Duration, Duration) =
 const FLAP: Duration = Duration::from_millis(700);
 /// How far restarts are apart that nothing else goes wrong with.
 const RESTART_EVERY: Duration = Duration::from_secs(8);
+/// How slow the database is where nodes are killed and come back at once, in milliseconds a step.
+const SLOW_MS: u64 = 40;
 /// Links that end while a node goes, and how soon.
 const DROPS_PER_RESTART: usize = 6;
 const DROPPED_WITHIN: Duration = Duration::from_millis(600);
@@ -35,6 +37,8 @@ const CALM: Duration = Duration::from_secs(90);
 enum Fault {
     /// A node is killed, and started again when this is over.
     Crash(usize),
+    /// A node is killed, and started again at once: the others still take it for who it was.
+    Restart(usize),
     /// A node stands still.
     Pause(usize),
     /// A node is told to end, and started again.
@@ -68,7 +72,7 @@ impl Fault {
         let node = rng.index(nodes);
         let other = (node + 1 + rng.index(nodes.saturating_sub(1))) % nodes.max(1);
         let holds = rng.chance(60);
-        match rng.below(16) {
+        match rng.below(18) {
             0 | 1 => Self::Crash(node),
             2 | 3 => Self::Pause(node),
             4 => Self::Drain(node),
@@ -85,6 +89,7 @@ impl Fault {
             }
             13 => Self::Lies(5 + rng.below(60)),
             14 => Self::Ambush(u32::try_from(rng.below(u64::from(conversations))).unwrap_or(0)),
+            15 | 16 => Self::Restart(node),
             _ => match rng.chance(50) {
                 true => Self::Slow(50 + rng.below(800)),
                 false => Self::SlowLinks(50 + rng.below(600)),
@@ -98,6 +103,10 @@ impl Fault {
         };
         match self {
             Self::Crash(node) => world.crash(*node),
+            Self::Restart(node) => {
+                world.crash(*node);
+                world.start(*node);
+            }
             Self::Pause(node) => world.pause(*node),
             Self::Drain(node) => world.drain(*node),
             Self::Isolated { node, holds } => {
@@ -158,7 +167,7 @@ impl Fault {
             Self::SlowLinks(_) => world.network.mend(),
             Self::Ambush(_) => world.end_ambush(),
             // One that drained is started again when it has ended.
-            Self::Drain(_) | Self::Flapping(..) | Self::Dropped(..) => {}
+            Self::Restart(_) | Self::Drain(_) | Self::Flapping(..) | Self::Dropped(..) => {}
         }
     }
 }
@@ -197,13 +206,21 @@ impl World {
     /// are to.
     fn restarts(&mut self) -> Vec<String> {
         let mut told = Vec::new();
+        if self.faults == Faults::Restarts {
+            // So that what a node had is not all others' when it is back.
+            self.plan(Fault::Slow(SLOW_MS), Duration::ZERO, STORM);
+        }
         let count = STORM.as_millis() / RESTART_EVERY.as_millis();
         for (turn, node) in
             (0..self.nodes()).cycle().take(usize::try_from(count).unwrap_or(0)).enumerate()
         {
             let begins = RESTART_EVERY * u32::try_from(turn).unwrap_or(0);
-            told.push(format!("{:?}: {:?}", self.now + begins, Fault::Drain(node)));
-            self.plan(Fault::Drain(node), begins, Duration::ZERO);
+            let fault = match self.faults {
+                Faults::Restarts => Fault::Restart(node),
+                Faults::All | Faults::Drains | Faults::DrainsAndDrops => Fault::Drain(node),
+            };
+            told.push(format!("{:?}: {fault:?}", self.now + begins));
+            self.plan(fault, begins, Duration::ZERO);
             if self.faults == Faults::DrainsAndDrops {
                 for _ in 0..DROPS_PER_RESTART {
                     let at = begins + self.rng.between(Duration::ZERO, DROPPED_WITHIN);

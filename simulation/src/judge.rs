@@ -1,5 +1,7 @@
 //! The end of a run: what is stored is read at every node, and the checker of the load tests says
-//! whether the promises were kept.
+//! whether the promises were kept. What became of agents and of those who waited is judged apart.
+
+mod agents;
 
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use switchboard_loadtest::checker::{Verdict, check};
 use switchboard_loadtest::history::{Op, Seen};
 use switchboard_store::Range;
 
+use crate::clients::desks::Tally;
 use crate::clients::reader::{seen, stream_of};
 use crate::database::TakeOvers;
 use crate::node::Effect;
@@ -35,8 +38,10 @@ pub struct Outcome {
     /// What the checker of the load tests found.
     pub verdict: Verdict,
     /// What else must not be: clients that were told nonsense, or never told, nodes that ended by
-    /// themselves.
+    /// themselves, agents with more than they take, and whoever was forgotten.
     pub surprises: Vec<String>,
+    /// What agents did.
+    pub tally: Tally,
     /// How logs changed hands.
     pub take_overs: TakeOvers,
     /// How many events there were, and their sum: two runs of one seed have the same.
@@ -58,7 +63,7 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (events, sum) = self.trace;
-        write!(f, "seed {}: {} ", self.seed, self.verdict)?;
+        write!(f, "seed {}: {}; {} ", self.seed, self.verdict, self.tally)?;
         write!(
             f,
             "({} faults in {:?}, {events} events, trace {sum:016x})",
@@ -84,6 +89,8 @@ impl World {
         if !is_quiet {
             self.clients.surprises.push("somebody never learned what became of a send".to_owned());
         }
+        let wrong = self.judge_agents();
+        self.clients.surprises.extend(wrong);
         let count = self.nodes();
         let reads: Vec<_> = (0..count).map(|idx| self.read_all(idx)).collect();
         self.compare(&reads);
@@ -92,19 +99,20 @@ impl World {
         let mut surprises = std::mem::take(&mut self.clients.surprises);
         surprises.extend(self.exits.iter().map(|exit| format!("ended by itself: {exit}")));
         let verdict = check(&self.clients.history);
-        let (seed, took) = (self.seed, self.now);
+        let (seed, took, tally) = (self.seed, self.now, self.clients.tally);
         let take_overs = self.database.take_overs();
         let (events, sum, lines) = self.into_trace();
-        Outcome { seed, faults, verdict, surprises, take_overs, trace: (events, sum), lines, took }
+        let trace = (events, sum);
+        Outcome { seed, faults, verdict, surprises, tally, take_overs, trace, lines, took }
     }
 
     /// Both streams of all conversations, as one node shows them; `None` when it does not.
     fn read_all(&mut self, idx: usize) -> Option<Vec<Vec<Seen>>> {
         let conversations = self.clients.conversations;
-        let is_there = self.visit(idx, move |handle, outbox| async move {
+        let is_there = self.visit(idx, move |doors, outbox| async move {
             let mut all = Vec::new();
             for (conversation, stream) in streams(conversations) {
-                all.push(read(&handle, conversation, stream).await);
+                all.push(read(&doors.conversations, conversation, stream).await);
             }
             let tell = move |world: &mut Self| world.clients.finals = Some(all);
             outbox.lock().push(Effect::Tell(Box::new(tell)));

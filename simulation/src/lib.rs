@@ -13,8 +13,12 @@
 //!   written by condition. Requests to it are slow, lost, refused, carried out late, and held back with
 //!   the node that sent them cut off.
 //!
+//! Clients talk in conversations that agents have; others come and wait, and agents at their
+//! [desks](clients) take, are given, hand on and end what waits.
+//!
 //! At the end the faults are lifted, everybody catches up, and the checker of the load tests
-//! judges what clients saw.
+//! judges what clients saw. Whether agents were given what they take and no more, and nobody who
+//! waits was forgotten, is judged by the logs and by what every node shows.
 
 mod clients;
 mod clock;
@@ -27,6 +31,7 @@ mod people;
 mod trace;
 mod world;
 
+pub use self::clients::desks::Tally;
 pub use self::database::TakeOvers;
 pub use self::judge::Outcome;
 
@@ -37,6 +42,8 @@ pub struct Plan {
     pub nodes: usize,
     /// How many conversations are held.
     pub conversations: u32,
+    /// How many agents serve those who come and wait.
+    pub agents: usize,
     /// Names of planted faults with commas between; only with the feature `sabotage`.
     pub planted: String,
     /// What goes wrong.
@@ -48,7 +55,7 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         let (planted, faults) = (String::new(), Faults::All);
-        Self { nodes: 3, conversations: 4, planted, faults, keeps_trace: false }
+        Self { nodes: 3, conversations: 4, agents: 3, planted, faults, keeps_trace: false }
     }
 }
 
@@ -58,6 +65,9 @@ pub enum Faults {
     /// Whatever the seed draws.
     #[default]
     All,
+    /// Nothing, but nodes are killed and started again at once, one after the other, on busy machines
+    /// and over a slow database, so that the others still take them for who they were.
+    Restarts,
     /// Nothing, but nodes are told to end and started again, one after the other.
     Drains,
     /// The same while links end again and again, so that answers are lost just when conversations

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Parser;
 use switchboard_loadtest::report::{Report, line};
 use switchboard_loadtest::rng::Rng;
-use switchboard_simulation::{Faults, Plan, run};
+use switchboard_simulation::{Faults, Plan, Tally, run};
 
 /// Whole nodes under simulated faults, many seeds one after another.
 #[derive(Debug, Parser)]
@@ -25,6 +25,9 @@ struct Args {
     /// Nothing goes wrong but that nodes are told to end and started again, one after the other.
     #[arg(long)]
     drains: bool,
+    /// The same, but they are killed.
+    #[arg(long, conflicts_with = "drains")]
+    restarts: bool,
     /// Write everything that happens in the last run to this file.
     #[arg(long)]
     trace: Option<std::path::PathBuf>,
@@ -48,7 +51,11 @@ fn simulate(args: &Args) -> anyhow::Result<()> {
     let plan = Plan {
         nodes: args.nodes.max(1),
         planted,
-        faults: if args.drains { Faults::Drains } else { Faults::All },
+        faults: match (args.drains, args.restarts) {
+            (true, _) => Faults::Drains,
+            (false, true) => Faults::Restarts,
+            (false, false) => Faults::All,
+        },
         keeps_trace: args.trace.is_some(),
         ..Plan::default()
     };
@@ -56,7 +63,7 @@ fn simulate(args: &Args) -> anyhow::Result<()> {
     let first = args.seed.unwrap_or_else(|| Rng::fresh_seed() >> 24);
     let mut report = Report::new(format!("simulate: {} seeds from {first}", args.seeds));
     let (mut acked, mut unknown, mut heard, mut red) = (0, 0, 0, 0);
-    let (mut warm, mut cold) = (0, 0);
+    let (mut warm, mut cold, mut tally) = (0, 0, Tally::default());
     for seed in first..first.saturating_add(args.seeds) {
         let began = Instant::now();
         let outcome = run(seed, &plan);
@@ -65,6 +72,7 @@ fn simulate(args: &Args) -> anyhow::Result<()> {
         heard += outcome.verdict.heard;
         warm += outcome.take_overs.warm;
         cold += outcome.take_overs.cold;
+        tally += outcome.tally;
         report.note(format!("{outcome}, {} ms", began.elapsed().as_millis()));
         if let Some(path) = &args.trace {
             std::fs::File::create(path)?.write_all(outcome.lines.join("\n").as_bytes())?;
@@ -77,9 +85,13 @@ fn simulate(args: &Args) -> anyhow::Result<()> {
             break;
         }
         let nodes = plan.nodes;
-        let drains = if args.drains { " --drains" } else { "" };
+        let faults = match (args.drains, args.restarts) {
+            (true, _) => " --drains",
+            (false, true) => " --restarts",
+            (false, false) => "",
+        };
         let again = format!(
-            "cargo xtask campaign simulate --nodes {nodes}{drains} --seeds 1 --seed {seed}"
+            "cargo xtask campaign simulate --nodes {nodes}{faults} --seeds 1 --seed {seed}"
         );
         report.check("a seed", false, again);
     }
@@ -88,7 +100,7 @@ fn simulate(args: &Args) -> anyhow::Result<()> {
     } else {
         let facts = format!(
             "{red} of {} seeds failed: {acked} acked, {unknown} unknown, {heard} heard; \
-             conversations changed hands {warm} times warm, {cold} cold",
+             conversations: {tally}; they changed nodes {warm} times warm, {cold} cold",
             args.seeds
         );
         report.check("all seeds", red == 0, facts);

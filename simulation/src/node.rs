@@ -1,5 +1,7 @@
 //! One node: the code of a real one on a runtime of its own, which runs when the world drives it.
 
+mod start;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,16 +11,19 @@ use parking_lot::Mutex;
 use switchboard_actors::clock::Clock;
 use switchboard_actors::duties::Duties;
 use switchboard_actors::meter::Unmetered;
-use switchboard_actors::region::{self, Remote};
+use switchboard_actors::region::Remote;
 use switchboard_actors::{Config, System};
 use switchboard_cluster::driver::{Driver, Settings, Standing};
 use switchboard_cluster::ownership::{Boot, NodeName, Ownership};
 use switchboard_cluster::time::{Moment, Times};
 use switchboard_cluster::transport::{Receiver, Transport};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
+pub(crate) use self::start::{Doors, Routing};
+
+use self::start::{route_all, serve};
 use crate::clock::LifeClock;
 use crate::database::{Line, Request, SharedRows, SharedStore, SharedTables};
 use crate::world::{TICK, World};
@@ -55,6 +60,10 @@ pub(crate) struct Circumstances {
     /// How fast its clock goes, in thousandths.
     pub(crate) rate: u32,
     pub(crate) config: Config,
+    /// How its tenant's departments route, as its directory says.
+    pub(crate) routing: Routing,
+    /// How many ticks a step takes while it starts; `None` for as many steps as there are in each.
+    pub(crate) starts_slowly: Option<u32>,
     pub(crate) outbox: Outbox,
     pub(crate) transport: Arc<dyn Transport>,
 }
@@ -65,10 +74,21 @@ pub(crate) struct Life {
     runtime: Runtime,
     outbox: Outbox,
     remote: Arc<dyn Receiver>,
-    conversations: Arc<OnceLock<region::Handle>>,
+    doors: Arc<OnceLock<Doors>>,
     drain: Arc<Notify>,
-    has_ended: Arc<AtomicBool>,
+    progress: Arc<Progress>,
+    starts_slowly: Option<u32>,
+    ticks: u32,
     paused: Option<Paused>,
+}
+
+/// How far a life has come.
+#[derive(Default)]
+struct Progress {
+    has_lease: AtomicBool,
+    /// Whether it gave up on telling its queue how departments route.
+    has_failed: AtomicBool,
+    has_ended: AtomicBool,
 }
 
 struct Paused {
@@ -79,27 +99,43 @@ struct Paused {
 impl Life {
     /// Begins as the binary does: links first, then the lease, then the actors.
     pub(crate) fn begin(of: Circumstances) -> std::io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
-        let (number, outbox) = (of.number, Arc::clone(&of.outbox));
+        let mut runtime = Builder::new_current_thread();
+        if of.starts_slowly.is_some() {
+            // So that its steps can be counted.
+            runtime.event_interval(1);
+        }
+        let runtime = runtime.enable_time().start_paused(true).build()?;
+        let (number, outbox, starts_slowly) = (of.number, Arc::clone(&of.outbox), of.starts_slowly);
         let remote = Remote::new();
         remote.connect(Arc::clone(&of.transport));
         let receiver = remote.receiver();
-        let conversations = Arc::default();
-        let (drain, has_ended) = (Arc::<Notify>::default(), Arc::<AtomicBool>::default());
+        let (doors, drain) = (Arc::default(), Arc::<Notify>::default());
+        let progress = Arc::<Progress>::default();
         let running = Running {
             of,
             remote,
-            conversations: Arc::clone(&conversations),
+            doors: Arc::clone(&doors),
             drain: Arc::clone(&drain),
+            progress: Arc::clone(&progress),
         };
-        let ended = Arc::clone(&has_ended);
+        let ended = Arc::clone(&progress);
         runtime.spawn(async move {
             Box::pin(running.run()).await;
-            ended.store(true, Ordering::Relaxed);
+            ended.has_ended.store(true, Ordering::Relaxed);
         });
-        let paused = None;
-        let remote = receiver;
-        Ok(Self { number, runtime, outbox, remote, conversations, drain, has_ended, paused })
+        let (remote, paused, ticks) = (receiver, None, 0);
+        Ok(Self {
+            number,
+            runtime,
+            outbox,
+            remote,
+            doors,
+            drain,
+            progress,
+            starts_slowly,
+            ticks,
+            paused,
+        })
     }
 
     pub(crate) const fn number(&self) -> u64 {
@@ -112,12 +148,17 @@ impl Life {
 
     /// Whether it ended by itself.
     pub(crate) fn has_ended(&self) -> bool {
-        self.has_ended.load(Ordering::Relaxed)
+        self.progress.has_ended.load(Ordering::Relaxed)
     }
 
-    /// Whether it serves clients.
-    pub(crate) fn conversations(&self) -> Option<region::Handle> {
-        self.conversations.get().cloned()
+    /// Whether its start failed, with a lease and actors.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.progress.has_failed.load(Ordering::Relaxed)
+    }
+
+    /// Where clients come in, once it serves them.
+    pub(crate) fn doors(&self) -> Option<Doors> {
+        self.doors.get().cloned()
     }
 
     pub(crate) fn receiver(&self) -> Arc<dyn Receiver> {
@@ -145,10 +186,25 @@ impl Life {
     }
 
     /// Runs for one tick.
-    pub(crate) fn advance(&self) {
-        if self.paused.is_none() {
-            self.runtime.block_on(async { tokio::time::sleep(TICK).await });
+    pub(crate) fn advance(&mut self) {
+        if self.paused.is_some() {
+            return;
         }
+        let is_starting =
+            self.progress.has_lease.load(Ordering::Relaxed) && self.doors.get().is_none();
+        let Some(ticks) = self.starts_slowly.filter(|_| is_starting) else {
+            self.runtime.block_on(async { tokio::time::sleep(TICK).await });
+            return;
+        };
+        self.ticks += 1;
+        let makes_a_step = self.ticks.is_multiple_of(ticks);
+        // Time goes on, whatever is left to do.
+        self.runtime.block_on(async {
+            if makes_a_step {
+                tokio::task::yield_now().await;
+            }
+            tokio::time::advance(TICK).await;
+        });
     }
 
     pub(crate) fn pause(&mut self, since: Duration) {
@@ -179,11 +235,14 @@ impl Life {
 struct Running {
     of: Circumstances,
     remote: Arc<Remote>,
-    conversations: Arc<OnceLock<region::Handle>>,
+    doors: Arc<OnceLock<Doors>>,
     drain: Arc<Notify>,
+    progress: Arc<Progress>,
 }
 
 impl Running {
+    /// In the order of the binary: the lease, the actors, the shards that come and go, how departments
+    /// route, and then clients and what others give.
     async fn run(self) {
         let clock = Arc::new(LifeClock::new(self.of.now, self.of.number));
         let duties = Duties::among(Some(Arc::clone(&self.remote)));
@@ -193,6 +252,7 @@ impl Running {
         if !matches!(driver.settled(LEASE_WITHIN).await, Standing::In { .. }) {
             return;
         }
+        self.progress.has_lease.store(true, Ordering::Relaxed);
         let tables = SharedTables::new(line.clone(), Arc::clone(&clock));
         let ownership = driver.ownership();
         let system = System::join(
@@ -205,17 +265,18 @@ impl Running {
         );
         let Ok(system) = system.await else { return };
         duties.begin(&system.conversations(), &*ownership);
-        self.remote.take_shards();
-        // It is set once.
-        let _set = self.conversations.set(system.conversations());
-        let life = system.life();
-        tokio::select! {
-            biased;
-            () = life.ended() => return,
-            () = driver.ended() => return,
-            () = self.drain.notified() => {}
+        let (asks, asked) = mpsc::channel(1);
+        let doors = Doors::of(&system, asks);
+        if route_all(&doors.queue, &self.of.routing).await.is_err() {
+            self.progress.has_failed.store(true, Ordering::Relaxed);
+            return;
         }
-        leave(driver, system).await;
+        // It is set once.
+        let _set = self.doors.set(doors);
+        self.remote.take_shards();
+        if serve(&driver, &system, asked, &self.drain).await {
+            leave(driver, system).await;
+        }
     }
 
     fn settings(&self, clock: &Arc<LifeClock>) -> Settings {

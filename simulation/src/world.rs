@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use switchboard_actors::Config;
-use switchboard_actors::region;
 use switchboard_actors::sabotage::Sabotage;
 use switchboard_cluster::ownership::NodeName;
 use switchboard_cluster::transport::Receiver;
@@ -17,7 +16,8 @@ use switchboard_loadtest::rng::Rng;
 use crate::clients::Clients;
 use crate::database::{Answer, Database};
 use crate::network::Network;
-use crate::node::{Circumstances, Effect, Life, Outbox};
+use crate::node::{Circumstances, Doors, Effect, Life, Outbox};
+use crate::people::Tenancy;
 use crate::trace::Trace;
 use crate::{Faults, Outcome, Plan};
 
@@ -29,6 +29,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const CLIENT_DELAY: Duration = Duration::from_millis(2);
 /// How much a clock may be faster or slower than time, in thousandths.
 const RATE_OFF: u64 = 30;
+/// How many starts of a hundred are slow, and how many ticks each of their steps takes at most.
+const SLOW_STARTS: u64 = 30;
+const SLOW_STEP: u64 = 12;
 /// When a node that ended by itself is started again.
 const RESTART_AFTER: Duration = Duration::from_secs(2);
 
@@ -60,6 +63,7 @@ pub(crate) struct World {
     pub(crate) exits: Vec<String>,
     trace: Trace,
     config: Config,
+    pub(crate) tenancy: Tenancy,
 }
 
 impl World {
@@ -73,12 +77,13 @@ impl World {
             Node { life: None, rate, is_wanted: true }
         };
         let nodes = (0..plan.nodes).map(|_| node()).collect();
+        let tenancy = Tenancy::draw(&mut rng);
         Self {
             now: Duration::ZERO,
             rng,
             network: Network::new(names),
             database: Database::new(plan.nodes, plan.planted.contains("loose_head")),
-            clients: Clients::new(plan.conversations),
+            clients: Clients::new(plan.conversations, plan.agents),
             seed,
             faults: plan.faults,
             nodes,
@@ -87,7 +92,8 @@ impl World {
             lives: 0,
             exits: Vec::new(),
             trace: Trace::new(plan.keeps_trace),
-            config: config(&plan.planted),
+            config: config(&plan.planted, &tenancy),
+            tenancy,
         }
     }
 
@@ -118,7 +124,7 @@ impl World {
     fn tick(&mut self) {
         self.now += TICK;
         for idx in 0..self.nodes.len() {
-            let Some(life) = self.nodes[idx].life.as_ref().filter(|life| !life.is_paused()) else {
+            let Some(life) = self.nodes[idx].life.as_mut().filter(|life| !life.is_paused()) else {
                 continue;
             };
             life.advance();
@@ -149,7 +155,9 @@ impl World {
         let node = &mut self.nodes[idx];
         let Some(life) = node.life.as_ref().filter(|life| life.has_ended()) else { return };
         // One that does not get its lease, or cannot read its store, ends as the binary does.
-        if node.is_wanted && life.conversations().is_some() {
+        if life.has_failed() {
+            self.exits.push(format!("node {idx} at {:?}: it could not start", self.now));
+        } else if node.is_wanted && life.doors().is_some() {
             self.exits.push(format!("node {idx} at {:?}", self.now));
         }
         self.crash(idx);
@@ -184,12 +192,16 @@ impl World {
         }
         self.lives += 1;
         let outbox: Outbox = Arc::new(Mutex::default());
+        let is_slow = self.rng.chance(SLOW_STARTS) || self.faults == Faults::Restarts;
+        let ticks = 1 + u32::try_from(self.rng.below(SLOW_STEP)).unwrap_or(0);
         let of = Circumstances {
             name: self.network.name(idx),
             number: self.lives,
             now: self.now,
             rate: self.nodes[idx].rate,
             config: self.config.clone(),
+            routing: self.tenancy.routing(),
+            starts_slowly: is_slow.then_some(ticks),
             transport: Arc::new(self.network.port(idx, Arc::clone(&outbox))),
             outbox,
         };
@@ -247,10 +259,7 @@ impl World {
 
     /// Whether a node serves clients, as soon as it does not stand still.
     pub(crate) fn serves(&self, idx: usize) -> bool {
-        self.nodes
-            .get(idx)
-            .and_then(|it| it.life.as_ref())
-            .is_some_and(|it| it.conversations().is_some())
+        self.nodes.get(idx).and_then(|it| it.life.as_ref()).is_some_and(|it| it.doors().is_some())
     }
 
     /// Hands something to the receiver of a node, if it lives.
@@ -269,26 +278,31 @@ impl World {
         }
     }
 
-    /// Runs something for a client on a node, whose conversations it asks; whether the node is there.
+    /// Runs something for a client on a node, by its doors; whether the node is there.
     pub(crate) fn visit<F>(
         &mut self,
         idx: usize,
-        task: impl FnOnce(region::Handle, Outbox) -> F + Send + 'static,
+        task: impl FnOnce(Doors, Outbox) -> F + Send + 'static,
     ) -> bool
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let Some(life) = &mut self.nodes[idx].life else { return false };
-        let Some(conversations) = life.conversations() else { return false };
+        let Some(doors) = life.doors() else { return false };
         let outbox = life.outbox();
-        life.reach(Box::new(move || drop(tokio::spawn(task(conversations, outbox)))));
+        life.reach(Box::new(move || drop(tokio::spawn(task(doors, outbox)))));
         true
     }
 }
 
 /// Settings of nodes that put conversations away sooner than in real life.
-fn config(planted: &str) -> Config {
-    Config { idle: Duration::from_secs(4), sabotage: sabotage(planted), ..Config::standard() }
+fn config(planted: &str, tenancy: &Tenancy) -> Config {
+    Config {
+        idle: Duration::from_secs(4),
+        bare_policy: tenancy.bare_policy(),
+        sabotage: sabotage(planted),
+        ..Config::standard()
+    }
 }
 
 #[cfg(feature = "sabotage")]

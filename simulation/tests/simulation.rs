@@ -1,6 +1,6 @@
 //! Some seeds, on every run of the tests; many more by `cargo xtask campaign simulate`.
 
-use switchboard_simulation::{Faults, Outcome, Plan, run};
+use switchboard_simulation::{Faults, Outcome, Plan, Tally, run};
 
 /// Seeds of the short form.
 const SEEDS: std::ops::Range<u64> = 1..25;
@@ -15,12 +15,26 @@ fn clean(seed: u64) -> Outcome {
 }
 
 #[test]
-fn nothing_acked_is_lost_doubled_or_reordered_whatever_goes_wrong() {
-    let mut acked = 0;
+fn nothing_acked_is_lost_and_nobody_forgotten_whatever_goes_wrong() {
+    let (mut acked, mut tally) = (0, Tally::default());
     for seed in SEEDS {
-        acked += clean(seed).verdict.acked;
+        let outcome = clean(seed);
+        acked += outcome.verdict.acked;
+        tally += outcome.tally;
     }
     assert!(acked > 1_000, "{acked} acked: hardly anything was tried");
+    let Tally { accepted, at_capacity, others, routed } = tally;
+    let least = [accepted, at_capacity, others, routed].into_iter().min();
+    assert!(least > Some(40), "{tally}: agents had hardly anything to do");
+}
+
+#[test]
+fn nodes_that_are_killed_and_come_back_at_once_serve_all_the_same() {
+    let plan = Plan { faults: Faults::Restarts, ..Plan::default() };
+    for seed in 1..=3 {
+        let outcome = run(seed, &plan);
+        assert!(outcome.is_clean(), "{outcome}");
+    }
 }
 
 #[test]
@@ -62,6 +76,34 @@ mod planted {
         let planted = "no_dedupe_handed_on".to_owned();
         let plan = Plan { planted, faults: Faults::DrainsAndDrops, ..Plan::default() };
         let found = (1..=20).find(|seed| !run(*seed, &plan).verdict.is_clean());
+        assert!(found.is_some(), "it was not found in 20 seeds");
+    }
+
+    /// Whether what it finds is an agent with more than they take.
+    #[track_caller]
+    fn is_above_capacity(planted: &str, within: u64) {
+        let plan = Plan { planted: planted.to_owned(), ..Plan::default() };
+        let is_above = |seed: &u64| {
+            run(*seed, &plan).surprises.iter().any(|surprise| surprise.starts_with("P11"))
+        };
+        assert!((1..=within).any(|seed| is_above(&seed)), "{planted} was not found");
+    }
+
+    #[test]
+    fn slots_given_to_whoever_asks_are_found() {
+        is_above_capacity("over_capacity", 10);
+    }
+
+    #[test]
+    fn slots_that_are_promised_and_not_kept_are_found() {
+        is_above_capacity("no_slot_kept", 40);
+    }
+
+    #[test]
+    fn a_tenant_without_actors_because_it_was_asked_for_early_is_found() {
+        let planted = "no_early_tenants".to_owned();
+        let plan = Plan { planted, faults: Faults::Restarts, ..Plan::default() };
+        let found = (1..=20).find(|seed| !run(*seed, &plan).is_clean());
         assert!(found.is_some(), "it was not found in 20 seeds");
     }
 

@@ -134,7 +134,9 @@ impl State {
             self.take_desks(&node, false, now);
         }
         self.catch_up();
-        if let Place::Home(_, reserved) = &self.place {
+        if let Place::Home(_, reserved) = &self.place
+            && !self.world.config.sabotage.forgets_promised_slots()
+        {
             for (agent, conversation) in reserved.recent(now) {
                 let agent = self.agents.entry(agent).or_default();
                 // One that is full has no slot that could be given away twice.

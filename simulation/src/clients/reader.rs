@@ -107,9 +107,9 @@ impl World {
             if reader.is_visitor { people::visitor(reader.conversation) } else { people::agent() };
         let key = people::key(reader.conversation);
         let of = Following { key, caller, stream, last: after };
-        let is_there = self.visit(at, move |conversations, outbox| async move {
+        let is_there = self.visit(at, move |doors, outbox| async move {
             let tell = |word: Word| hand(&outbox, idx, connection, word);
-            of.follow(&conversations, &tell).await;
+            of.follow(&doors.conversations, &tell).await;
             tell(Word::Closed);
         });
         match self.life_of(at).filter(|_| is_there) {

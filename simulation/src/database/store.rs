@@ -227,7 +227,7 @@ impl Store for SharedStore {
     }
 
     fn purge_closed(&self, tenant: &TenantId, before: Timestamp, limit: usize) -> Reply<usize> {
-        // Nothing is closed in a simulation, and rows of logs would stay.
+        // Nothing is closed long enough in a simulation, and rows of logs would stay.
         let _ = (tenant, before, limit);
         async { Ok(0) }.boxed()
     }
