@@ -182,10 +182,15 @@ impl Cards {
         self.board.lock().readers.get(&conversation).cloned().unwrap_or_default()
     }
 
-    /// Reads the open conversations from the store, once. Before it the lists are not whole.
-    pub(crate) async fn rebuild(&self, store: &dyn Store) -> Result<(), Fault> {
-        // Whoever is concerned begins from the whole.
-        let rebuild = || async { self.read(store, &|_card, _concerns| {}).await.map(drop) };
+    /// Reads the open conversations from the store, once, and says what was not known. Before it the
+    /// lists are not whole.
+    pub(crate) async fn rebuild(
+        &self,
+        store: &dyn Store,
+        newer: &(dyn Fn(&Arc<Card>) + Sync),
+    ) -> Result<(), Fault> {
+        // Whoever is concerned here begins from the whole.
+        let rebuild = || async { self.read(store, &|card, _| newer(card)).await.map(drop) };
         self.rebuilt.get_or_try_init(rebuild).await.map(|_| ())
     }
 

@@ -65,8 +65,8 @@ pub(crate) struct Tenant {
     pub(crate) desks: Desks,
     /// Conversations that wait here and whose visitor subscribed since that was last asked for.
     came: Mutex<HashSet<ConversationId>>,
-    /// Who is told of presence; they outlive its actor.
-    pub(crate) watchers: Mutex<HashMap<u64, (presence::View, Outlet)>>,
+    /// Who is told of presence, in the order in which they came; they outlive its actor.
+    pub(crate) watchers: Mutex<BTreeMap<u64, (presence::View, Outlet)>>,
 }
 
 /// How departments route; `None` as department for conversations without one.
@@ -351,7 +351,14 @@ where
     Child::new(name, kind, OnLimit::Rest, move |supervisor: ActorCell| {
         let (world, tenant) = (Arc::clone(&world), Arc::clone(&tenant));
         async move {
-            tenant.cards.rebuild(&*world.store).await.map_err(failed)?;
+            // Guests may follow a home that still reads.
+            let tell = |card: &Arc<Card>| {
+                if let Some(link) = &tenant.link {
+                    link.note_card(card, By::Store);
+                    link.note_readers(card.id, By::Store);
+                }
+            };
+            tenant.cards.rebuild(&*world.store, &tell).await.map_err(failed)?;
             if let Some(link) = &tenant.link {
                 // A visit begins with what was read.
                 link.has_news();

@@ -138,6 +138,7 @@ pub(crate) struct Troubled {
     /// Whether a newer program wrote their checkpoints.
     pub(crate) is_newer: Arc<AtomicBool>,
     pub(crate) checkpoints_take_ms: Arc<AtomicU64>,
+    pub(crate) lists_take_ms: Arc<AtomicU64>,
     /// How long it takes to read receipts, which a list reads of each conversation.
     pub(crate) receipts_take_ms: Arc<AtomicU64>,
 }
@@ -228,7 +229,13 @@ impl Store for Troubled {
     }
 
     fn list(&self, list: List) -> Reply<Vec<Conversation>> {
-        self.memory.list(list)
+        let memory = self.memory.clone();
+        let takes = Duration::from_millis(self.lists_take_ms.load(Ordering::Relaxed));
+        async move {
+            tokio::time::sleep(takes).await;
+            memory.list(list).await
+        }
+        .boxed()
     }
 
     fn by_number(&self, tenant: &TenantId, number: u64) -> Reply<Option<ConversationId>> {

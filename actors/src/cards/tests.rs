@@ -141,13 +141,13 @@ async fn cards_are_rebuilt_over_many_pages_and_are_small() {
     );
     pass(Duration::from_secs(2)).await;
     let cards = Cards::new(tenant(), false);
-    cards.rebuild(&node.store.memory).await.unwrap();
+    cards.rebuild(&node.store.memory, &|_| {}).await.unwrap();
     assert_eq!(cards.len(), 1_203);
     // Beside the card itself, a place in the map and a row in an order.
     let bytes = size_of::<Arc<Card>>() + cards.all()[0].bytes();
     assert!(bytes <= BYTES_TYPICAL_MAX, "{bytes}");
     let none = Cards::new(tenant(), false);
-    none.rebuild(&Memory::new()).await.unwrap();
+    none.rebuild(&Memory::new(), &|_| {}).await.unwrap();
     assert_eq!(none.len(), 0);
     let next = Node::open(node.store.left_behind(), Config::standard()).await;
     next.system.presence().all(&tenant()).await.unwrap();

@@ -602,6 +602,29 @@ async fn a_node_that_reads_slowly_lists_nothing_that_is_over() {
     cluster.stop().await;
 }
 
+/// A node begins to read, becomes the home, and is followed before it has read.
+#[tokio::test(start_paused = true)]
+async fn who_follows_a_home_that_still_reads_hears_of_all_that_it_reads() {
+    let store = Troubled::default();
+    let mut cluster = Cluster::over(&[store.clone(), store.left_behind()], 13).await;
+    move_home(&cluster, 0);
+    give(&cluster, 1, 1);
+    cluster.ask(1, &key(1), visitor(1), None, create(1, None)).await.expect("created");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let slow = store.left_behind();
+    slow.lists_take_ms.store(2_000, Ordering::Relaxed);
+    cluster.join(Config::standard(), VERSIONS, Arc::new(slow)).await;
+    assert_eq!(listed(&cluster, 2), BTreeMap::new(), "it reads");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    give(&cluster, 1, 2);
+    move_home(&cluster, 2);
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    for at in 0..3 {
+        assert_eq!(listed(&cluster, at).into_keys().collect::<Vec<_>>(), [1], "at {at}");
+    }
+    cluster.stop().await;
+}
+
 /// A node was killed right after it stored a conversation. When it starts again it finds that, and
 /// the home read the store before.
 #[tokio::test(start_paused = true)]
