@@ -89,6 +89,8 @@ impl World {
         if !is_quiet {
             self.clients.surprises.push("somebody never learned what became of a send".to_owned());
         }
+        // Reading logs takes those over that are put away.
+        let take_overs = self.database.take_overs();
         let wrong = self.judge_agents();
         self.clients.surprises.extend(wrong);
         let count = self.nodes();
@@ -100,7 +102,6 @@ impl World {
         surprises.extend(self.exits.iter().map(|exit| format!("ended by itself: {exit}")));
         let verdict = check(&self.clients.history);
         let (seed, took, tally) = (self.seed, self.now, self.clients.tally);
-        let take_overs = self.database.take_overs();
         let (events, sum, lines) = self.into_trace();
         let trace = (events, sum);
         Outcome { seed, faults, verdict, surprises, tally, take_overs, trace, lines, took }
