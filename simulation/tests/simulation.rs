@@ -114,7 +114,7 @@ mod planted {
 
     #[test]
     fn a_head_that_moves_from_any_lower_one_is_found() {
-        turns_red("loose_head", 40);
+        turns_red("loose_head", 60);
     }
 
     #[test]
