@@ -58,6 +58,21 @@ test('of several pages of a site one sounds', async () => {
   expect(tones).toBe(4);
 });
 
+test('a page that is slow to begin is silent where another has sounded', async () => {
+  const store = new MemoryStore();
+  const [quick, slow] = [await page(store), await page(store)];
+  for (const event of ['event-2', 'event-3']) {
+    tones = 0;
+    const asked = [quick(event)];
+    await vi.advanceTimersByTimeAsync(700);
+    expect(tones).toBe(2);
+    asked.push(slow(event), slow('event-1'));
+    await vi.advanceTimersByTimeAsync(1_000);
+    await Promise.all(asked);
+    expect(tones).toBe(2);
+  }
+});
+
 test.each([
   ['event-2', 0],
   ['event-3', 0],

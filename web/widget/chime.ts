@@ -1,7 +1,7 @@
 /** Two soft notes, made here: no file is fetched. Browsers keep quiet until the visitor clicked. */
 
 import type { Bridge } from './bridge.ts';
-import { READ, RINGING } from './keys.ts';
+import { RANG, READ, RINGING } from './keys.ts';
 
 const NOTES_HZ = [660, 880];
 const NOTE_S = 0.12;
@@ -31,7 +31,10 @@ export async function chime({ store }: Pick<Bridge, 'store'>, event?: string): P
     const ringing = (await store.get(RINGING)) ?? own;
     // Ids rise with time.
     const read = (await store.get(READ)) ?? '';
-    if (ringing !== own || read >= event) return;
+    const rang = (await store.get(RANG)) ?? '';
+    // A page that was slower to begin finds that another has sounded.
+    if (ringing !== own || read >= event || rang >= event) return;
+    await store.set(RANG, event);
   }
   play(audio);
 }

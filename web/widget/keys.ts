@@ -4,3 +4,5 @@
 export const READ = 'read';
 /** Which of the pages is about to sound. */
 export const RINGING = 'ringing';
+/** The event up to which one of the pages has sounded. */
+export const RANG = 'rang';

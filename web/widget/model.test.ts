@@ -174,6 +174,18 @@ test('what is read in one tab is read in the other, once the same has come there
   expect(unread()).toEqual([1, 1]);
 });
 
+test('what comes while the visitor looks is read at once, before another tab sounds', async () => {
+  const { open, clock, server, store } = makeWorld();
+  server.state = card('chat-1', { head: 1 });
+  const widget = await open('one');
+  widget.send('hello');
+  widget.watching.value = true;
+  await clock.pass(1_000);
+  server.write('chat-1', 'How can I help?', 'public', { kind: 'agent', id: 'ada', name: 'Ada' });
+  await clock.pass(50);
+  expect(store.texts.get('read')).toBe('public-2');
+});
+
 test('after a reload the chat goes on, and a new one keeps the visitor', async () => {
   const { open, clock, server, requests } = makeWorld();
   const before = await open('a');

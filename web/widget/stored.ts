@@ -72,9 +72,9 @@ export class Stored {
     this.#keep(ANSWERS, JSON.stringify(this.answers.peek()));
   }
 
-  /** The visitor has read up to an event. Other tabs hear of it when the same has come to them. */
+  /** The visitor has read up to an event. Other tabs hear of it at once: they may be about to sound. */
   read(end: string | null): void {
-    this.#keep(READ, end, SAVE_MS);
+    this.#keep(READ, end);
   }
 
   hear(on: boolean): void {
