@@ -112,6 +112,23 @@ test('a page that may not sound leaves it to one that may, and makes up for noth
   expect(tones).toBe(2);
 });
 
+test('a browser that cannot sound is silent, and leaves it to one that can', async () => {
+  const store = new MemoryStore();
+  const can = await page(store);
+  const cannot = await page(store);
+  vi.stubGlobal('AudioContext', undefined);
+  await expect(cannot('event-1')).resolves.toBeUndefined();
+  vi.stubGlobal('AudioContext', FakeAudio);
+  allowed = Promise.reject(new DOMException('no device', 'InvalidStateError'));
+  await expect(cannot('event-1')).resolves.toBeUndefined();
+  expect(store.texts.size).toBe(0);
+  allowed = Promise.resolve();
+  const asked = can('event-1');
+  await vi.advanceTimersByTimeAsync(1_000);
+  await asked;
+  expect(tones).toBe(2);
+});
+
 test('where nothing can be kept each page sounds for itself', async () => {
   const denied: KeyStore = {
     get: async () => null,

@@ -19,9 +19,14 @@ let audio: AudioContext | null = null;
  */
 export async function chime({ store }: Pick<Bridge, 'store'>, event?: string): Promise<void> {
   const asked = performance.now();
-  audio ??= new AudioContext();
-  // A page that may not sound waits here for a click, and leaves it to the others.
-  await audio.resume();
+  try {
+    audio ??= new AudioContext();
+    // A page that may not sound waits here for a click, and leaves it to the others.
+    await audio.resume();
+  } catch {
+    // A browser that cannot sound: the message is seen all the same.
+    return;
+  }
   if (performance.now() - asked > LATE_MS) return;
   if (event !== undefined) {
     const own = `${Math.random()}`;
