@@ -10,6 +10,8 @@ import { setStage } from './kit/stage.ts';
 
 /** Served conversations before the wait is told: `ETA_SAMPLES_MIN` of the server. */
 const SERVED_MIN = 20;
+/** Longer than a page that is looked at takes from a message to its sound: `PAUSE_MS` of the chime. */
+const SOUNDS_BY_MS = 1_500;
 
 const stage = setStage();
 let admin: Admin;
@@ -312,6 +314,7 @@ test('a sound only when asked for, and remembered', async () => {
   await visitor.input.press('Escape');
   await ada.say('silence');
   await visitor.page.getByRole('button', { name: 'Chat (1)' }).waitFor();
+  await visitor.page.waitForTimeout(SOUNDS_BY_MS);
   expect(await notes()).toBe(0);
   await visitor.openChat();
   await visitor.chat.getByLabel('More').click();
@@ -321,6 +324,7 @@ test('a sound only when asked for, and remembered', async () => {
   await ada.say('while looking');
   await visitor.page.bringToFront();
   await visitor.sees('while looking');
+  await visitor.page.waitForTimeout(SOUNDS_BY_MS);
   expect(await notes()).toBe(tried);
   await visitor.page.reload();
   await visitor.chat.getByLabel('More').click();
