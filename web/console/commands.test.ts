@@ -27,8 +27,12 @@ async function make(open: Card | null, path = '/console', role: Role = 'agent') 
     selected: signal(open?.id ?? null),
     departments: signal([{ id: 'sales', name: 'Sales' }]),
     status: signal('online'),
-    inbox: { count: () => 3, choose: note('choose') },
-    filtering: { searches: signal(false), now: signal(null) },
+    inbox: { count: () => 3, choose: (name: string) => note(`choose ${name}`)() },
+    filtering: {
+      searches: signal(false),
+      now: signal(null),
+      narrow: (name: string) => note(`narrow to ${name}`)(),
+    },
     marks: new Marks(new MemoryStore()),
     markUnread: note('markUnread'),
     picked: new Picked(signal(['c', 'd'])),
@@ -166,7 +170,7 @@ test('each key does what it says', async () => {
     'takeNext',
     'stepMine',
     'open keys',
-    'choose',
+    'choose mine',
   ]);
 });
 
@@ -230,6 +234,16 @@ test('every key that is written down has its command', async () => {
   for (const [keys, title] of written) {
     expect(commands.find((command) => command.usual.includes(keys))?.title).toBe(title);
   }
+});
+
+test('the keys of a list narrow what is looked for to it', async () => {
+  const { press, called, desk } = await make(null);
+  for (const keys of ['alt+5', 'g m']) press(keys);
+  expect(called).toEqual(['choose closed', 'choose mine']);
+  called.length = 0;
+  desk.filtering.searches.value = true;
+  for (const keys of ['alt+5', 'g m', 'alt+1']) press(keys);
+  expect(called).toEqual(['narrow to closed', 'narrow to mine', 'narrow to all']);
 });
 
 test('while some are selected their keys are for all of them, until Escape', async () => {

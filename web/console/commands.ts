@@ -373,7 +373,9 @@ function plainCommands(ports: CommandPorts): Plain[] {
         keys,
         run: () => {
           if (!inInbox()) router.go(INBOX);
-          desk.inbox.choose(name);
+          // As the lists above a search do.
+          if (desk.filtering.searches.peek()) desk.filtering.narrow(name);
+          else desk.inbox.choose(name);
         },
       };
     }),
