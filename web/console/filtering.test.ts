@@ -2,7 +2,7 @@ import { signal } from '@preact/signals-core';
 import { expect, test } from 'vitest';
 import { card, FakeLists } from '../test/fake/cards.ts';
 import { FakeClock, MemoryStore } from '../test/fake/ports.ts';
-import { Filtering, SAVED_MAX, type SavedFilter, savedIn } from './filtering.ts';
+import { Filtering, FOUND_MAX, SAVED_MAX, type SavedFilter, savedIn } from './filtering.ts';
 import { openPrefs } from './prefs.ts';
 import { Search } from './search.ts';
 
@@ -12,7 +12,12 @@ function make() {
   const lists = new FakeLists();
   const clock = new FakeClock();
   const items = [card('waits'), card('mine', MINE), card('ended', { status: 'closed' })];
-  const search = new Search({ client: lists.client, clock, find: async () => ({ items }) });
+  const server = { items, down: false };
+  const find = async () => {
+    if (server.down) throw new Error('down');
+    return { items: server.items };
+  };
+  const search = new Search({ client: lists.client, clock, find });
   const saved = signal<readonly SavedFilter[]>([]);
   const cardOf = (id: string) => lists.cards.of(id);
   const filtering = new Filtering({ search, cardOf, me: 'me', saved });
@@ -20,7 +25,7 @@ function make() {
     filtering.look(text);
     await clock.pass(1_000);
   };
-  return { filtering, look, clock, search, saved };
+  return { filtering, look, clock, search, saved, server };
 }
 
 test('a search goes over all lists until it is narrowed, and the next one does again', async () => {
@@ -41,6 +46,30 @@ test('a search goes over all lists until it is narrowed, and the next one does a
   expect(filtering.list.value).toBe('closed');
   await look('');
   expect([filtering.list.value, filtering.found.value]).toEqual(['all', null]);
+});
+
+test('where more may fit than the server finds, that is said, also of a list without any', async () => {
+  const { filtering, look, server } = make();
+  const waiting = (count: number) => Array.from({ length: count }, (_, n) => card(`waits ${n}`));
+  server.items = waiting(FOUND_MAX - 1);
+  await look('fern');
+  expect(filtering.notice.value).toBe(null);
+  server.items = waiting(FOUND_MAX);
+  await look('ferns');
+  const all = 'These are the newest 50. There may be more: add a word.';
+  const list =
+    'Only the newest 50 of all lists were looked through. There may be more: add a word.';
+  expect(filtering.notice.value).toBe(all);
+  for (const name of ['unassigned', 'closed'] as const) {
+    filtering.narrow(name);
+    expect(filtering.notice.value).toBe(list);
+  }
+  expect(filtering.found.value).toEqual([]);
+  server.down = true;
+  await look('fern');
+  expect(filtering.notice.value).toBe(null);
+  await look('');
+  expect(filtering.notice.value).toBe(null);
 });
 
 test('what is kept comes back with its list, and is the one shown as long as nothing differs', async () => {

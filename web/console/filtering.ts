@@ -21,6 +21,8 @@ export const SAVED_MAX = 12;
 export const NAME_MAX = 40;
 /** As long as the server looks for. */
 const TEXT_MAX = 200;
+/** As many as the server finds at most, of all lists: `FOUND_MAX` there. */
+export const FOUND_MAX = 50;
 
 export interface FilteringOptions {
   search: Search;
@@ -37,6 +39,8 @@ export class Filtering {
   readonly list: ReadonlySignal<FilterName>;
   /** What was found there; `null` while nothing is looked for. */
   readonly found: ReadonlySignal<readonly string[] | null>;
+  /** What is to be said where more may fit than the server finds; `null` for nothing. */
+  readonly notice: ReadonlySignal<string | null>;
   readonly saved: ReadonlySignal<readonly SavedFilter[]>;
   /** The saved one that is shown; `null` for none. */
   readonly now: ReadonlySignal<SavedFilter | null>;
@@ -58,6 +62,17 @@ export class Filtering {
         const card = cardOf(id).value;
         return card !== null && fits(list, card, me);
       });
+    });
+    this.notice = computed(() => {
+      if ((search.found.value?.length ?? 0) < FOUND_MAX || search.state.value === 'failed') {
+        return null;
+      }
+      // The narrowing is ours: what else is in that list was never looked at.
+      const shown =
+        this.#list.value === 'all'
+          ? `These are the newest ${FOUND_MAX}.`
+          : `Only the newest ${FOUND_MAX} of all lists were looked through.`;
+      return `${shown} There may be more: add a word.`;
     });
     this.now = computed(() => {
       const text = search.text.value.trim();

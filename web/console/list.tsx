@@ -290,6 +290,11 @@ function Rows({ desk, prefs }: { desk: Desk; prefs: Prefs }): JSX.Element {
           )}
         />
       )}
+      {searching && (
+        <p class="limit" role="status">
+          {desk.filtering.notice.value}
+        </p>
+      )}
     </div>
   );
 }
