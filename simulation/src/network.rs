@@ -160,11 +160,8 @@ impl World {
         if !link.is_linked || link.connection != connection {
             return;
         }
-        if link.blocked[way] > 0 {
-            link.waiting[way].push(envelope);
-            return;
-        }
-        // Not before the one that was sent before it.
+        // Not before the one that was sent before it; whether the way is blocked shows at its end, so
+        // that what was sent before a block waits before what is sent meanwhile.
         let at = link.arrives_at[way].max(now + delay);
         link.arrives_at[way] = at;
         self.after(at - now, move |world| world.envelope_arrives(from, to, connection, envelope));
@@ -202,9 +199,10 @@ impl World {
         if link.blocked[way] > 0 {
             return;
         }
+        // At once, before what is on its way still.
         let (connection, waiting) = (link.connection, std::mem::take(&mut link.waiting[way]));
         for envelope in waiting {
-            self.envelope(from, to, connection, envelope);
+            self.envelope_arrives(from, to, connection, envelope);
         }
     }
 
