@@ -63,7 +63,9 @@ impl Capacity {
     }
 
     /// Keeps a slot for `conversation` for ten seconds, before the agent takes it or the queue
-    /// gives it. What is owned or reserved already needs no second slot; a reservation is renewed.
+    /// gives it. What is owned or reserved already needs no second slot; a reservation is renewed. Also
+    /// of what is owned one is kept, for whoever knows the log better: what was heard of it may be
+    /// older, and that it was given back be heard later.
     ///
     /// # Errors
     ///
@@ -74,10 +76,9 @@ impl Capacity {
         now: Timestamp,
     ) -> Result<(), Rejection> {
         self.expire(now);
-        if self.owned.contains(&conversation) {
-            return Ok(());
-        }
-        if !self.reserved.contains_key(&conversation) && self.n_free(now) == 0 {
+        let has_slot =
+            self.owned.contains(&conversation) || self.reserved.contains_key(&conversation);
+        if !has_slot && self.n_free(now) == 0 {
             return Err(Rejection::AtCapacity);
         }
         let until = now.plus_ms(RESERVATION_MS);
@@ -94,9 +95,9 @@ impl Capacity {
         self.owned.insert(conversation);
     }
 
-    /// The agent does not own it (any more), and nothing is to come of a reservation.
+    /// The agent does not own it (any more). A reservation stays until it is cancelled or expires:
+    /// whoever asked for it may have done so after that.
     pub fn release(&mut self, conversation: ConversationId) {
-        self.reserved.remove(&conversation);
         self.owned.remove(&conversation);
     }
 
@@ -136,7 +137,8 @@ impl Capacity {
     /// How many slots are taken: owned, or reserved and not expired.
     #[must_use]
     pub fn n_taken(&self, now: Timestamp) -> usize {
-        self.owned.len() + self.reserved.values().filter(|kept| now < kept.until).count()
+        let reserved = self.reserved.iter().filter(|(_, kept)| now < kept.until);
+        self.owned.len() + reserved.filter(|(id, _)| !self.owned.contains(id)).count()
     }
 
     /// How many slots are free; none while more are taken than the maximum.

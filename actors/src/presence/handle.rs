@@ -223,6 +223,10 @@ impl Handle {
             // The log says so to presence itself, which then owns the slot.
             Ok(done) if done.state.agent.as_ref().is_some_and(|it| it.id == agent.id) => {
                 self.tenant(tenant).answered(&done.state);
+                if done.events.is_empty() {
+                    // The slot was owned before.
+                    self.cancel(tenant, agent.id, conversation);
+                }
             }
             // Perhaps it was stored: the log will tell, or the reservation expires.
             Err(Refusal::Unknown | Refusal::Store(_)) => {}

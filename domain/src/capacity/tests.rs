@@ -70,6 +70,20 @@ fn slots_are_reserved_owned_and_given_back() {
         &[(0, Reserve(1)), (5, Reserve(1)), (12, Taken(1)), (15, Taken(0))],
     );
     check(
+        "what was heard late to be given back leaves its slot to whoever asked meanwhile",
+        &[
+            (0, Own(1)),
+            (0, Own(2)),
+            (1, Reserve(1)),
+            (1, Taken(2)),
+            (2, Release(1)),
+            (2, ReserveIsRefused(3)),
+            (3, Own(1)),
+            (3, Release(1)),
+            (3, Taken(1)),
+        ],
+    );
+    check(
         "what is owned needs no slot again",
         &[
             (0, Reserve(1)),
