@@ -197,7 +197,7 @@ impl Tenant {
         ConversationKey { tenant: self.id.clone(), conversation }
     }
 
-    fn put_told(&self, card: &Arc<Card>, by: By<'_>) {
+    pub(super) fn put_told(&self, card: &Arc<Card>, by: By<'_>) {
         // How long it waited its owner has counted.
         self.tell_actors(Concerns { waited: None, ..self.cards.put(card) });
         if let Some(link) = &self.link {

@@ -650,6 +650,21 @@ async fn what_a_start_repairs_is_listed_by_all() {
     cluster.stop().await;
 }
 
+/// The home may still tell it as open, as it was told before the node was killed.
+#[tokio::test(start_paused = true)]
+async fn what_a_start_finds_ended_is_not_open_again() {
+    let before = Cluster::start(1, 18).await;
+    let created = before.ask(0, &key(1), visitor(1), None, create(1, None)).await.expect("created");
+    let ended = before.ask(0, &key(1), supervisor(9), None, close()).await.expect("closed");
+    before.stop().await;
+    let cluster = Cluster::start(2, 18).await;
+    let started = cluster.system(1).tenant(&tenant());
+    started.tell_repaired(&ended.state, cluster.table.of(region::shard(&key(1))).1);
+    started.put_told(&Arc::new(Card::of(&created.state)), By::Node(&name(0)));
+    assert_eq!(listed(&cluster, 1), BTreeMap::new());
+    cluster.stop().await;
+}
+
 /// Home and guest may not agree on whether there is a visit: then another begins.
 #[tokio::test(start_paused = true)]
 async fn a_guest_whom_the_home_forgot_begins_anew() {
