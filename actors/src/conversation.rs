@@ -387,9 +387,7 @@ impl State {
         let Some(state) = self.conversation.clone() else { return Ok(()) };
         self.tenant.put_unheard(&state, self.epoch);
         // Who has listened by way of the owner before listens on.
-        if self.fanout.has_visitor(&self.key) {
-            self.tenant.visitor_listens(&state);
-        }
+        self.tell_of_listener(&state);
         let Some(published) = self.fanout.resume(&self.key, self.epoch) else { return Ok(()) };
         for stream in [Stream::Public, Stream::Internal] {
             let (mut after, head) = (published.of(stream), state.heads.of(stream));
@@ -430,11 +428,17 @@ impl State {
                 .recheck(&self.key, |principal, role| self.may_hear(principal, role, &state));
         }
         self.fanout.publish(&self.key, events);
-        let begins_to_wait = self.tenant.put_card(&state, self.epoch);
-        if begins_to_wait && self.fanout.has_visitor(&self.key) {
-            self.tenant.visitor_listens(&state);
+        if self.tenant.put_card(&state, self.epoch) {
+            self.tell_of_listener(&state);
         }
         self.report();
+    }
+
+    /// A visitor who listens wants to hear the place, from now on.
+    fn tell_of_listener(&self, state: &Conversation) {
+        if self.fanout.has_visitor(&self.key) {
+            self.tenant.visitor_listens(state);
+        }
     }
 
     fn may_hear(&self, principal: Principal, role: Role, state: &Conversation) -> bool {

@@ -163,13 +163,6 @@ impl Tenant {
         }
     }
 
-    /// Takes in and tells other nodes what a conversation is now of which nobody lived to tell them,
-    /// and whose shard this node holds under that epoch. One that has ended is in no list that is
-    /// read from now on, and another node may still tell it as open.
-    pub(crate) fn tell_repaired(&self, state: &Conversation, epoch: Epoch) {
-        self.put_told(&Arc::new(Card::of(state)), By::Own(epoch));
-    }
-
     /// Takes in how far agents have read a conversation, which this node owns under that epoch.
     pub(crate) fn put_readers(
         &self,

@@ -157,6 +157,13 @@ impl Tenant {
         }
     }
 
+    /// Takes in and tells other nodes what a conversation is now of which nobody lived to tell them,
+    /// and whose shard this node holds under that epoch. One that has ended is in no list that is
+    /// read from now on, and another node may still tell it as open.
+    pub(crate) fn tell_repaired(&self, state: &Conversation, epoch: Epoch) {
+        self.put_told(&Arc::new(Card::of(state)), By::Own(epoch));
+    }
+
     /// How departments route changed here.
     pub(crate) fn told_policies(&self, policies: &Policies) {
         if let Some(link) = &self.link {
@@ -197,7 +204,7 @@ impl Tenant {
         ConversationKey { tenant: self.id.clone(), conversation }
     }
 
-    pub(super) fn put_told(&self, card: &Arc<Card>, by: By<'_>) {
+    fn put_told(&self, card: &Arc<Card>, by: By<'_>) {
         // How long it waited its owner has counted.
         self.tell_actors(Concerns { waited: None, ..self.cards.put(card) });
         if let Some(link) = &self.link {
