@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use switchboard_domain::conversation::{Conversation, Rejection, Stream};
-use switchboard_domain::ids::{LogId, Seq};
+use switchboard_domain::conversation::{Conversation, Event, Rejection, Status, Stream};
+use switchboard_domain::ids::{EventId, LogId, Seq, Timestamp};
 use switchboard_domain::receipt::Receipt;
 use switchboard_store::{Fault, Range};
 
@@ -19,6 +19,42 @@ pub struct Done {
     pub duplicate: bool,
     /// The state after it.
     pub state: Arc<Conversation>,
+}
+
+/// A message was stored, or had been before: as little of it as its sender must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Where its first event stands; `None` when the command asked for what already was.
+    pub placed: Option<Placed>,
+    /// Whether the same key had been stored before; then nothing new was.
+    pub duplicate: bool,
+    /// Whether its conversation waits for an agent, and nobody has noted that none is there.
+    pub waits: bool,
+}
+
+/// Where an event stands in its stream, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its position.
+    pub seq: Seq,
+    /// What tells it from all others.
+    pub id: EventId,
+    /// When it was stored.
+    pub at: Timestamp,
+}
+
+impl From<&Done> for Stored {
+    fn from(done: &Done) -> Self {
+        Self::new(done.events.first().map(|it| &it.event), done.duplicate, &done.state)
+    }
+}
+
+impl Stored {
+    pub(crate) fn new(first: Option<&Event>, duplicate: bool, state: &Conversation) -> Self {
+        let placed = first.map(|event| Placed { seq: event.seq, id: event.id, at: event.at });
+        let waits = state.status == Status::Waiting && !state.offline;
+        Self { placed, duplicate, waits }
+    }
 }
 
 /// A subscription was entered: everything up to `head` is to be read from history, everything

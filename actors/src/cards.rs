@@ -83,6 +83,8 @@ pub(crate) struct Concerns {
     pub(crate) inbox: bool,
     /// The queue should take the changes.
     pub(crate) queue: bool,
+    /// Somebody may wait for it: it waits otherwise than before, changed hands or ended.
+    pub(crate) is_pressing: bool,
     /// The conversation went from one agent to another.
     pub(crate) moved: Option<Moved>,
     /// An agent took it after it waited so long.
@@ -329,10 +331,11 @@ impl Board {
             let waited_ms = u64::try_from(card.last_at.ms_since(since)).unwrap_or(0);
             Duration::from_millis(waited_ms)
         });
-        let queue = old.as_ref().is_none_or(|old| waits_otherwise(old, card));
+        let is_pressing = old.as_ref().is_none_or(|old| waits_otherwise(old, card));
         Concerns {
             inbox: self.note_for_inbox(id),
-            queue: queue && self.note_for_queue(id),
+            queue: is_pressing && self.note_for_queue(id),
+            is_pressing,
             moved,
             waited,
         }
@@ -361,6 +364,7 @@ impl Board {
         Concerns {
             inbox: self.note_for_inbox(id),
             queue: self.note_for_queue(id),
+            is_pressing: true,
             moved,
             waited: None,
         }

@@ -32,7 +32,7 @@ pub mod system;
 #[cfg(test)]
 mod testing;
 
-pub use answer::{Done, History, Refusal, Subscribed, View};
+pub use answer::{Done, History, Refusal, Stored, Subscribed, View};
 pub use delivery::{Delivery, Outlet};
 pub use published::Published;
 pub use system::{Config, System};

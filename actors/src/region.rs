@@ -10,6 +10,7 @@
 //! with the next request; one that fails too often is refused for a while and disturbs nobody
 //! else (P8).
 
+mod asked;
 mod handle;
 mod line;
 mod mend;

@@ -24,7 +24,8 @@ use switchboard_domain::conversation::Stream;
 use switchboard_domain::ids::TenantId;
 use switchboard_domain::person::Caller;
 use switchboard_store::{ConversationKey, Fault};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 pub use self::notices::Notices;
 
@@ -38,6 +39,7 @@ use crate::delivery::{Delivery, Outlet};
 use crate::fanout::Subscription;
 use crate::maps::{HashMap, HashSet};
 use crate::region::{Handle, Regions};
+use crate::tenant::HasNews;
 use crate::world::World;
 
 /// The other nodes, as the actors of this one see them: it hears what they send, and sends through
@@ -61,7 +63,7 @@ pub struct Remote {
     /// Nodes whose doors must still hear that they missed something.
     behind: Mutex<HashSet<NodeName>>,
     /// Tells that a tenant has something to tell other nodes.
-    pub(crate) has_news: Arc<Notify>,
+    pub(crate) news: Arc<HasNews>,
 }
 
 /// A node that can be sent to.
@@ -79,6 +81,8 @@ struct Waiting {
 }
 
 enum Wait {
+    /// Of a conversation, and nobody has to be woken for it.
+    Then { then: Then, until: Instant },
     /// Of a conversation.
     Conversation {
         key: ConversationKey,
@@ -88,6 +92,26 @@ enum Wait {
     },
     /// Of a tenant's home.
     Home(oneshot::Sender<home::Answer>),
+}
+
+/// What is done when a question ends, in the task of whoever ends it. Whoever drops it leaves the
+/// answer lost, so it is always done, and once.
+struct Then(Option<Box<dyn FnOnce(Outcome<Answer>) + Send>>);
+
+impl Then {
+    fn run(mut self, answer: Answer) {
+        if let Some(then) = self.0.take() {
+            then(Outcome::Answered(answer));
+        }
+    }
+}
+
+impl Drop for Then {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            then(Outcome::Lost);
+        }
+    }
 }
 
 /// Who subscribes on this node to a conversation of another.
@@ -141,7 +165,7 @@ impl Remote {
             hand_ons: HandOns::default(),
             notices: OnceLock::new(),
             behind: Mutex::default(),
-            has_news: Arc::default(),
+            news: Arc::default(),
         })
     }
 
@@ -201,9 +225,11 @@ impl Remote {
         }
     }
 
-    /// Tells what could not be told before.
+    /// Tells what could not be told before, and gives up what was asked too long ago.
     pub(crate) fn settle(&self) {
         self.catch_up();
+        let now = Instant::now();
+        self.give_up(|waiting| matches!(waiting.wait, Wait::Then { until, .. } if until <= now));
         self.hand_ons.expire();
         let lost = std::mem::take(&mut *self.lost.lock());
         for (node, key) in lost {
@@ -217,7 +243,7 @@ impl Remote {
             Wait::Conversation { key: of, enters: Some(enters), .. } => {
                 of == key && enters.stream == stream
             }
-            Wait::Conversation { enters: None, .. } | Wait::Home(_) => false,
+            Wait::Conversation { enters: None, .. } | Wait::Then { .. } | Wait::Home(_) => false,
         });
         if !is_awaited {
             self.say(owner, key, Word::Unlisten { stream });
@@ -236,6 +262,38 @@ impl Remote {
         let wait = |answer| Wait::Conversation { key: key.clone(), answer, enters };
         let ask = |id| Message::Ask { id, key: key.clone(), question }.into();
         self.ask_and_wait(node, wait, ask, within).await
+    }
+
+    /// Asks the owner of a conversation and does `then` with what becomes of it, as a rule in the
+    /// task that hears the answer.
+    pub(crate) fn ask_then(
+        &self,
+        node: &NodeName,
+        key: &ConversationKey,
+        question: Question,
+        until: Instant,
+        then: impl FnOnce(Outcome<Answer>) + Send + 'static,
+    ) {
+        let id = self.fresh_number();
+        let then = Then(Some(Box::new(then)));
+        let waiting = Waiting { node: node.clone(), wait: Wait::Then { then, until } };
+        self.waiting.lock().insert(id, waiting);
+        let ask = Envelope::from(Message::Ask { id, key: key.clone(), question }).write();
+        if let Err(why) = self.send(node, &ask) {
+            let waiting = self.waiting.lock().remove(&id);
+            if let Some(Waiting { wait: Wait::Then { mut then, .. }, .. }) = waiting
+                && let Some(then) = then.0.take()
+            {
+                then(Outcome::NotSent(why));
+            }
+        }
+    }
+
+    /// Waits for some answers no longer.
+    fn give_up(&self, which: impl Fn(&Waiting) -> bool) {
+        let lost: Vec<_> = self.waiting.lock().extract_if(|_, waiting| which(waiting)).collect();
+        // What is done then may ask again, so not before here.
+        drop(lost);
     }
 
     /// Asks the home of a tenant and waits for the answer.
@@ -257,7 +315,7 @@ impl Remote {
         ask: impl FnOnce(u64) -> Envelope,
         within: Duration,
     ) -> Outcome<A> {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let id = self.fresh_number();
         let (answer, answered) = oneshot::channel();
         self.waiting.lock().insert(id, Waiting { node: node.clone(), wait: wait(answer) });
         let _forget = Forget { remote: self, id };
@@ -300,6 +358,11 @@ impl Remote {
         self.version_of(node) >= Some(home::LISTENING_SINCE)
     }
 
+    /// Whether a node answers a request with where it was stored alone.
+    pub(crate) fn answers_stored(&self, node: &NodeName) -> bool {
+        self.version_of(node) >= Some(message::STORED_SINCE)
+    }
+
     /// A number that no other visit or question of this node has.
     pub(crate) fn fresh_number(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
@@ -307,9 +370,10 @@ impl Remote {
 
     fn answered(&self, from: &NodeName, id: u64, answer: Answer) {
         let waiting = self.waiting.lock().remove(&id);
-        let Some(Waiting { wait: Wait::Conversation { key, answer: waits, enters }, .. }) = waiting
-        else {
-            return;
+        let (key, waits, enters) = match waiting.map(|it| it.wait) {
+            Some(Wait::Conversation { key, answer, enters }) => (key, answer, enters),
+            Some(Wait::Then { then, .. }) => return then.run(answer),
+            Some(Wait::Home(_)) | None => return,
         };
         if let (Some(enters), Answer::Listening { log, head, state, receipt }) = (enters, &answer)
             && let Some(handle) = self.handle()
@@ -373,7 +437,7 @@ impl Receiver for Hearing {
         self.0.linked.lock().insert(peer.node.clone(), linked);
         self.0.say_takes(&peer.node);
         // Tenants whose home is there follow it from now on.
-        self.0.has_news.notify_one();
+        self.0.news.soon();
         self.0.doors_linked(&peer.node);
     }
 
@@ -390,7 +454,7 @@ impl Receiver for Hearing {
     fn down(&self, node: &NodeName) {
         self.0.linked.lock().remove(node);
         // Their senders go, and who waits learns of it.
-        self.0.waiting.lock().retain(|_, waiting| waiting.node != *node);
+        self.0.give_up(|waiting| waiting.node == *node);
         self.0.lost.lock().retain(|(it, _)| it != node);
         if let Some(handle) = self.0.handle() {
             handle.gone(node);
@@ -496,7 +560,8 @@ impl Asker {
 pub(crate) fn since(envelope: &[u8]) -> u8 {
     match Envelope::read(envelope).expect("it says something") {
         Envelope::Shards(message) => message.since(),
-        Envelope::Conversation(_) | Envelope::Tenant(_) | Envelope::Doors { .. } => 1,
+        Envelope::Conversation(message) => message.since(),
+        Envelope::Tenant(_) | Envelope::Doors { .. } => 1,
     }
 }
 

@@ -23,7 +23,7 @@ use switchboard_domain::queue::Policy;
 use switchboard_domain::receipt::Receipt;
 
 pub(crate) use self::link::Link;
-pub(crate) use self::there::{Found, keep};
+pub(crate) use self::there::{Found, HasNews, keep};
 
 use self::link::By;
 use crate::cards::{Cards, Concerns};
@@ -148,9 +148,10 @@ impl Tenant {
         }
         let card = Arc::new(Card::of(state));
         let begins_to_wait = card.status == Status::Waiting && !self.cards.waits(card.id);
-        self.tell(self.cards.put(&card));
+        let concerns = self.cards.put(&card);
+        self.tell(concerns);
         if let Some(link) = &self.link {
-            link.note_card(&card, By::Own(epoch));
+            link.note_card(&card, By::Own(epoch), concerns.is_pressing);
         }
         begins_to_wait
     }
@@ -345,7 +346,7 @@ where
             // Guests may follow a home that still reads.
             let tell = |card: &Arc<Card>| {
                 if let Some(link) = &tenant.link {
-                    link.note_card(card, By::Store);
+                    link.note_card(card, By::Store, true);
                     link.note_readers(card.id, By::Store);
                 }
             };

@@ -29,8 +29,9 @@ pub const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
 pub const CREDIT_BYTES: usize = 8 * 1024 * 1024;
 
 /// The forms of envelopes that this program writes and reads. The second also says which shards
-/// change hands, the third also what their conversations hand on.
-pub const VERSIONS: Versions = Versions { oldest: 1, newest: 3 };
+/// change hands, the third also what their conversations hand on; in the fourth the sender of a
+/// message learns where it was stored and no more.
+pub const VERSIONS: Versions = Versions { oldest: 1, newest: 4 };
 
 /// A range of versions, both ends within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,13 +10,15 @@
 
 mod policy;
 mod eta;
+mod line;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use policy::{Candidate, Policy};
 
 use self::eta::Samples;
+use self::line::{Line, Spot};
 use self::policy::Turns;
 use crate::conversation::Priority;
 use crate::ids::{AgentId, ConversationId, DepartmentId, Timestamp, WidgetId};
@@ -103,13 +105,15 @@ pub struct Queue {
     /// Of what came through no widget, whatever its line says.
     bare_policy: Option<Policy>,
     /// Where what waits came from, each once.
-    origins: BTreeSet<Arc<Origin>>,
+    origins: Vec<Arc<Origin>>,
+    /// Which of them it is.
+    origin_numbers: BTreeMap<Arc<Origin>, u32>,
     entries: Entries,
     /// The skills asked for, by those that ask for any.
     skills: BTreeMap<ConversationId, Vec<Arc<str>>>,
     /// Offers on their way: until then the conversation is not offered again.
     offered_until: BTreeMap<ConversationId, Timestamp>,
-    lines: BTreeMap<Option<DepartmentId>, BTreeSet<(Timestamp, ConversationId)>>,
+    lines: BTreeMap<Option<DepartmentId>, Line>,
     seen: BTreeMap<Option<DepartmentId>, Samples>,
     turns: Turns,
 }
@@ -119,14 +123,18 @@ pub struct Queue {
 type Entries = std::collections::HashMap<ConversationId, Entry>;
 
 /// What everybody who waits costs; what few have is kept beside it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
-    origin: Arc<Origin>,
     since: Timestamp,
-    /// The position at which it came, for the estimate.
-    came_at: u32,
+    /// Which of the origins.
+    origin: u32,
+    /// The position at which it came, for the estimate; `u16::MAX` for one further behind, of which
+    /// nothing is learned.
+    came_at: u16,
     priority: Priority,
 }
+
+const _: () = assert!(size_of::<Entry>() == 16);
 
 /// Where something came from: many have the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,7 +158,8 @@ impl Queue {
             policies: BTreeMap::new(),
             widget_policies: BTreeMap::new(),
             bare_policy: None,
-            origins: BTreeSet::new(),
+            origins: Vec::new(),
+            origin_numbers: BTreeMap::new(),
             entries: Entries::default(),
             skills: BTreeMap::new(),
             offered_until: BTreeMap::new(),
@@ -193,13 +202,14 @@ impl Queue {
         let Waiting { conversation, department, widget, priority, skills, since } = waiting;
         let offered_until = self.offered_until.get(&conversation).copied();
         let before = self.remove(conversation);
-        let origin = self.origin(Origin { department, widget });
-        let line = self.lines.entry(origin.department.clone()).or_default();
+        let stood_in = before.and_then(|it| self.line_of(&it).cloned());
+        let line = self.lines.entry(department.clone()).or_default();
         line.insert((rank(priority, since), conversation));
         let came_at = match before {
-            Some(before) if before.origin.department == origin.department => before.came_at,
-            _ => u32::try_from(line.len()).unwrap_or(u32::MAX),
+            Some(before) if stood_in == department => before.came_at,
+            _ => u16::try_from(line.len()).unwrap_or(u16::MAX),
         };
+        let origin = self.number_of(Origin { department, widget });
         let entry = Entry { origin, since, came_at, priority };
         self.entries.insert(conversation, entry);
         if !skills.is_empty() {
@@ -212,9 +222,11 @@ impl Queue {
 
     /// An agent has it now: it leaves, and the estimate learns how long that took.
     pub fn served(&mut self, conversation: ConversationId, now: Timestamp) {
-        if let Some(Entry { origin, since, came_at, .. }) = self.remove(conversation) {
-            let seen = self.seen.entry(origin.department.clone()).or_default();
-            seen.add(now.ms_since(since), came_at);
+        if let Some(entry) = self.remove(conversation)
+            && entry.came_at < u16::MAX
+        {
+            let seen = self.seen.entry(self.line_of(&entry).cloned()).or_default();
+            seen.add(now.ms_since(entry.since), entry.came_at);
         }
     }
 
@@ -251,10 +263,9 @@ impl Queue {
     #[must_use]
     pub fn place(&self, conversation: ConversationId) -> Option<Place> {
         let entry = self.entries.get(&conversation)?;
-        let key = (entry.rank(), conversation);
-        let line = &entry.origin.department;
-        let position = self.lines.get(line)?.range(..=key).count();
-        Some(self.place_at(line, position))
+        let line = self.line_of(entry).cloned();
+        let position = self.lines.get(&line)?.position((entry.rank(), conversation));
+        Some(self.place_at(&line, position))
     }
 
     /// Everybody in a line, first to last, with their places: one pass for all.
@@ -266,15 +277,16 @@ impl Queue {
         let order = self.lines.get(&line);
         order
             .into_iter()
-            .flatten()
+            .flat_map(Line::iter)
             .enumerate()
-            .map(move |(idx, (_, conversation))| (*conversation, self.place_at(&line, idx + 1)))
+            .map(move |(idx, (_, conversation))| (conversation, self.place_at(&line, idx + 1)))
     }
 
     /// Whether anything that waits is routed by itself.
     #[must_use]
     pub fn routes(&self) -> bool {
-        let mut waiting = self.lines.values().flatten().filter_map(|(_, it)| self.entries.get(it));
+        let waiting = self.lines.values().flat_map(Line::iter);
+        let mut waiting = waiting.filter_map(|(_, it)| self.entries.get(&it));
         self.may_route() && waiting.any(|it| self.policy_of(it) != Policy::Manual)
     }
 
@@ -302,10 +314,10 @@ impl Queue {
     fn first_of(
         &self,
         line: Option<&DepartmentId>,
-        order: &BTreeSet<(Timestamp, ConversationId)>,
+        order: &Line,
         agents: &[Candidate],
         now: Timestamp,
-    ) -> Option<((Timestamp, ConversationId), Offer)> {
+    ) -> Option<(Spot, Offer)> {
         if !self.may_route() {
             return None;
         }
@@ -320,7 +332,7 @@ impl Queue {
             }
             let skills = self.skills.get(&conversation).map_or(&[][..], Vec::as_slice);
             let agent = policy::pick(policy, line, skills, agents, &self.turns)?;
-            Some((*place, Offer { conversation, agent }))
+            Some((place, Offer { conversation, agent }))
         })
     }
 
@@ -334,18 +346,18 @@ impl Queue {
 
     /// How something is routed: its widget's way, that of what came through none, its line's.
     fn policy_of(&self, entry: &Entry) -> Policy {
-        let own = match &entry.origin.widget {
+        let own = match self.origin_of(entry).and_then(|origin| origin.widget.as_ref()) {
             Some(widget) => self.widget_policies.get(widget).copied(),
             None => self.bare_policy,
         };
-        own.unwrap_or_else(|| self.policy(entry.origin.department.as_ref()))
+        own.unwrap_or_else(|| self.policy(self.line_of(entry)))
     }
 
     fn has(&self, waiting: &Waiting) -> bool {
         let Waiting { conversation, department, widget, priority, skills, since } = waiting;
         self.entries.get(conversation).is_some_and(|entry| {
-            entry.origin.department == *department
-                && entry.origin.widget == *widget
+            let origin = self.origin_of(entry);
+            origin.is_some_and(|it| it.department == *department && it.widget == *widget)
                 && entry.priority == *priority
                 && entry.since == *since
                 && self.skills.get(conversation).map_or(&[][..], Vec::as_slice) == skills
@@ -356,24 +368,34 @@ impl Queue {
         let entry = self.entries.remove(&conversation)?;
         self.skills.remove(&conversation);
         self.offered_until.remove(&conversation);
-        let department = &entry.origin.department;
-        if let Some(line) = self.lines.get_mut(department) {
-            line.remove(&(entry.rank(), conversation));
+        let department = self.line_of(&entry).cloned();
+        if let Some(line) = self.lines.get_mut(&department) {
+            line.remove((entry.rank(), conversation));
             if line.is_empty() {
-                self.lines.remove(department);
+                self.lines.remove(&department);
             }
         }
         Some(entry)
     }
 
-    /// The one that is kept of equal origins. There are no more than departments and widgets make.
-    fn origin(&mut self, origin: Origin) -> Arc<Origin> {
-        if let Some(known) = self.origins.get(&origin) {
-            return Arc::clone(known);
+    fn origin_of(&self, entry: &Entry) -> Option<&Origin> {
+        self.origins.get(usize::try_from(entry.origin).ok()?).map(|origin| &**origin)
+    }
+
+    fn line_of(&self, entry: &Entry) -> Option<&DepartmentId> {
+        self.origin_of(entry)?.department.as_ref()
+    }
+
+    /// The number of an origin. There are no more than departments and widgets make.
+    fn number_of(&mut self, origin: Origin) -> u32 {
+        if let Some(number) = self.origin_numbers.get(&origin) {
+            return *number;
         }
-        let origin = Arc::new(origin);
-        self.origins.insert(Arc::clone(&origin));
-        origin
+        let (origin, number) = (Arc::new(origin), u32::try_from(self.origins.len()));
+        let number = number.unwrap_or(u32::MAX);
+        self.origins.push(Arc::clone(&origin));
+        self.origin_numbers.insert(origin, number);
+        number
     }
 }
 

@@ -8,7 +8,7 @@ pub(crate) mod reader;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_actors::{Done, Refusal};
+use switchboard_actors::{Done, Refusal, Stored};
 use switchboard_domain::conversation::{Command, Rejection, Request, SendKey};
 use switchboard_domain::person::Caller;
 use switchboard_loadtest::history::{Key, Op, Seen, Stream};
@@ -192,6 +192,21 @@ impl World {
         })
     }
 
+    /// The same of something that is sent, as a door does that wakes nobody for the answer.
+    fn send(
+        &mut self,
+        at: usize,
+        key: ConversationKey,
+        request: Request,
+        then: impl FnOnce(&mut Self, Result<Stored, Refusal>) + Send + 'static,
+    ) -> bool {
+        self.visit(at, move |doors, outbox| async move {
+            doors.conversations.ask_then(&key, request, move |result| {
+                outbox.lock().push(Effect::Tell(Box::new(move |world| then(world, result))));
+            });
+        })
+    }
+
     fn think(&mut self, idx: usize) {
         let wait = self.rng.between(THINKS.0, THINKS.1);
         self.after(wait, move |world| world.say(idx));
@@ -222,7 +237,7 @@ impl World {
         let (at_us, text) = (self.now_us(), Arc::from(text));
         self.clients.history.push(Op::Attempt { at_us, key, stream, text });
         let life = self.life_of(at);
-        let asked = self.ask(at, conversation, request, move |world, result| {
+        let asked = self.send(at, conversation, request, move |world, result| {
             world.answered(idx, attempt, key, result);
         });
         if let Some(sender) = self.clients.senders.get_mut(idx) {
@@ -234,16 +249,16 @@ impl World {
     }
 
     /// An answer came; perhaps to an attempt that was given up meanwhile.
-    fn answered(&mut self, idx: usize, attempt: u64, key: Key, result: Result<Done, Refusal>) {
-        self.trace(format_args!("{key:?} {}", told(&result)));
+    fn answered(&mut self, idx: usize, attempt: u64, key: Key, result: Result<Stored, Refusal>) {
+        self.trace(format_args!("{key:?} {}", told(&result, |stored| stored.duplicate)));
         let is_awaited = self.is_awaited(idx, attempt);
         match result {
-            Ok(done) => {
-                let Some(stored) = done.events.first() else {
+            Ok(stored) => {
+                let Some(placed) = stored.placed else {
                     return self.clients.surprise(format!("{key:?} was acked without an event"));
                 };
-                let (at_us, seq) = (self.now_us(), stored.event.seq.0);
-                let id = stored.event.id.uuid().to_string().into();
+                let (at_us, seq) = (self.now_us(), placed.seq.0);
+                let id = placed.id.uuid().to_string().into();
                 self.clients.history.push(Op::Acked { at_us, key, seq, id });
                 if is_awaited && let Some(sender) = self.clients.senders.get_mut(idx) {
                     sender.is_unsure = false;
@@ -346,9 +361,9 @@ fn is_unknown(refusal: &Refusal) -> bool {
     }
 }
 
-fn told(result: &Result<Done, Refusal>) -> String {
+fn told<T>(result: &Result<T, Refusal>, is_again: impl FnOnce(&T) -> bool) -> String {
     match result {
-        Ok(done) => format!("acked{}", if done.duplicate { " again" } else { "" }),
+        Ok(done) => format!("acked{}", if is_again(done) { " again" } else { "" }),
         Err(refusal) => refusal.to_string(),
     }
 }

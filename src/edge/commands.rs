@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use switchboard_actors::{Done, Refusal};
-use switchboard_domain::conversation::{Command, Request, SendKey, Status};
+use switchboard_actors::{Done, Refusal, Stored};
+use switchboard_domain::conversation::{Command, Request, SendKey};
 use switchboard_domain::ids::DeviceId;
 use switchboard_domain::person::{AgentRef, Caller, Role, Side};
 use switchboard_store::ConversationKey;
@@ -84,21 +84,24 @@ pub async fn ask(
         return doors.presence.accept(conversation, request).await;
     }
     let mut done = doors.conversations.ask(conversation, request).await?;
-    if is_message && is_unattended(doors, identity, conversation, &done) {
-        note_absence(doors, conversation, &mut done).await;
+    if is_message && is_unattended(doors, identity, conversation, (&done).into()) {
+        match note_absence(doors, conversation).await {
+            Ok(noted) => done.state = noted.state,
+            Err(refusal) => tracing::debug!(%refusal, "an absence was not noted"),
+        }
     }
     Ok(done)
 }
 
-/// Carries out a command that takes no slot, of a conversation that is asked on this node, and does
-/// `then` with what [`ask`] would answer, without a task that waits.
+/// Carries a command out that takes no slot, and does `then` with where it was stored, without a
+/// task that waits.
 pub fn ask_then(
     doors: &Arc<Doors>,
     identity: &Arc<Identity>,
     conversation: &ConversationKey,
     key: Option<SendKey>,
     command: Command,
-    then: impl FnOnce(Result<Done, Refusal>) + Send + 'static,
+    then: impl FnOnce(Result<Stored, Refusal>) + Send + 'static,
 ) {
     let is_message = matches!(command, Command::Send { .. });
     let request = Request { caller: identity.caller.clone(), key, command };
@@ -107,10 +110,12 @@ pub fn ask_then(
     doors.conversations.ask_then(conversation, request, move |asked| {
         let doors = doors_after;
         match asked {
-            Ok(mut done) if is_message && is_unattended(&doors, &identity, &of, &done) => {
+            Ok(stored) if is_message && is_unattended(&doors, &identity, &of, stored) => {
                 spawn_light(async move {
-                    note_absence(&doors, &of, &mut done).await;
-                    then(Ok(done));
+                    if let Err(refusal) = note_absence(&doors, &of).await {
+                        tracing::debug!(%refusal, "an absence was not noted");
+                    }
+                    then(Ok(stored));
                 });
             }
             asked => then(asked),
@@ -123,21 +128,18 @@ fn is_unattended(
     doors: &Doors,
     identity: &Identity,
     conversation: &ConversationKey,
-    done: &Done,
+    stored: Stored,
 ) -> bool {
     let by_visitor = identity.caller.author.principal.side() == Side::Visitor;
-    let waits = done.state.status == Status::Waiting && !done.state.offline;
-    by_visitor && !done.duplicate && waits && !doors.presence.anybody_online(&conversation.tenant)
+    let is_new = !stored.duplicate && stored.waits;
+    by_visitor && is_new && !doors.presence.anybody_online(&conversation.tenant)
 }
 
-/// Whoever writes while nobody is there leaves an offline message.
-async fn note_absence(doors: &Doors, conversation: &ConversationKey, done: &mut Done) {
+/// Whoever writes while nobody is there leaves an offline message. Should that fail, the message
+/// itself is stored, and the next one notes it again.
+async fn note_absence(doors: &Doors, conversation: &ConversationKey) -> Result<Done, Refusal> {
     let request = Request { caller: Caller::SYSTEM, key: None, command: Command::GoOffline };
-    match doors.conversations.ask(conversation, request).await {
-        Ok(noted) => done.state = noted.state,
-        // The message itself is stored, and the next one notes it again.
-        Err(refusal) => tracing::debug!(%refusal, "an absence was not noted"),
-    }
+    doors.conversations.ask(conversation, request).await
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ async fn only_the_first_change_wakes_and_only_who_is_concerned() {
     let cards = Cards::new(tenant(), false);
     assert_eq!(
         cards.put(&card(&waiting)),
-        Concerns { inbox: true, queue: true, ..Concerns::default() }
+        Concerns { inbox: true, queue: true, is_pressing: true, ..Concerns::default() }
     );
     assert_eq!(cards.put(&card(&written)), Concerns::default(), "both are awake");
     assert_eq!(cards.take_for_queue().len(), 1);
@@ -39,7 +39,13 @@ async fn only_the_first_change_wakes_and_only_who_is_concerned() {
         Some(Moved { conversation: key.conversation, from: None, to: Some(agent_ref(1).id) });
     assert_eq!(
         cards.put(&card(&active)),
-        Concerns { inbox: true, queue: true, moved, waited: Some(Duration::from_millis(2_500)) }
+        Concerns {
+            inbox: true,
+            queue: true,
+            is_pressing: true,
+            moved,
+            waited: Some(Duration::from_millis(2_500)),
+        }
     );
     assert_eq!(cards.put(&card(&waiting)), Concerns::default(), "older news changes nothing");
     assert_eq!(cards.all()[0].agent, Some(agent_ref(1).id));

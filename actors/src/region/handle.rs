@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::line::Lines;
 use super::mend::Mending;
 use super::{Message, Place, Remote, shard, there};
-use crate::answer::{Done, History, Refusal, View};
+use crate::answer::{Done, History, Refusal, Stored, View};
 use crate::clock::Clock;
 use crate::conversation::{self, Answering, Hears, Parcel, Stretch, Then, Way};
 use crate::delivery::Outlet;
@@ -127,7 +127,8 @@ impl Handle {
             None => self.ask_here(key, request).await,
             Some(others) => Box::pin(self.ask_owner(others, key, request)).await,
         };
-        self.0.meter.request(outcome(&result), began.elapsed());
+        let outcome = result.as_ref().map(|done| (done.duplicate, done.events.is_empty()));
+        self.0.meter.request(outcome_of(outcome), began.elapsed());
         result
     }
 
@@ -144,36 +145,45 @@ impl Handle {
         self.call(key, ask).await
     }
 
-    /// Whether a conversation is asked on this node, so that [`ask_then`](Self::ask_then) is for it.
-    #[must_use]
-    pub fn is_asked_here(&self, key: &ConversationKey) -> bool {
-        self.elsewhere(key).is_none()
-    }
-
     /// How long an answer may take.
     #[must_use]
     pub fn answer_within(&self) -> Duration {
         self.0.config.answer_within
     }
 
-    /// Carries a request out, as [`ask`](Self::ask), of a conversation that is asked on this node,
-    /// and does `then` with the answer, which must not wait: as a rule it is done in the
-    /// conversation's own task, so that nobody is woken who would only pass the answer on. It is
-    /// done once and always; how long an answer may take is for the caller to watch.
+    /// Carries a request out, as [`ask`](Self::ask), and does `then` with as little of the answer
+    /// as whoever sends a message must know. `then` must not wait: as a rule it is done in the task
+    /// that brings the answer, so that nobody is woken who would only pass it on. It is done once
+    /// and always; how long an answer may take is for the caller to watch.
     pub fn ask_then(
+        &self,
+        key: &ConversationKey,
+        request: Request,
+        then: impl FnOnce(Result<Stored, Refusal>) + Send + 'static,
+    ) {
+        let began = Instant::now();
+        let meter = Arc::clone(&self.0.meter);
+        let then = move |result: Result<Stored, Refusal>| {
+            let outcome = result.as_ref().map(|stored| (stored.duplicate, stored.placed.is_none()));
+            meter.request(outcome_of(outcome), began.elapsed());
+            then(result);
+        };
+        match &self.0.others {
+            None => self.do_here(key, request, |done| then(done.map(|done| (&done).into()))),
+            Some(others) => self.do_among(others, key, request, then),
+        }
+    }
+
+    /// Carries a request out on this node and does `then` with the answer, in the conversation's
+    /// own task.
+    pub(super) fn do_here(
         &self,
         key: &ConversationKey,
         request: Request,
         then: impl FnOnce(Result<Done, Refusal>) + Send + 'static,
     ) {
-        let began = Instant::now();
         let (handle, of) = (self.clone(), key.clone());
         let then = Then::new(move |result, way| {
-            let meter = Arc::clone(&handle.0.meter);
-            let then = move |result: Result<Done, Refusal>| {
-                meter.request(outcome(&result), began.elapsed());
-                then(result);
-            };
             if is_hidden(way, &result) {
                 ractor::concurrency::spawn(async move {
                     then(handle.look_in_vain(&of).await.and(result));
@@ -418,7 +428,7 @@ impl Handle {
     /// is found.
     pub(super) fn look_who_is_home(&self) {
         if let Some(others) = &self.0.others {
-            others.remote.has_news.notify_one();
+            others.remote.news.soon();
         }
     }
 
@@ -556,11 +566,13 @@ const fn is_hidden<T>(way: Way, answer: &Result<T, Refusal>) -> bool {
     matches!((way, answer), (Way::Straight, Err(Refusal::Rejected(Rejection::NotFound))))
 }
 
-fn outcome(result: &Result<Done, Refusal>) -> Outcome {
+/// What became of a request that was carried out, as a duplicate or with nothing to store, or was
+/// refused.
+const fn outcome_of(result: Result<(bool, bool), &Refusal>) -> Outcome {
     match result {
-        Ok(done) if done.duplicate => Outcome::Duplicate,
-        Ok(done) if done.events.is_empty() => Outcome::Unchanged,
-        Ok(_) => Outcome::Stored,
+        Ok((true, _)) => Outcome::Duplicate,
+        Ok((false, true)) => Outcome::Unchanged,
+        Ok((false, false)) => Outcome::Stored,
         Err(Refusal::Rejected(_)) => Outcome::Rejected,
         Err(Refusal::Busy { .. } | Refusal::Quarantined | Refusal::Draining | Refusal::Moved) => {
             Outcome::Busy

@@ -3,7 +3,7 @@
 //!
 //! Versions are the transport's, and frozen: a new field or variant is a new version, which is
 //! written only when both nodes know it. The second has envelopes of shards, the third also what
-//! their conversations hand on; all else is the first. Events and states travel as the records that
+//! their conversations hand on, the fourth what is stored without more; all else is the first. Events and states travel as the records that
 //! the store keeps, which have versions of their own.
 
 use std::sync::{Arc, LazyLock};
@@ -29,7 +29,7 @@ use switchboard_store::record::{
 use switchboard_store::{ConversationKey, Fault, Range};
 use uuid::Uuid;
 
-use crate::answer::Refusal;
+use crate::answer::{Placed, Refusal, Stored};
 use crate::maps::HashSet;
 
 /// Something that travels.
@@ -143,6 +143,8 @@ fields!(Created {
 fields!(Target { seq, author, at, redacted });
 fields!(Rating { score, comment });
 fields!(Ordinals { visitor, agent, system });
+fields!(Placed { seq, id, at });
+fields!(Stored { placed, duplicate, waits });
 fields!(Receipt { received, read, read_at, read_ordinals });
 fields!(Page { url, title, did, at });
 fields!(Heads { public, internal });

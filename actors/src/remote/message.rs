@@ -12,7 +12,10 @@ use switchboard_store::{ConversationKey, Range};
 
 use super::form::{Form, variants};
 use super::{home, shards};
-use crate::answer::Refusal;
+use crate::answer::{Refusal, Stored};
+
+/// The version of the transport in which a request may be answered with where it was stored alone.
+pub(super) const STORED_SINCE: u8 = 4;
 
 /// One envelope.
 #[derive(Clone, Debug)]
@@ -46,6 +49,9 @@ pub(super) enum Message {
 pub(crate) enum Question {
     /// Carry a request out.
     Carry { request: Request },
+    /// Carry a request out of which nobody must know more than where it was stored; since
+    /// [`STORED_SINCE`].
+    Store { request: Request },
     /// Show the state.
     Look { caller: Caller },
     /// Show a stretch of a stream.
@@ -59,6 +65,8 @@ pub(crate) enum Question {
 pub(crate) enum Answer {
     /// A request was carried out.
     Done { events: Vec<Event>, duplicate: bool, state: Arc<Conversation> },
+    /// A request was carried out of which nobody must know more.
+    Stored { stored: Stored },
     /// The state.
     Seen { state: Arc<Conversation>, own: Receipt, side: Receipt, other: Receipt },
     /// A stretch, or as much of it as fits.
@@ -107,6 +115,18 @@ pub(crate) enum Word {
     Unlisten { stream: Stream },
 }
 
+impl Message {
+    /// The version of the transport that brought it.
+    #[cfg(test)]
+    pub(super) const fn since(&self) -> u8 {
+        match self {
+            Self::Ask { question: Question::Store { .. }, .. }
+            | Self::Answer { answer: Answer::Stored { .. }, .. } => STORED_SINCE,
+            Self::Ask { .. } | Self::Answer { .. } | Self::Tell { .. } | Self::Say { .. } => 1,
+        }
+    }
+}
+
 impl News {
     /// Whether it goes first when a node takes too little: a later one says more.
     pub(crate) const fn is_ephemeral(&self) -> bool {
@@ -148,6 +168,7 @@ variants!(Question {
     1 Look { caller },
     2 Read { caller, stream, range, limit },
     3 Listen { caller, stream },
+    4 Store { request },
 });
 variants!(Answer {
     0 Done { events, duplicate, state },
@@ -156,6 +177,7 @@ variants!(Answer {
     3 Listening { log, head, state, receipt },
     4 Refused { refusal },
     5 Moved { to },
+    6 Stored { stored },
 });
 variants!(News {
     0 Events { events },

@@ -327,7 +327,7 @@ impl Link {
         unconfirmed.retain(|id| !state.own.contains_key(id));
         let guest = Guest { home, visit, version: 0, unconfirmed, said_at: now };
         state.role = Role::Guest(guest);
-        self.remote.has_news.notify_one();
+        self.remote.news.soon();
         true
     }
 
@@ -386,7 +386,7 @@ impl Link {
 
     /// What is noted is told soon.
     pub(super) fn has_news(&self) {
-        self.remote.has_news.notify_one();
+        self.remote.news.soon();
     }
 }
 

@@ -11,7 +11,8 @@ use switchboard_domain::card::Card;
 use switchboard_domain::conversation::{Conversation, Status};
 use switchboard_domain::ids::{AgentId, ConversationId};
 use switchboard_store::{ConversationKey, Fault, Store};
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use super::link::{At, By};
 use super::{Link, Policies, Tenant};
@@ -27,13 +28,15 @@ use crate::{presence, queue, region};
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How often a node looks who is home, where nothing made it look.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
-/// How long changes gather before they are told: a busy conversation is told so often at most.
-const GATHER: Duration = Duration::from_millis(25);
+/// How often other nodes are told of changes at most, so that many travel together.
+const TELL_EVERY: Duration = Duration::from_millis(25);
+/// The same where only lists are shown: of a busy conversation, which changes with every message.
+const TELL_LISTS_EVERY: Duration = Duration::from_millis(100);
 /// Checkpoints that are asked for at a time, of conversations that no list shows.
 const CHECKPOINTS_AT_ONCE: usize = 64;
-/// Rounds of [`SETTLE_EVERY`], about, after which what ended is nobody's news any more: twice this
-/// is remembered, longer than anything old is told.
-const FORGET_ROUNDS: u32 = 480;
+/// After how long what ended is nobody's news any more: twice this is remembered, longer than
+/// anything old is told.
+const FORGET_EVERY: Duration = Duration::from_mins(2);
 
 /// What the home said.
 pub(crate) enum Found<T> {
@@ -46,23 +49,63 @@ pub(crate) enum Found<T> {
 /// Keeps every tenant in touch with its home, as long as the actors are there.
 pub(crate) fn keep(world: &Arc<World>) {
     let Some(remote) = &world.remote else { return };
-    let has_news = Arc::clone(&remote.has_news);
+    let news = Arc::clone(&remote.news);
     let world = Arc::downgrade(world);
     ractor::concurrency::spawn(async move {
-        for round in 0_u32.. {
-            if tokio::time::timeout(SETTLE_EVERY, has_news.notified()).await.is_ok() {
-                tokio::time::sleep(GATHER).await;
-            }
+        let mut forgot_at = Instant::now();
+        loop {
+            let told_at = Instant::now();
+            news.wait(told_at).await;
             let Some(world) = Weak::upgrade(&world) else { return };
+            let forgets = told_at.duration_since(forgot_at) >= FORGET_EVERY;
+            if forgets {
+                forgot_at = told_at;
+            }
             for tenant in world.tenants.all() {
                 tenant.settle(&world);
                 tenant.flush();
-                if round.is_multiple_of(FORGET_ROUNDS) {
+                if forgets {
                     tenant.cards.forget_gone();
                 }
             }
         }
     });
+}
+
+/// That tenants have something to tell other nodes.
+#[derive(Debug, Default)]
+pub(crate) struct HasNews {
+    soon: Notify,
+    for_lists: Notify,
+}
+
+impl HasNews {
+    /// Of something that somebody may wait for: the first is told at once.
+    pub(crate) fn soon(&self) {
+        self.soon.notify_one();
+    }
+
+    /// Of something that lists show, and no more.
+    pub(crate) fn for_lists(&self) {
+        self.for_lists.notify_one();
+    }
+
+    /// Waits until it is time to tell, or to look who is home; the time before was then.
+    async fn wait(&self, told_at: Instant) {
+        let soon = async {
+            self.soon.notified().await;
+            sleep_until(told_at + TELL_EVERY).await;
+        };
+        let for_lists = async {
+            self.for_lists.notified().await;
+            sleep_until(told_at + TELL_LISTS_EVERY).await;
+        };
+        tokio::select! {
+            () = soon => {}
+            () = for_lists => {}
+            () = sleep_until(told_at + SETTLE_EVERY) => {}
+        }
+    }
 }
 
 /// From this node to the home.
@@ -205,10 +248,11 @@ impl Tenant {
     }
 
     fn put_told(&self, card: &Arc<Card>, by: By<'_>) {
+        let concerns = self.cards.put(card);
         // How long it waited its owner has counted.
-        self.tell_actors(Concerns { waited: None, ..self.cards.put(card) });
+        self.tell_actors(Concerns { waited: None, ..concerns });
         if let Some(link) = &self.link {
-            link.note_card(card, by);
+            link.note_card(card, by, concerns.is_pressing);
         }
     }
 
@@ -293,7 +337,7 @@ impl Tenant {
     async fn verify(&self, link: &Link, store: &dyn Store) -> Result<(), Fault> {
         let put = |card: &Arc<Card>, concerns: Concerns| {
             self.tell_actors(Concerns { waited: None, ..concerns });
-            link.note_card(card, By::Store);
+            link.note_card(card, By::Store, concerns.is_pressing);
             link.note_readers(card.id, By::Store);
         };
         let open = self.cards.read(store, &put).await?;

@@ -16,7 +16,7 @@ use switchboard_store::memory::Memory;
 use switchboard_store::{ConversationKey, Store};
 
 use super::{HandClock, Troubled};
-use crate::answer::{Done, Refusal};
+use crate::answer::{Done, Refusal, Stored};
 use crate::meter::Unmetered;
 use crate::region::{self, Remote};
 use crate::remote::since;
@@ -221,6 +221,21 @@ impl Cluster {
         command: Command,
     ) -> Result<Done, Refusal> {
         self.at(idx).ask(key, Request { caller, key: send_key, command }).await
+    }
+
+    /// As [`ask`](Self::ask), as a door does that wakes nobody for the answer.
+    pub(crate) async fn store(
+        &self,
+        idx: usize,
+        key: &ConversationKey,
+        caller: Caller,
+        send_key: Option<SendKey>,
+        command: Command,
+    ) -> Result<Stored, Refusal> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let request = Request { caller, key: send_key, command };
+        self.at(idx).ask_then(key, request, |result| drop(answer.send(result)));
+        answered.await.expect("it is done always")
     }
 
     /// Says to all nodes but the owner itself who owns a shard now.

@@ -13,7 +13,7 @@ pub(super) struct Samples {
 
 impl Samples {
     /// One that came at `position` was served after `waited_ms`.
-    pub(super) fn add(&mut self, waited_ms: i64, position: u32) {
+    pub(super) fn add(&mut self, waited_ms: i64, position: u16) {
         if self.per_place_ms.len() == ETA_SAMPLES_MAX {
             self.per_place_ms.pop_front();
         }

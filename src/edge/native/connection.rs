@@ -76,8 +76,6 @@ enum Answer {
     Frame(Bytes),
     /// Write these, in order.
     Frames(Vec<Bytes>),
-    /// The outcome is unknown: only a fresh start makes it known again.
-    Void,
     /// The token was renewed, or not.
     Renewed(Result<Box<(Identity, Registration)>, Problem>),
     /// Nothing to say.
@@ -268,7 +266,6 @@ impl Connection {
                 }
                 Ok(())
             }
-            Answer::Void => Err(Close::Void),
             Answer::Renewed(renewed) => Box::pin(self.renewed(renewed)).await,
         }
     }

@@ -224,9 +224,9 @@ async fn say(cluster: &Cluster, dice: &mut Dice, key: &ConversationKey, who: u64
     loop {
         let at = cluster.any(dice);
         let (sent, text) = (send_key(who.into(), n), format!("{who}:{n}"));
-        let asked = cluster.ask(at, key, caller.clone(), Some(sent), send(&text));
+        let asked = cluster.store(at, key, caller.clone(), Some(sent), send(&text));
         match asked.await {
-            Ok(done) => return done.events[0].event.seq.0,
+            Ok(stored) => return stored.placed.expect("a message stands somewhere").seq.0,
             Err(Refusal::Rejected(rejection)) => panic!("{who}:{n}: {rejection}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
@@ -268,10 +268,10 @@ async fn nobody_is_refused_while_a_conversation_moves() {
                 beat.tick().await;
                 let sent = send_key(who as u128 + 1, n);
                 let text = send(&format!("{who}:{n}"));
-                let mut said = cluster.ask(at, &key, agent(1), Some(sent), text.clone()).await;
+                let mut said = cluster.store(at, &key, agent(1), Some(sent), text.clone()).await;
                 // P4: it left while that was written.
                 while matches!(said, Err(Refusal::Unknown)) {
-                    said = cluster.ask(at, &key, agent(1), Some(sent), text.clone()).await;
+                    said = cluster.store(at, &key, agent(1), Some(sent), text.clone()).await;
                 }
                 said.expect("it is said");
                 handle.state(&key, &agent(1)).await.expect("it is seen");

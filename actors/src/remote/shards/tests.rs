@@ -9,6 +9,7 @@ use switchboard_store::Range;
 use tokio::time::Instant;
 
 use super::*;
+use crate::answer::{Placed, Stored};
 use crate::region::shard;
 use crate::remote::Outcome;
 use crate::remote::home::{Answer, Question};
@@ -139,13 +140,14 @@ fn what_is_handed_on_has_these_bytes() {
     assert_eq!(format!("{read:?}"), format!("{:?}", Some(Envelope::from(message))));
 }
 
-/// What a shard that changes hands says and asks, between a node of the version before and one of
-/// this. Each of them fails the test when it hears what its version does not have.
+/// What a shard that changes hands says and asks, between a node of a version before, from the first
+/// that speaks of shards on, and one of this. Each of them fails the test when it hears what its
+/// version does not have.
 #[tokio::test(start_paused = true)]
-async fn a_node_of_the_version_before_and_a_new_one_carry_a_conversation_between_them() {
-    let before = Versions { newest: VERSIONS.newest - 1, ..VERSIONS };
-    let all = [[before, VERSIONS], [VERSIONS, before], [before, before], [VERSIONS, VERSIONS]];
-    for versions in all {
+async fn a_node_of_a_version_before_and_a_new_one_carry_a_conversation_between_them() {
+    let before = (SINCE..VERSIONS.newest).map(|newest| Versions { newest, ..VERSIONS });
+    let pairs = |before| [[before, VERSIONS], [VERSIONS, before], [before, before]];
+    for versions in before.flat_map(pairs).chain([[VERSIONS, VERSIONS]]) {
         let cluster = Cluster::of_versions(Config::standard(), &versions, 1).await;
         settle().await;
         let (key, warm) = warm(1);
@@ -174,6 +176,11 @@ async fn a_node_of_the_version_before_and_a_new_one_carry_a_conversation_between
                 let again = again.expect("known");
                 assert!(again.duplicate, "turn {turn} at {idx}");
                 assert_eq!(again.events[0].event, first);
+                let again = cluster.store(idx, &key, visitor(1), Some(sent), send("before")).await;
+                let Stored { placed, duplicate, waits } = again.expect("known");
+                let Placed { seq, id, at } = placed.expect("it stands somewhere");
+                assert_eq!((seq, id, at), (first.seq, first.id, first.at));
+                assert!(duplicate && !waits, "turn {turn} at {idx}");
             }
             let note = cluster.ask(owner, &key, agent(1), None, note("after")).await;
             note.expect("the next owner goes on");

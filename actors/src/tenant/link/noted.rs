@@ -13,8 +13,8 @@ use crate::remote::home::Place;
 use crate::tenant::Policies;
 
 impl Link {
-    /// A conversation is as its card says now.
-    pub(in crate::tenant) fn note_card(&self, card: &Arc<Card>, by: By<'_>) {
+    /// A conversation is as its card says now. What is pressing is told soon.
+    pub(in crate::tenant) fn note_card(&self, card: &Arc<Card>, by: By<'_>, is_pressing: bool) {
         let State { role, own, to_home, .. } = &mut *self.state.lock();
         if let By::Own(epoch) = by {
             let ended_at = (!card.status.is_open()).then(Instant::now);
@@ -38,7 +38,11 @@ impl Link {
             // A visit begins with what is own.
             Role::Adrift => return,
         }
-        self.has_news();
+        if is_pressing || matches!(by, By::Answer) {
+            self.has_news();
+        } else {
+            self.remote.news.for_lists();
+        }
     }
 
     /// Agents have read further in a conversation.
@@ -55,7 +59,7 @@ impl Link {
             Role::Guest(_) if matches!(by, By::Own(_)) => to_home.readers(conversation),
             Role::Guest(_) | Role::Adrift => return,
         }
-        self.has_news();
+        self.remote.news.for_lists();
     }
 
     /// A department routes otherwise from now on.

@@ -1,11 +1,13 @@
-//! Frames that ask something of an actor. A send is answered from the conversation's own task where
-//! that is on this node; all else becomes a future whose answer is written later.
+//! Frames that ask something of an actor. A send is answered from the task that brings its answer,
+//! as a rule the conversation's own or the link's to another node; all else becomes a future whose
+//! answer is written later.
 
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
+use switchboard_actors::answer::Placed;
 use switchboard_actors::delivery::{Delivery, Door};
-use switchboard_actors::{Done, Refusal};
+use switchboard_actors::{Refusal, Stored};
 use switchboard_domain::conversation::{SendKey, Stream};
 use switchboard_domain::ids::{ConversationId, Seq, TenantId, WidgetId};
 use switchboard_domain::person::Side;
@@ -28,8 +30,7 @@ const PREVIEW_CHARS_MAX: usize = 200;
 const FETCH_FRAME_BYTES: usize = 64 * 1024;
 
 impl Connection {
-    /// Passes a message on. Where the conversation is on this node, its answer goes to the client
-    /// from there; only another node's comes back here.
+    /// Passes a message on. Its answer goes to the client from wherever it comes, and not past here.
     pub(super) fn send(
         &mut self,
         conversation: ConversationId,
@@ -44,25 +45,14 @@ impl Connection {
         let key = doors.key(&identity.tenant, conversation);
         let (command, digest) = commands::send(kind, body, if_head);
         let send_key = Some(SendKey { device, n, digest });
-        if doors.conversations.is_asked_here(&key) {
-            let now = Instant::now();
-            let by = now + doors.conversations.answer_within();
-            self.clock.answer_by.get_or_insert(by);
-            let (sending, outlet) = (self.sends.begin(now), self.outlet.clone());
-            commands::ask_then(&doors, &identity, &key, send_key, command, move |asked| {
-                outlet.push(Delivery::Door(settled(codec, conversation, n, asked)));
-                drop(sending);
-            });
-        } else {
-            let asked = async move {
-                let asked = commands::ask(&doors, &identity, &key, send_key, command).await;
-                match settled(codec, conversation, n, asked) {
-                    Door::Answer(frame) => Answer::Frame(frame),
-                    Door::Void | Door::Rest => Answer::Void,
-                }
-            };
-            self.start(asked.boxed());
-        }
+        let now = Instant::now();
+        let by = now + doors.conversations.answer_within();
+        self.clock.answer_by.get_or_insert(by);
+        let (sending, outlet) = (self.sends.begin(now), self.outlet.clone());
+        commands::ask_then(&doors, &identity, &key, send_key, command, move |asked| {
+            outlet.push(Delivery::Door(settled(codec, conversation, n, asked)));
+            drop(sending);
+        });
     }
 
     pub(super) async fn typing(
@@ -176,10 +166,10 @@ fn settled(
     codec: Codec,
     conversation: ConversationId,
     n: u64,
-    asked: Result<Done, Refusal>,
+    asked: Result<Stored, Refusal>,
 ) -> Door {
     match asked {
-        Ok(done) => acked(codec, conversation, n, &done),
+        Ok(stored) => acked(codec, conversation, n, stored),
         // Neither stored nor refused: only a nack says "not stored" (P4).
         Err(Refusal::Unknown) => Door::Void,
         Err(refusal) => {
@@ -195,16 +185,15 @@ fn settled(
     }
 }
 
-fn acked(codec: Codec, conversation: ConversationId, n: u64, done: &Done) -> Door {
-    let Some(published) = done.events.first() else { return Door::Void };
-    let event = &published.event;
+fn acked(codec: Codec, conversation: ConversationId, n: u64, stored: Stored) -> Door {
+    let Some(Placed { seq, id, at }) = stored.placed else { return Door::Void };
     let ack = Ack {
         conversation: conversation.uuid(),
         n,
-        seq: event.seq.0,
-        id: event.id.uuid(),
-        at: Rfc3339(event.at),
-        duplicate: done.duplicate,
+        seq: seq.0,
+        id: id.uuid(),
+        at: Rfc3339(at),
+        duplicate: stored.duplicate,
     };
     Door::Answer(ack.encoded(codec))
 }
