@@ -1,6 +1,6 @@
 //! Some seeds, on every run of the tests; many more by `cargo xtask campaign simulate`.
 
-use switchboard_simulation::{Faults, Outcome, Plan, Tally, run};
+use switchboard_simulation::{Faults, Outcome, Plan, TakeOvers, Tally, run};
 
 /// Seeds of the short form.
 const SEEDS: std::ops::Range<u64> = 1..25;
@@ -40,14 +40,18 @@ fn nodes_that_are_killed_and_come_back_at_once_serve_all_the_same() {
 #[test]
 fn conversations_change_hands_warm_when_nodes_end_in_good_order() {
     let plan = Plan { faults: Faults::Drains, ..Plan::default() };
-    let outcome = run(3, &plan);
-    assert!(outcome.is_clean(), "{outcome}");
-    let taken = outcome.take_overs;
-    assert!(taken.warm >= 8, "{taken:?}: hardly any was handed on");
-    // A conversation that nobody touched since it came has nothing to hand on.
-    assert!(taken.cold <= taken.warm / 2, "{taken:?}");
+    let outcomes = (1..=4).map(|seed| run(seed, &plan)).collect::<Vec<_>>();
+    for outcome in &outcomes {
+        assert!(outcome.is_clean(), "{outcome}");
+    }
+    let sum = |of: fn(&TakeOvers) -> u64| outcomes.iter().map(|it| of(&it.take_overs)).sum::<u64>();
+    let (warm, cold, unread) = (sum(|it| it.warm), sum(|it| it.cold), sum(|it| it.unread));
+    assert!(warm >= 40, "{warm} warm, {cold} cold: hardly any was handed on");
+    // A conversation that nobody touched since it came has nothing to hand on: half as many, give
+    // or take.
+    assert!(cold * 3 <= warm * 2, "{warm} warm, {cold} cold");
     // One conditional write, and not a single read before the first row; others read histories.
-    assert!(taken.unread > 0, "{taken:?}");
+    assert!(unread > 0, "{warm} warm, {cold} cold, {unread} unread");
 }
 
 #[test]
