@@ -32,11 +32,12 @@ use crate::machine;
 use crate::memory::SMALL_PAGES;
 use crate::report::Report;
 use crate::rng::Rng;
-use crate::server::scratch;
+use crate::server::{Server, scratch};
 
 /// Bytes of a node's resident memory that an open conversation of the cluster may cost.
 const OPEN_BYTES_MAX: f64 = 512.0;
-/// The same of its owner for a subscription.
+/// Bytes that its owner holds for a subscription. They are counted by the allocator, because waking
+/// conversations moves resident memory by more than what all their subscriptions take.
 const SUBSCRIPTION_BYTES_MAX: f64 = 128.0;
 /// Resident memory that comes and goes between two marks for other reasons.
 const NOISE_KIB: f64 = 4096.0;
@@ -235,10 +236,17 @@ async fn gather(
     let before = settled(cluster, is_judged).await?;
     open::open(crowd, first..args.open, args.sockets, report).await?;
     let after = settled(cluster, is_judged).await?;
-    let slopes = slopes(&before, &after, args.open - first);
-    let passed = slopes.iter().all(|bytes| *bytes <= OPEN_BYTES_MAX);
-    let facts = told(&slopes, &after, args.open - first);
-    let facts = format!("{facts}; at most {OPEN_BYTES_MAX}");
+    let n = args.open - first;
+    let resident = slopes(&before, &after, n, Memory::RESIDENT);
+    let passed = resident.iter().all(|bytes| *bytes <= OPEN_BYTES_MAX);
+    let nodes = after.iter().map(|memory| memory.resident / 1_048_576.0);
+    let facts = format!(
+        "{}, give or take {:.0}, of which {} are held; at most {OPEN_BYTES_MAX}; {} MiB resident",
+        listed(&resident),
+        noise(n),
+        listed(&slopes(&before, &after, n, Memory::HELD)),
+        listed(&nodes.collect::<Vec<_>>()),
+    );
     judged(report, is_judged, "bytes of each node per open conversation", passed, facts);
 
     // At another node than the owner; which of the two others is all the same.
@@ -268,16 +276,17 @@ async fn gather(
         let now = settled(cluster, is_judged).await?;
         for owner in owning {
             let n = heard(*owner).len();
-            let one = slopes_of(&marks, &now, *owner, n);
+            let one = slope(&marks, &now, *owner, n, Memory::HELD);
+            let resident = slope(&marks, &now, *owner, n, Memory::RESIDENT);
             let (owner, there, noise) = (owner + 1, listening + 1, noise(n));
             report.note(format!(
-                "node-{owner} owns {n} that are listened to at node-{there}: {one:.0} bytes each, \
-                 give or take {noise:.0}"
+                "node-{owner} owns {n} that are listened to at node-{there}: it holds {one:.0} \
+                 bytes for each; resident {resident:.0}, give or take {noise:.0}"
             ));
             costs.push((one, n));
         }
-        let there = slopes_of(&marks, &now, listening, all);
-        report.note(format!("node-{} listens: {there:.0} bytes each", listening + 1));
+        let there = slope(&marks, &now, listening, all, Memory::HELD);
+        report.note(format!("node-{} listens, and holds {there:.0} bytes for each", listening + 1));
         marks = now;
     }
     // Of all three: what comes and goes of itself is less beside all than beside each.
@@ -298,8 +307,9 @@ async fn gather(
     }
     stand(crowd, args.sockets, report).await?;
     let now = settled(cluster, is_judged).await?;
-    let per_visitor = slopes_told(&marks, &now, args.sockets / crowd.cluster.len());
-    report.note(format!("a visitor who is connected costs its node {per_visitor} bytes"));
+    let n = args.sockets / crowd.cluster.len();
+    let per_visitor = listed(&slopes(&marks, &now, n, Memory::RESIDENT));
+    report.note(format!("a visitor who is connected costs its node {per_visitor} bytes resident"));
     Ok(())
 }
 
@@ -353,40 +363,63 @@ async fn all_stand(crowd: &Crowd, report: &Report) -> Result<()> {
     }
 }
 
-/// By node, resident memory in KiB once idle conversations left: the lowest of some seconds.
-/// What is not judged is looked at once.
-async fn settled(cluster: &Cluster, is_judged: bool) -> Result<Vec<f64>> {
+/// What a node takes, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    /// As the system counts it, in pages.
+    resident: f64,
+    /// As the node's allocator counts it, to the byte.
+    held: f64,
+}
+
+impl Memory {
+    const RESIDENT: fn(&Self) -> f64 = |memory| memory.resident;
+    const HELD: fn(&Self) -> f64 = |memory| memory.held;
+
+    async fn of(server: &Server) -> Result<Self> {
+        let resident = f64::from(u32::try_from(server.rss_kib()?)?) * 1024.0;
+        let held = server.metric("switchboard_process_allocated_bytes").await?;
+        Ok(Self { resident, held })
+    }
+
+    fn lower(self, other: Self) -> Self {
+        Self { resident: self.resident.min(other.resident), held: self.held.min(other.held) }
+    }
+}
+
+/// By node, its memory once idle conversations left: the lowest of some seconds. What is not judged
+/// is looked at once.
+async fn settled(cluster: &Cluster, is_judged: bool) -> Result<Vec<Memory>> {
     let (settles, looks) = if is_judged { (SETTLE, 6) } else { (Duration::ZERO, 1) };
     sleep(settles).await;
-    let mut lowest = vec![f64::MAX; cluster.nodes.len()];
+    let mut lowest = vec![Memory { resident: f64::MAX, held: f64::MAX }; cluster.nodes.len()];
     for _ in 0..looks {
         for (node, lowest) in cluster.nodes.iter().zip(&mut lowest) {
-            *lowest = f64::from(u32::try_from(node.server.rss_kib()?)?).min(*lowest);
+            *lowest = lowest.lower(Memory::of(&node.server).await?);
         }
         sleep(Duration::from_secs(1)).await;
     }
     Ok(lowest)
 }
 
-fn slopes(before: &[f64], after: &[f64], n: usize) -> Vec<f64> {
-    (0..before.len()).map(|node| slopes_of(before, after, node, n)).collect()
+fn slopes(before: &[Memory], after: &[Memory], n: usize, of: fn(&Memory) -> f64) -> Vec<f64> {
+    (0..before.len()).map(|node| slope(before, after, node, n, of)).collect()
 }
 
 /// Bytes of one node for each of so many.
-fn slopes_of(before: &[f64], after: &[f64], node: usize, n: usize) -> f64 {
-    let kib = |marks: &[f64]| marks.get(node).copied().unwrap_or_default();
-    (kib(after) - kib(before)) * 1024.0 / count(n.max(1))
+fn slope(
+    before: &[Memory],
+    after: &[Memory],
+    node: usize,
+    n: usize,
+    of: fn(&Memory) -> f64,
+) -> f64 {
+    let bytes = |marks: &[Memory]| marks.get(node).map_or(0.0, of);
+    (bytes(after) - bytes(before)) / count(n.max(1))
 }
 
-fn slopes_told(before: &[f64], after: &[f64], n: usize) -> String {
-    let slopes = slopes(before, after, n);
-    slopes.iter().map(|bytes| format!("{bytes:.0}")).collect::<Vec<_>>().join(", ")
-}
-
-fn told(slopes: &[f64], marks: &[f64], n: usize) -> String {
-    let each = slopes.iter().map(|bytes| format!("{bytes:.0}")).collect::<Vec<_>>().join(", ");
-    let mib = marks.iter().map(|kib| format!("{:.0}", kib / 1024.0)).collect::<Vec<_>>().join(", ");
-    format!("{each}, give or take {:.0}; {mib} MiB resident", noise(n))
+fn listed(figures: &[f64]) -> String {
+    figures.iter().map(|it| format!("{it:.0}")).collect::<Vec<_>>().join(", ")
 }
 
 fn noise(n: usize) -> f64 {

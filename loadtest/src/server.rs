@@ -209,6 +209,17 @@ impl Server {
         Ok(machine::rss_kib(self.pid()?)?)
     }
 
+    /// What it says of itself under that name, which must have no labels.
+    ///
+    /// # Errors
+    /// When it does not answer, or says nothing of it.
+    pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        let answer = Http::new(self.ops).request(Method::GET, "/metrics", None, None).await?;
+        let text = std::str::from_utf8(&answer.body)?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("it says nothing of {name}"))?.parse()?)
+    }
+
     /// CPU time used so far.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What the operating system says of this process, read when somebody asks.
+//! What the operating system and the allocator say of this process, read when somebody asks.
 
 use std::fmt;
 
@@ -20,6 +20,7 @@ pub struct Process;
 struct Look {
     cpu_seconds: f64,
     resident_bytes: u64,
+    allocated_bytes: u64,
     threads: u64,
     files_open: u64,
 }
@@ -31,6 +32,7 @@ impl Look {
         let files = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
         Self {
             files_open: u64::try_from(files).unwrap_or(u64::MAX),
+            allocated_bytes: allocated_bytes(),
             ..Self::parse(&read("/proc/self/stat"), &read("/proc/self/status"))
         }
     }
@@ -50,9 +52,17 @@ impl Look {
             cpu_seconds: (ticks(11_usize) + ticks(12)) / TICKS_PER_SECOND,
             resident_bytes: line("VmRSS:") * 1_024,
             threads: line("Threads:"),
-            files_open: 0,
+            ..Self::default()
         }
     }
+}
+
+/// What the program has of the allocator at this moment.
+fn allocated_bytes() -> u64 {
+    // What the allocator counts it sums up when it is told to.
+    let summed_up = tikv_jemalloc_ctl::epoch::advance();
+    let allocated = summed_up.and_then(|_| tikv_jemalloc_ctl::stats::allocated::read());
+    allocated.ok().and_then(|bytes| bytes.try_into().ok()).unwrap_or(0)
 }
 
 impl Collector for Process {
@@ -68,6 +78,10 @@ impl Collector for Process {
         encode("cpu", "CPU time used, user and system.", Some(&Unit::Seconds), &cpu)?;
         let resident = ConstGauge::new(look.resident_bytes);
         encode("resident", "Memory resident.", Some(&Unit::Bytes), &resident)?;
+        let allocated = ConstGauge::new(look.allocated_bytes);
+        let help = "Memory that the program holds; what is resident beyond it is code, stacks and \
+                    room between things.";
+        encode("allocated", help, Some(&Unit::Bytes), &allocated)?;
         let threads = ConstGauge::new(look.threads);
         encode("threads_running", "Threads running now.", None, &threads)?;
         let files = ConstGauge::new(look.files_open);
@@ -84,7 +98,7 @@ mod tests {
         let stat = "7 (a) b (c) S 1 1 1 0 -1 4 10 0 0 0 250 50 0 0 20 0 5 0 100 1 2";
         let status = "Name:\ta\nVmRSS:\t   2048 kB\nThreads:\t5\n";
         let expected =
-            Look { cpu_seconds: 3.0, resident_bytes: 2_097_152, threads: 5, files_open: 0 };
+            Look { cpu_seconds: 3.0, resident_bytes: 2_097_152, threads: 5, ..Look::default() };
         assert_eq!(Look::parse(stat, status), expected);
     }
 
@@ -92,5 +106,14 @@ mod tests {
     fn a_running_process_has_memory_threads_and_files() {
         let look = Look::now();
         assert!(look.resident_bytes > 1_000_000 && look.threads >= 1 && look.files_open >= 3);
+    }
+
+    #[test]
+    fn what_is_allocated_is_counted_to_the_byte_but_for_a_little() {
+        let before = allocated_bytes();
+        let taken = vec![1_u8; 64 << 20];
+        let grown = allocated_bytes().saturating_sub(before);
+        drop(taken);
+        assert!((60 << 20..80 << 20).contains(&grown), "{grown} of 67,108,864");
     }
 }

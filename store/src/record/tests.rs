@@ -10,8 +10,8 @@ use switchboard_domain::person::{AgentRef, Author, Principal};
 
 use super::event::EventV0;
 use super::{
-    CheckpointPlace, EventPlace, Place, decode_checkpoint, decode_event, encode_checkpoint,
-    encode_event, parse, seal,
+    CHECKPOINT_VERSION, CheckpointPlace, EVENT_VERSION, EventPlace, Place, decode_checkpoint,
+    decode_event, encode_checkpoint, encode_event, parse, seal,
 };
 use crate::port::{ConversationKey, Fault};
 use crate::testkit::{bodies, key, keyed, message};
@@ -325,4 +325,39 @@ fn sealed(place: &dyn Place, version: u8, body: &[u8]) -> Vec<u8> {
     let sum = super::checksum(place, &record);
     record.extend_from_slice(&sum.to_le_bytes());
     record
+}
+
+/// The stored forms, field by field and kind by kind. What a release has written never changes: a
+/// new field or kind comes with a new version, which the release before reads.
+#[test]
+fn what_is_stored_belongs_to_the_version() {
+    let sources =
+        [include_str!("event.rs"), include_str!("part.rs"), include_str!("checkpoint.rs")];
+    let stored: Vec<String> = sources.into_iter().flat_map(forms_in).collect();
+    let frozen: Vec<&str> = include_str!("forms.txt").lines().collect();
+    assert_eq!(stored, frozen, "is it a new version?");
+    assert_eq!((EVENT_VERSION, CHECKPOINT_VERSION), (2, 2), "what they brought is to be frozen");
+}
+
+/// The structs and enums of a source with what is said of their names, a line each.
+fn forms_in(source: &str) -> Vec<String> {
+    let mut forms = Vec::new();
+    let mut form = String::new();
+    for line in source.lines() {
+        let is_form = ["struct ", "enum "]
+            .iter()
+            .any(|it| line.trim_start_matches("pub(super) ").starts_with(it));
+        if !is_form && form.is_empty() && !line.starts_with("#[serde") {
+            continue;
+        }
+        if !line.trim_start().starts_with("//") {
+            form.push_str(line.trim());
+            form.push(' ');
+        }
+        if line == "}" || line.ends_with(';') {
+            forms.push(form.trim_end().to_owned());
+            form.clear();
+        }
+    }
+    forms
 }

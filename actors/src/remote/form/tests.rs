@@ -1,3 +1,4 @@
+use switchboard_cluster::transport::VERSIONS;
 use switchboard_domain::conversation::Body;
 use switchboard_domain::ids::EventId;
 
@@ -214,4 +215,34 @@ fn a_length_that_the_bytes_do_not_bear_out_is_refused() {
     assert!(Vec::<Event>::take(&mut &bytes[..]).is_none());
     assert!(<Arc<str>>::take(&mut &bytes[..]).is_none());
     assert!(Vec::<u8>::take(&mut &(1_u64 << 60).to_le_bytes()[..]).is_none());
+}
+
+/// Everything that is said between nodes, word by word and field by field. What a released version
+/// has never changes: a new word or field comes with a new version, and is not said to a node that
+/// does not have it.
+#[test]
+fn what_is_said_belongs_to_the_version() {
+    let sources = [
+        include_str!("../form.rs"),
+        include_str!("../message.rs"),
+        include_str!("../home.rs"),
+        include_str!("../shards.rs"),
+        include_str!("../warm.rs"),
+    ];
+    let said: Vec<String> = sources.into_iter().flat_map(forms_in).collect();
+    let frozen: Vec<&str> = include_str!("version-4.txt").lines().collect();
+    assert_eq!(said, frozen, "is it a new version?");
+    assert_eq!(VERSIONS.newest, 4, "what it brought is to be frozen");
+}
+
+/// The macro calls of a source, a line each.
+fn forms_in(source: &str) -> Vec<String> {
+    let begins = ["numbers!(", "wrappers!(", "fields!(", "variants!("];
+    let calls = source.split("\n").filter(|line| begins.iter().any(|it| line.starts_with(it)));
+    let call = |line: &str| {
+        let rest = &source[line.as_ptr().addr() - source.as_ptr().addr()..];
+        let call = &rest[..rest.find(");").expect("it ends")];
+        call.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    calls.map(call).collect()
 }
