@@ -9,7 +9,8 @@ use crate::remote::Remote;
 use crate::subscriber::Receiver;
 use crate::testing::cluster::{Cluster, Dice, name, settle};
 use crate::testing::{
-    accept, agent, connection, create, key, note, send, send_key, take_all, visitor,
+    Prank, Troubled, accept, agent, connection, create, key, note, send, send_key, take_all,
+    visitor,
 };
 
 /// A client that hears one stream wherever it is, and begins again when it is told to.
@@ -231,6 +232,33 @@ async fn say(cluster: &Cluster, dice: &mut Dice, key: &ConversationKey, who: u64
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
+}
+
+/// P4: an answer that does not come leaves the outcome unknown, to whoever waits for it and to
+/// whoever left something to be done.
+#[tokio::test(start_paused = true)]
+async fn what_is_never_answered_ends_as_unknown() {
+    let store = Troubled::default();
+    let cluster = Cluster::over(&[store.clone(), store.clone()], 5).await;
+    let key = key(1);
+    settle().await;
+    cluster.ask(1, &key, visitor(1), None, create(1, None)).await.expect("created");
+    store.plan(&key, &[Prank::Slow(Duration::from_secs(60))]);
+    let began = Instant::now();
+    let waits = cluster.ask(1, &key, visitor(1), Some(send_key(1, 1)), send("one"));
+    let leaves = cluster.store(1, &key, visitor(1), Some(send_key(1, 2)), send("two"));
+    let (waited, left) = tokio::join!(waits, leaves);
+    assert!(matches!(waited, Err(Refusal::Unknown)), "{waited:?}");
+    assert!(matches!(left, Err(Refusal::Unknown)), "{left:?}");
+    let within = cluster.at(1).answer_within();
+    let bound = within..within + Duration::from_secs(2);
+    assert!(bound.contains(&began.elapsed()), "{:?}", began.elapsed());
+    // It was under way all the same, and with its key it is known.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let again = cluster.store(1, &key, visitor(1), Some(send_key(1, 2)), send("two")).await;
+    let again = again.expect("stored");
+    assert!(again.duplicate && again.placed.is_some_and(|it| it.seq == Seq(3)), "{again:?}");
+    cluster.stop().await;
 }
 
 /// Moments in which all clients ask at once, and the conversation moves.
