@@ -220,7 +220,12 @@ impl Handle {
             }),
             Owner::There(node) => {
                 let question = others.storing(&node, &request);
+                // What waits for an answer does not keep the regions, which keep it.
+                let regions = Arc::downgrade(handle.shared());
                 others.remote.ask_then(&node, key, question, attempts.until, move |outcome| {
+                    let Some(handle) = regions.upgrade().map(Self::of) else {
+                        return then(Err(Refusal::Unknown));
+                    };
                     let Some(others) = &handle.regions().others else { return then(Err(BUSY)) };
                     match attempts.weigh(others, shard(&of), outcome) {
                         Next::Found(answer) => then(stored_of(answer, attempts.is_in_doubt)),
