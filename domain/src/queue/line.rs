@@ -1,6 +1,6 @@
-//! One line in order: sorted runs of bounded length, end to end. Who comes last is put behind all
-//! others, so that runs are full and a place costs little more than what it says; where somebody
-//! stands is counted by runs.
+//! One line in order: sorted runs of bounded length, end to end. Most who come stand behind all
+//! others, or nearly so; then runs are full, and a place costs little more than what it says. Where
+//! somebody stands is counted by runs.
 
 use std::ops::Range;
 
@@ -43,24 +43,24 @@ impl Line {
 
     /// Takes a spot in that is not there.
     pub(super) fn insert(&mut self, spot: Spot) {
-        // One that is behind all others goes into the last run, or begins one.
+        self.len += 1;
+        // One that is behind all others goes into the last run.
         let at = self.run_of(spot).min(self.runs.len().saturating_sub(1));
-        let Some(run) = self.runs.get_mut(at) else {
-            self.runs.push(vec![spot]);
-            self.len += 1;
-            return;
-        };
+        let Some(run) = self.runs.get_mut(at) else { return self.runs.push(vec![spot]) };
         let within = run.partition_point(|it| *it < spot);
         if run.len() < RUN_MAX {
-            run.insert(within, spot);
-        } else if within == run.len() {
-            self.runs.insert(at + 1, vec![spot]);
-        } else {
-            let behind = run.split_off(RUN_MAX / 2);
-            self.runs.insert(at + 1, behind);
-            return self.insert(spot);
+            return run.insert(within, spot);
         }
-        self.len += 1;
+        // Runs never grow beyond their room. Who is last has none.
+        let over = if within == RUN_MAX { Some(spot) } else { run.pop() };
+        if within < RUN_MAX {
+            run.insert(within, spot);
+        }
+        let Some(over) = over else { return };
+        match self.runs.get_mut(at + 1).filter(|next| next.len() < RUN_MAX) {
+            Some(next) => next.insert(0, over),
+            None => self.runs.insert(at + 1, vec![over]),
+        }
     }
 
     /// Takes a spot out; whether it was there.
@@ -111,6 +111,18 @@ mod tests {
 
     fn spot(rank: i64, id: u128) -> Spot {
         (Timestamp(rank), ConversationId::from_u128(id))
+    }
+
+    #[test]
+    fn who_comes_a_little_late_leaves_no_room_unused() {
+        let mut line = Line::default();
+        for n in 0..10_000_u32 {
+            // Of ten that come, the last is the first.
+            line.insert(spot(i64::from(n - n % 10 + (n + 1) % 10), 0));
+        }
+        assert_eq!(line.runs.len(), 10_000_usize.div_ceil(RUN_MAX));
+        let (_, full) = line.runs.split_last().expect("many runs");
+        assert!(full.iter().all(|run| (run.len(), run.capacity()) == (RUN_MAX, RUN_MAX)));
     }
 
     #[test]
