@@ -18,6 +18,7 @@ mod there;
 mod slot;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use switchboard_cluster::ownership::{Epoch, Owner};
@@ -46,6 +47,8 @@ use crate::world::World;
 
 /// Failures of a conversation within ten seconds after which it is quarantined (P8).
 const FAILURES_MAX: usize = 5;
+/// How long to wait where nobody serves a shard.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Sweeps between two looks for connections that went without a word.
 const SWEEPS_PER_PRUNING: u32 = 10;
 /// A conversation may stay this part of the idle time longer than it should.
@@ -325,8 +328,16 @@ impl State {
     /// that the log has given away must not be given twice meanwhile (P11). If the log is the
     /// poison, this ends with its task.
     fn tell_from_log(&self, key: ConversationKey) {
-        let world = Arc::clone(&self.world);
+        let world = Arc::downgrade(&self.world);
         ractor::concurrency::spawn(async move {
+            let world = loop {
+                let Some(world) = world.upgrade() else { return };
+                if world.ownership.owner(shard(&key)) != Owner::Nobody {
+                    break world;
+                }
+                drop(world);
+                tokio::time::sleep(LOOK_AGAIN).await;
+            };
             if let Err(fault) = catch_up(&world, &key).await {
                 tracing::error!(
                     tenant = %key.tenant, conversation = %key.conversation, error = %fault,
@@ -343,6 +354,7 @@ impl State {
             return Ok(());
         }
         if !self.activate(&key).await? {
+            self.look_again(&key, Message::Restart { key: key.clone() });
             return Ok(());
         }
         if let Some(slot) = self.slots.get_mut(&key) {
@@ -350,6 +362,14 @@ impl State {
         }
         self.open_line(key);
         Ok(())
+    }
+
+    /// What nobody else does is done later where nobody serves the shard at the moment: a lease that
+    /// ran out may be renewed before another node takes over, and then nothing tells of it.
+    fn look_again(&self, key: &ConversationKey, then: Message) {
+        if self.world.ownership.owner(shard(key)) == Owner::Nobody {
+            self.myself.send_after(LOOK_AGAIN, || then);
+        }
     }
 
     async fn mend(&mut self, key: ConversationKey) -> Result<(), ActorProcessingErr> {
@@ -361,6 +381,7 @@ impl State {
         self.let_go_if_lost(&key);
         let is_new = !self.slots.contains_key(&key);
         if is_new && !self.activate(&key).await? {
+            self.look_again(&key, Message::Mend { key: key.clone() });
             return Ok(());
         }
         if let Some(slot) = self.slots.get_mut(&key) {
@@ -402,7 +423,7 @@ impl State {
         Ok(())
     }
 
-    fn sweep(&mut self, idle: std::time::Duration) {
+    fn sweep(&mut self, idle: Duration) {
         let now = Instant::now();
         for (key, slot) in &mut self.slots {
             if slot.leave_if_idle(now, idle) {

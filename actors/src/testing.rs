@@ -66,7 +66,7 @@ impl Clock for HandClock {
     }
 }
 
-/// The ownership of every shard, until it is lost.
+/// The ownership of every shard, while it is not lost.
 #[derive(Debug)]
 pub(crate) struct Lease {
     single: Single,
@@ -83,6 +83,11 @@ impl Default for Lease {
 impl Lease {
     pub(crate) fn lose(&self) {
         self.is_lost.store(true, Ordering::Relaxed);
+    }
+
+    /// It is had again, under the same epoch.
+    pub(crate) fn regain(&self) {
+        self.is_lost.store(false, Ordering::Relaxed);
     }
 }
 

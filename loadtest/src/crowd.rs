@@ -29,7 +29,6 @@ use crate::client::http::Http;
 use crate::cluster::{Cluster, Means, NODES, Parts, net, owners};
 use crate::history::Recorder;
 use crate::machine;
-use crate::memory::SMALL_PAGES;
 use crate::report::Report;
 use crate::rng::Rng;
 use crate::server::{Server, scratch};
@@ -45,6 +44,9 @@ const NOISE_KIB: f64 = 4096.0;
 const JUDGED_FROM: usize = 50_000;
 /// Conversations leave memory so soon, so that marks are taken in the same state.
 const IDLE_MS: (&str, &str) = ("SWITCHBOARD_ACTORS_IDLE_MS", "2000");
+/// Memory in pages of the system's own size, and nothing kept for the next thing of its size: what
+/// each thread kept would count as held, and is more than many subscriptions.
+const EXACT: (&str, &str) = ("MALLOC_CONF", "thp:default,tcache:false");
 /// After that time and the allocator's decay.
 const SETTLE: Duration = Duration::from_secs(14);
 /// What does not come about in this time does not at all.
@@ -178,7 +180,7 @@ async fn inside(args: &Args) -> Result<()> {
         heap_mib: args.heap_mib,
         sync_each: false,
         lease_factor: args.lease_factor,
-        settings: &[IDLE_MS, SMALL_PAGES],
+        settings: &[IDLE_MS, EXACT],
         sabotage: None,
     };
     let mut cluster = Cluster::start(&parts, &report).await?;

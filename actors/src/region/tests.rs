@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use switchboard_domain::conversation::{Body, Command, Rejection, Request, Status, Stream};
+use switchboard_domain::conversation::{
+    Body, Command, Rejection, Request, Resolution, Status, Stream,
+};
 use switchboard_domain::ids::Seq;
 use switchboard_domain::person::Caller;
 use switchboard_store::{Range, Store};
@@ -14,7 +16,7 @@ use crate::delivery::Delivery;
 use crate::system::Config;
 use crate::testing::{
     Node, Prank, accept, agent, connection, create, key, note, pass, send, send_key, supervisor,
-    take_all, take_seqs, visitor,
+    take_all, take_seqs, tenant, visitor,
 };
 
 fn seqs(done: &Done) -> Vec<u64> {
@@ -206,6 +208,36 @@ async fn what_was_written_without_a_lease_is_neither_acknowledged_nor_told() {
     let refused = node.say(&key, 1).await;
     assert!(matches!(refused, Err(Refusal::Moved)), "{refused:?}");
     assert_eq!(node.regions().await.live, 0);
+}
+
+/// The lease runs out during an append and is renewed under the same epoch: nobody took over, and
+/// nobody but the conversation itself can tell what it stored.
+#[tokio::test(start_paused = true)]
+async fn what_was_written_without_a_lease_is_told_when_that_is_had_again() {
+    for fails in [1, FAILURES_MAX] {
+        let node = Node::start().await;
+        let key = node.create(1).await;
+        node.ask(&key, agent(1), None, accept(1)).await.unwrap();
+        let listed = || node.system.tenant(&tenant()).cards().len();
+        let mut pranks = vec![Prank::Panic; fails - 1];
+        pranks.push(Prank::Slow(Duration::from_secs(1)));
+        node.store.plan(&key, &pranks);
+        for _ in 1..fails {
+            assert!(matches!(node.say(&key, 1).await, Err(Refusal::Unknown)));
+            pass(Duration::from_millis(900)).await;
+        }
+        let close = Command::Close { resolution: Resolution::Resolved };
+        let (closed, ()) = tokio::join!(node.ask(&key, agent(1), None, close), async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            node.lease.lose();
+        });
+        assert!(matches!(closed, Err(Refusal::Unknown)), "{closed:?}");
+        pass(Duration::from_secs(3)).await;
+        assert_eq!(listed(), 1, "nobody may say so yet");
+        node.lease.regain();
+        pass(Duration::from_secs(1)).await;
+        assert_eq!(listed(), 0, "after {fails} failures");
+    }
 }
 
 #[tokio::test(start_paused = true)]
