@@ -26,9 +26,8 @@ const FLAP: Duration = Duration::from_millis(700);
 const RESTART_EVERY: Duration = Duration::from_secs(8);
 /// How slow the database is where nodes are killed and come back at once, in milliseconds a step.
 const SLOW_MS: u64 = 40;
-/// Links that end while a node goes, and how soon.
-const DROPS_PER_RESTART: usize = 6;
-const DROPPED_WITHIN: Duration = Duration::from_millis(600);
+/// How long a node that goes is not heard by one of the others: until all it had is another's.
+const UNHEARD_FOR: Duration = Duration::from_secs(1);
 /// How long everybody may take to catch up.
 const CALM: Duration = Duration::from_secs(90);
 
@@ -217,16 +216,13 @@ impl World {
             let begins = RESTART_EVERY * u32::try_from(turn).unwrap_or(0);
             let fault = match self.faults {
                 Faults::Restarts => Fault::Restart(node),
-                Faults::All | Faults::Drains | Faults::DrainsAndDrops => Fault::Drain(node),
+                Faults::All | Faults::Drains | Faults::DrainsUnheard => Fault::Drain(node),
             };
             told.push(format!("{:?}: {fault:?}", self.now + begins));
             self.plan(fault, begins, Duration::ZERO);
-            if self.faults == Faults::DrainsAndDrops {
-                for _ in 0..DROPS_PER_RESTART {
-                    let at = begins + self.rng.between(Duration::ZERO, DROPPED_WITHIN);
-                    let other = (node + 1 + self.rng.index(self.nodes() - 1)) % self.nodes();
-                    self.plan(Fault::Dropped(node, other), at, Duration::ZERO);
-                }
+            if self.faults == Faults::DrainsUnheard {
+                let to = (node + 1 + self.rng.index(self.nodes() - 1)) % self.nodes();
+                self.plan(Fault::Unheard { from: node, to }, begins, UNHEARD_FOR);
             }
         }
         self.until(STORM + Duration::from_secs(1), |_| false);

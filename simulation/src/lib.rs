@@ -70,9 +70,9 @@ pub enum Faults {
     Restarts,
     /// Nothing, but nodes are told to end and started again, one after the other.
     Drains,
-    /// The same while links end again and again, so that answers are lost just when conversations
-    /// change hands.
-    DrainsAndDrops,
+    /// The same while one of the others does not hear the one that ends, so that answers are lost
+    /// just when conversations change hands.
+    DrainsUnheard,
 }
 
 /// Runs one seed to its end.

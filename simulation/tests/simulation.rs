@@ -55,6 +55,15 @@ fn conversations_change_hands_warm_when_nodes_end_in_good_order() {
 }
 
 #[test]
+fn what_a_node_that_ends_answered_unheard_is_not_stored_again() {
+    let plan = Plan { faults: Faults::DrainsUnheard, ..Plan::default() };
+    for seed in 1..=4 {
+        let outcome = run(seed, &plan);
+        assert!(outcome.is_clean(), "{outcome}");
+    }
+}
+
+#[test]
 fn one_seed_is_one_run() {
     let plan = Plan { keeps_trace: true, ..Plan::default() };
     let [first, other, again] = [7, 8, 7].map(|seed| run(seed, &plan));
@@ -79,7 +88,7 @@ mod planted {
     #[test]
     fn a_memory_of_retries_that_is_not_handed_on_is_found() {
         let planted = "no_dedupe_handed_on".to_owned();
-        let plan = Plan { planted, faults: Faults::DrainsAndDrops, ..Plan::default() };
+        let plan = Plan { planted, faults: Faults::DrainsUnheard, ..Plan::default() };
         let found = (1..=20).find(|seed| !run(*seed, &plan).verdict.is_clean());
         assert!(found.is_some(), "it was not found in 20 seeds");
     }
