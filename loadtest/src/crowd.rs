@@ -49,6 +49,8 @@ const IDLE_MS: (&str, &str) = ("SWITCHBOARD_ACTORS_IDLE_MS", "2000");
 const EXACT: (&str, &str) = ("MALLOC_CONF", "thp:default,tcache:false");
 /// After that time and the allocator's decay.
 const SETTLE: Duration = Duration::from_secs(14);
+/// At which nodes those of which owners are listened to, by their places.
+const LISTENING: [(usize, &[usize]); 2] = [(0, &[1, 2]), (1, &[0])];
 /// What does not come about in this time does not at all.
 const STUCK_AFTER: Duration = Duration::from_secs(900);
 /// Between two lines of progress.
@@ -258,22 +260,21 @@ async fn gather(
         let of_it = rooms.iter().zip(&owners).filter(move |(_, owner)| **owner == node);
         of_it.map(|(room, _)| Arc::clone(room)).collect::<Vec<_>>()
     };
-    // Once for nothing: what waking so many conversations takes once is no cost of a subscription.
-    let mut first = JoinSet::new();
-    for node in 0..crowd.cluster.len() {
-        let next = (node + 1) % crowd.cluster.len();
-        listen(crowd, next, &heard(node), args.heard, &mut first);
+    // Once for nothing: what so many take once that are awake together is no cost of a subscription.
+    let mut rehearsal = JoinSet::new();
+    for (listening, owning) in LISTENING {
+        let rooms = owning.iter().map(|owner| heard(*owner)).collect::<Vec<_>>().concat();
+        listen(crowd, listening, &rooms, args.heard, &mut rehearsal);
+        stand(crowd, rooms.len(), report).await?;
     }
-    stand(crowd, args.open, report).await?;
-    first.shutdown().await;
+    rehearsal.shutdown().await;
     crowd.begin_anew();
     let mut marks = settled(cluster, is_judged).await?;
     let mut costs = Vec::new();
-    for (listening, owning) in [(0, &[1, 2][..]), (1, &[0][..])] {
-        for owner in owning {
-            listen(crowd, listening, &heard(*owner), args.heard, clients);
-        }
-        let all: usize = owning.iter().map(|owner| heard(*owner).len()).sum();
+    for (listening, owning) in LISTENING {
+        let rooms = owning.iter().map(|owner| heard(*owner)).collect::<Vec<_>>().concat();
+        listen(crowd, listening, &rooms, args.heard, clients);
+        let all = rooms.len();
         stand(crowd, all, report).await?;
         let now = settled(cluster, is_judged).await?;
         for owner in owning {
