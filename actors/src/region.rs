@@ -39,7 +39,7 @@ use crate::answer::Refusal;
 use crate::conversation::{self, Begin, Parcel};
 use crate::fanout::Fanout;
 use crate::mailbox::{Address, BUSY, Gauge, Permit, Reply};
-use crate::maps::HashMap;
+use crate::maps::{HashMap, give_back};
 use crate::meter::{Dropped, Kind};
 use crate::observe;
 use crate::supervisor::{Failures, REST, back_off};
@@ -62,6 +62,8 @@ pub(crate) enum Message {
     Restart { key: ConversationKey },
     /// Have a conversation write its checkpoint, which an owner before left behind the log.
     Mend { key: ConversationKey },
+    /// Tell what a quarantined conversation stored and cannot tell itself.
+    TellFromLog { key: ConversationKey },
     /// Let idle conversations go.
     Sweep,
     /// Let conversations go whose shard is another's now.
@@ -160,6 +162,10 @@ impl Actor for Behavior {
             Message::Route { key, message, _permit } => state.route(key, message).await,
             Message::Restart { key } => state.restart(key).await,
             Message::Mend { key } => state.mend(key).await,
+            Message::TellFromLog { key } => {
+                state.tell_from_log(key);
+                Ok(())
+            }
             Message::Sweep => {
                 state.sweep(state.world.config.idle);
                 Ok(())
@@ -328,16 +334,11 @@ impl State {
     /// that the log has given away must not be given twice meanwhile (P11). If the log is the
     /// poison, this ends with its task.
     fn tell_from_log(&self, key: ConversationKey) {
-        let world = Arc::downgrade(&self.world);
+        if self.look_again(&key, || Message::TellFromLog { key: key.clone() }) {
+            return;
+        }
+        let world = Arc::clone(&self.world);
         ractor::concurrency::spawn(async move {
-            let world = loop {
-                let Some(world) = world.upgrade() else { return };
-                if world.ownership.owner(shard(&key)) != Owner::Nobody {
-                    break world;
-                }
-                drop(world);
-                tokio::time::sleep(LOOK_AGAIN).await;
-            };
             if let Err(fault) = catch_up(&world, &key).await {
                 tracing::error!(
                     tenant = %key.tenant, conversation = %key.conversation, error = %fault,
@@ -354,7 +355,7 @@ impl State {
             return Ok(());
         }
         if !self.activate(&key).await? {
-            self.look_again(&key, Message::Restart { key: key.clone() });
+            self.look_again(&key, || Message::Restart { key: key.clone() });
             return Ok(());
         }
         if let Some(slot) = self.slots.get_mut(&key) {
@@ -364,12 +365,15 @@ impl State {
         Ok(())
     }
 
-    /// What nobody else does is done later where nobody serves the shard at the moment: a lease that
+    /// Puts off what nobody else does while nobody serves the shard; whether it does. A lease that
     /// ran out may be renewed before another node takes over, and then nothing tells of it.
-    fn look_again(&self, key: &ConversationKey, then: Message) {
-        if self.world.ownership.owner(shard(key)) == Owner::Nobody {
+    fn look_again(&self, key: &ConversationKey, then: impl FnOnce() -> Message) -> bool {
+        let is_nobodys = self.world.ownership.owner(shard(key)) == Owner::Nobody;
+        if is_nobodys {
+            let then = then();
             self.myself.send_after(LOOK_AGAIN, || then);
         }
+        is_nobodys
     }
 
     async fn mend(&mut self, key: ConversationKey) -> Result<(), ActorProcessingErr> {
@@ -381,7 +385,7 @@ impl State {
         self.let_go_if_lost(&key);
         let is_new = !self.slots.contains_key(&key);
         if is_new && !self.activate(&key).await? {
-            self.look_again(&key, Message::Mend { key: key.clone() });
+            self.look_again(&key, || Message::Mend { key: key.clone() });
             return Ok(());
         }
         if let Some(slot) = self.slots.get_mut(&key) {
@@ -432,6 +436,9 @@ impl State {
         }
         self.failures
             .retain(|_, failing| failing.is_quarantined(now) || !failing.failures.are_over(now));
+        give_back(&mut self.slots);
+        give_back(&mut self.by_actor);
+        self.lines.give_back();
         self.n_sweeps += 1;
         if self.n_sweeps.is_multiple_of(SWEEPS_PER_PRUNING) {
             self.fanout.prune();

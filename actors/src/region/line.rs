@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::conversation::{Message, Parcel};
 use crate::mailbox::{Gauge, deliver};
-use crate::maps::HashMap;
+use crate::maps::{HashMap, give_back};
 
 /// The open lines of a region.
 #[derive(Default)]
@@ -41,6 +41,10 @@ impl Lines {
 
     pub(super) fn close(&self, key: &ConversationKey) {
         self.0.lock().remove(key);
+    }
+
+    pub(super) fn give_back(&self) {
+        give_back(&mut self.0.lock());
     }
 
     pub(super) fn close_all(&self) {

@@ -9,7 +9,7 @@ use switchboard_domain::queue::Policy;
 
 use super::{Desks, Policies};
 use crate::cards::{Cards, n_events};
-use crate::maps::{HashMap, HashSet};
+use crate::maps::{HashMap, HashSet, give_back};
 use crate::presence::AgentPresence;
 use crate::remote::home::{Bulletin, Place, Report};
 
@@ -204,15 +204,9 @@ fn take_cards(cards: &mut HashMap<ConversationId, Arc<Card>>) -> Vec<Arc<Card>> 
         .map(|card| card.id)
         .collect();
     let taken = fit.iter().filter_map(|id| cards.remove(id)).collect();
+    // A visit begins with every card that there is.
     give_back(cards);
     taken
-}
-
-/// Gives back the room of a rush that is over: a visit begins with every card that there is.
-fn give_back<T>(told: &mut HashMap<ConversationId, T>) {
-    if told.is_empty() && told.capacity() > THINGS_MAX {
-        *told = HashMap::default();
-    }
 }
 
 fn take<T: Copy + Eq + Hash>(things: &mut HashSet<T>) -> Vec<T> {
