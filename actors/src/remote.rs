@@ -99,9 +99,9 @@ enum Wait {
 struct Then(Option<Box<dyn FnOnce(Outcome<Answer>) + Send>>);
 
 impl Then {
-    fn run(mut self, answer: Answer) {
+    fn run(mut self, outcome: Outcome<Answer>) {
         if let Some(then) = self.0.take() {
-            then(Outcome::Answered(answer));
+            then(outcome);
         }
     }
 }
@@ -281,10 +281,8 @@ impl Remote {
         let ask = Envelope::from(Message::Ask { id, key: key.clone(), question }).write();
         if let Err(why) = self.send(node, &ask) {
             let waiting = self.waiting.lock().remove(&id);
-            if let Some(Waiting { wait: Wait::Then { mut then, .. }, .. }) = waiting
-                && let Some(then) = then.0.take()
-            {
-                then(Outcome::NotSent(why));
+            if let Some(Waiting { wait: Wait::Then { then, .. }, .. }) = waiting {
+                then.run(Outcome::NotSent(why));
             }
         }
     }
@@ -372,7 +370,7 @@ impl Remote {
         let waiting = self.waiting.lock().remove(&id);
         let (key, waits, enters) = match waiting.map(|it| it.wait) {
             Some(Wait::Conversation { key, answer, enters }) => (key, answer, enters),
-            Some(Wait::Then { then, .. }) => return then.run(answer),
+            Some(Wait::Then { then, .. }) => return then.run(Outcome::Answered(answer)),
             Some(Wait::Home(_)) | None => return,
         };
         if let (Some(enters), Answer::Listening { log, head, state, receipt }) = (enters, &answer)

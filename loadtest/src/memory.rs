@@ -25,7 +25,7 @@ const CLIENTS: usize = 8;
 const IDLE_MS: &str = "2000";
 /// Memory in pages of the system's own size: in pages of 2 MiB, which the server asks for, a few bytes
 /// for each conversation are not seen until a page is full.
-pub(crate) const SMALL_PAGES: (&str, &str) = ("MALLOC_CONF", "thp:default");
+const SMALL_PAGES: (&str, &str) = ("MALLOC_CONF", "thp:default");
 /// After that time and the allocator's decay.
 const SETTLE: Duration = Duration::from_secs(14);
 

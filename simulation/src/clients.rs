@@ -250,7 +250,10 @@ impl World {
 
     /// An answer came; perhaps to an attempt that was given up meanwhile.
     fn answered(&mut self, idx: usize, attempt: u64, key: Key, result: Result<Stored, Refusal>) {
-        self.trace(format_args!("{key:?} {}", told(&result, |stored| stored.duplicate)));
+        self.trace(format_args!(
+            "{key:?} {}",
+            told(result.as_ref().map(|stored| stored.duplicate))
+        ));
         let is_awaited = self.is_awaited(idx, attempt);
         match result {
             Ok(stored) => {
@@ -361,9 +364,10 @@ fn is_unknown(refusal: &Refusal) -> bool {
     }
 }
 
-fn told<T>(result: &Result<T, Refusal>, is_again: impl FnOnce(&T) -> bool) -> String {
+/// An answer as the trace has it; whether what was acked had been stored before.
+fn told(result: Result<bool, &Refusal>) -> String {
     match result {
-        Ok(done) => format!("acked{}", if is_again(done) { " again" } else { "" }),
+        Ok(is_again) => format!("acked{}", if is_again { " again" } else { "" }),
         Err(refusal) => refusal.to_string(),
     }
 }

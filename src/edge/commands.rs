@@ -84,11 +84,11 @@ pub async fn ask(
         return doors.presence.accept(conversation, request).await;
     }
     let mut done = doors.conversations.ask(conversation, request).await?;
-    if is_message && is_unattended(doors, identity, conversation, (&done).into()) {
-        match note_absence(doors, conversation).await {
-            Ok(noted) => done.state = noted.state,
-            Err(refusal) => tracing::debug!(%refusal, "an absence was not noted"),
-        }
+    if is_message
+        && is_unattended(doors, identity, conversation, (&done).into())
+        && let Some(noted) = note_absence(doors, conversation).await
+    {
+        done.state = noted.state;
     }
     Ok(done)
 }
@@ -112,9 +112,7 @@ pub fn ask_then(
         match asked {
             Ok(stored) if is_message && is_unattended(&doors, &identity, &of, stored) => {
                 spawn_light(async move {
-                    if let Err(refusal) = note_absence(&doors, &of).await {
-                        tracing::debug!(%refusal, "an absence was not noted");
-                    }
+                    note_absence(&doors, &of).await;
                     then(Ok(stored));
                 });
             }
@@ -137,9 +135,10 @@ fn is_unattended(
 
 /// Whoever writes while nobody is there leaves an offline message. Should that fail, the message
 /// itself is stored, and the next one notes it again.
-async fn note_absence(doors: &Doors, conversation: &ConversationKey) -> Result<Done, Refusal> {
+async fn note_absence(doors: &Doors, conversation: &ConversationKey) -> Option<Done> {
     let request = Request { caller: Caller::SYSTEM, key: None, command: Command::GoOffline };
-    doors.conversations.ask(conversation, request).await
+    let noted = doors.conversations.ask(conversation, request).await;
+    noted.inspect_err(|refusal| tracing::debug!(%refusal, "an absence was not noted")).ok()
 }
 
 #[cfg(test)]

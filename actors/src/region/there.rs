@@ -195,9 +195,7 @@ impl Handle {
                 Ok(Done { events: events.collect(), duplicate, state })
             }
             Found::There { answer, is_in_doubt } => Err(refusal_of(answer, is_in_doubt)),
-            Found::Here { result, is_in_doubt } => {
-                result.map_err(|refusal| refusal_of(Answer::Refused { refusal }, is_in_doubt))
-            }
+            Found::Here { result, is_in_doubt } => done_of(result, is_in_doubt),
         }
     }
 
@@ -211,17 +209,20 @@ impl Handle {
         then: impl FnOnce(Result<Stored, Refusal>) + Send + 'static,
     ) {
         let mut attempts = self.attempts(Unsure::of(&request));
-        let (handle, of) = (self.clone(), key.clone());
+        let of = key.clone();
         match others.ownership.owner(shard(key)) {
-            Owner::Here(_) => self.do_here(key, request.clone(), move |result| match result {
-                // It left while the request waited.
-                Err(Refusal::Moved) => handle.look_again(of, attempts, request, then),
-                result => then(result.map(|done| (&done).into())),
-            }),
+            Owner::Here(_) => {
+                let handle = self.clone();
+                self.do_here(key, request.clone(), move |result| match result {
+                    // It left while the request waited.
+                    Err(Refusal::Moved) => handle.look_again(of, attempts, request, then),
+                    result => then(result.map(|done| (&done).into())),
+                });
+            }
             Owner::There(node) => {
                 let question = others.storing(&node, &request);
                 // What waits for an answer does not keep the regions, which keep it.
-                let regions = Arc::downgrade(handle.shared());
+                let regions = Arc::downgrade(self.shared());
                 others.remote.ask_then(&node, key, question, attempts.until, move |outcome| {
                     let Some(handle) = regions.upgrade().map(Self::of) else {
                         return then(Err(Refusal::Unknown));
@@ -267,10 +268,9 @@ impl Handle {
         let here = || self.ask_here(key, request.clone());
         match self.find(others, key, attempts, question, || None, here).await? {
             Found::There { answer, is_in_doubt } => stored_of(answer, is_in_doubt),
-            Found::Here { result, is_in_doubt } => match result {
-                Ok(done) => Ok((&done).into()),
-                Err(refusal) => Err(refusal_of(Answer::Refused { refusal }, is_in_doubt)),
-            },
+            Found::Here { result, is_in_doubt } => {
+                done_of(result, is_in_doubt).map(|done| (&done).into())
+            }
         }
     }
 
@@ -376,6 +376,11 @@ impl Handle {
             attempts.rest().await?;
         }
     }
+}
+
+/// What became of a request on this node.
+fn done_of(result: Result<Done, Refusal>, is_in_doubt: bool) -> Result<Done, Refusal> {
+    result.map_err(|refusal| refusal_of(Answer::Refused { refusal }, is_in_doubt))
 }
 
 /// Where a request was stored.

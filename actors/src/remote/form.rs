@@ -3,8 +3,8 @@
 //!
 //! Versions are the transport's, and frozen: a new field or variant is a new version, which is
 //! written only when both nodes know it. The second has envelopes of shards, the third also what
-//! their conversations hand on, the fourth what is stored without more; all else is the first. Events and states travel as the records that
-//! the store keeps, which have versions of their own.
+//! their conversations hand on, the fourth what is stored without more; all else is the first.
+//! Events and states travel as the records that the store keeps, which have versions of their own.
 
 use std::sync::{Arc, LazyLock};
 

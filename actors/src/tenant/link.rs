@@ -327,7 +327,7 @@ impl Link {
         unconfirmed.retain(|id| !state.own.contains_key(id));
         let guest = Guest { home, visit, version: 0, unconfirmed, said_at: now };
         state.role = Role::Guest(guest);
-        self.remote.news.soon();
+        self.has_news();
         true
     }
 

@@ -123,7 +123,7 @@ impl World {
         deed: &Deed,
         result: Result<Done, Refusal>,
     ) {
-        let told = super::super::told(&result, |done| done.duplicate);
+        let told = super::super::told(result.as_ref().map(|done| done.duplicate));
         self.trace(format_args!("desk {idx}: {deed:?} {conversation}: {told}"));
         let clients = &mut self.clients;
         match result {
