@@ -59,6 +59,15 @@ impl Default for Plan {
     }
 }
 
+impl Plan {
+    /// The command that runs a seed again as this says, without planted faults.
+    #[must_use]
+    pub fn again(&self, seed: u64) -> String {
+        let (nodes, options) = (self.nodes, self.faults.options());
+        format!("cargo xtask campaign simulate --nodes {nodes}{options} --seeds 1 --seed {seed}")
+    }
+}
+
 /// What may go wrong in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Faults {
@@ -73,6 +82,17 @@ pub enum Faults {
     /// The same while one of the others does not hear the one that ends, so that answers are lost
     /// just when conversations change hands.
     DrainsUnheard,
+}
+
+impl Faults {
+    const fn options(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::Restarts => " --restarts",
+            Self::Drains => " --drains",
+            Self::DrainsUnheard => " --drains --unheard",
+        }
+    }
 }
 
 /// Runs one seed to its end.

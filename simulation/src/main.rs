@@ -25,7 +25,10 @@ struct Args {
     /// Nothing goes wrong but that nodes are told to end and started again, one after the other.
     #[arg(long)]
     drains: bool,
-    /// The same, but they are killed.
+    /// While a node ends, one of the others does not hear it.
+    #[arg(long, requires = "drains")]
+    unheard: bool,
+    /// As `--drains`, but they are killed.
     #[arg(long, conflicts_with = "drains")]
     restarts: bool,
     /// Write everything that happens in the last run to this file.
@@ -34,6 +37,17 @@ struct Args {
     /// A planted fault that must turn one of the seeds red; only with the feature `sabotage`.
     #[arg(long)]
     expect_red: Option<String>,
+}
+
+impl Args {
+    const fn faults(&self) -> Faults {
+        match (self.drains, self.unheard, self.restarts) {
+            (true, true, _) => Faults::DrainsUnheard,
+            (true, false, _) => Faults::Drains,
+            (false, _, true) => Faults::Restarts,
+            (false, _, false) => Faults::All,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -51,11 +65,7 @@ fn simulate(args: &Args) -> anyhow::Result<()> {
     let plan = Plan {
         nodes: args.nodes.max(1),
         planted,
-        faults: match (args.drains, args.restarts) {
-            (true, _) => Faults::Drains,
-            (false, true) => Faults::Restarts,
-            (false, false) => Faults::All,
-        },
+        faults: args.faults(),
         keeps_trace: args.trace.is_some(),
         ..Plan::default()
     };
@@ -84,16 +94,7 @@ fn simulate(args: &Args) -> anyhow::Result<()> {
         if args.expect_red.is_some() {
             break;
         }
-        let nodes = plan.nodes;
-        let faults = match (args.drains, args.restarts) {
-            (true, _) => " --drains",
-            (false, true) => " --restarts",
-            (false, false) => "",
-        };
-        let again = format!(
-            "cargo xtask campaign simulate --nodes {nodes}{faults} --seeds 1 --seed {seed}"
-        );
-        report.check("a seed", false, again);
+        report.check("a seed", false, plan.again(seed));
     }
     if let Some(fault) = &args.expect_red {
         report.check("turned red", red > 0, fault);

@@ -5,12 +5,10 @@ use switchboard_simulation::{Faults, Outcome, Plan, TakeOvers, Tally, run};
 /// Seeds of the short form.
 const SEEDS: std::ops::Range<u64> = 1..25;
 
-fn clean(seed: u64) -> Outcome {
-    let outcome = run(seed, &Plan::default());
-    assert!(
-        outcome.is_clean(),
-        "{outcome}\nagain: cargo xtask campaign simulate --seeds 1 --seed {seed}"
-    );
+fn clean(seed: u64, faults: Faults) -> Outcome {
+    let plan = Plan { faults, ..Plan::default() };
+    let outcome = run(seed, &plan);
+    assert!(outcome.is_clean(), "{outcome}\nagain: {}", plan.again(seed));
     outcome
 }
 
@@ -18,7 +16,7 @@ fn clean(seed: u64) -> Outcome {
 fn nothing_acked_is_lost_and_nobody_forgotten_whatever_goes_wrong() {
     let (mut acked, mut tally) = (0, Tally::default());
     for seed in SEEDS {
-        let outcome = clean(seed);
+        let outcome = clean(seed, Faults::All);
         acked += outcome.verdict.acked;
         tally += outcome.tally;
     }
@@ -30,20 +28,14 @@ fn nothing_acked_is_lost_and_nobody_forgotten_whatever_goes_wrong() {
 
 #[test]
 fn nodes_that_are_killed_and_come_back_at_once_serve_all_the_same() {
-    let plan = Plan { faults: Faults::Restarts, ..Plan::default() };
     for seed in 1..=3 {
-        let outcome = run(seed, &plan);
-        assert!(outcome.is_clean(), "{outcome}");
+        clean(seed, Faults::Restarts);
     }
 }
 
 #[test]
 fn conversations_change_hands_warm_when_nodes_end_in_good_order() {
-    let plan = Plan { faults: Faults::Drains, ..Plan::default() };
-    let outcomes = (1..=4).map(|seed| run(seed, &plan)).collect::<Vec<_>>();
-    for outcome in &outcomes {
-        assert!(outcome.is_clean(), "{outcome}");
-    }
+    let outcomes = (1..=4).map(|seed| clean(seed, Faults::Drains)).collect::<Vec<_>>();
     let sum = |of: fn(&TakeOvers) -> u64| outcomes.iter().map(|it| of(&it.take_overs)).sum::<u64>();
     let (warm, cold, unread) = (sum(|it| it.warm), sum(|it| it.cold), sum(|it| it.unread));
     assert!(warm >= 40, "{warm} warm, {cold} cold: hardly any was handed on");
@@ -56,10 +48,8 @@ fn conversations_change_hands_warm_when_nodes_end_in_good_order() {
 
 #[test]
 fn what_a_node_that_ends_answered_unheard_is_not_stored_again() {
-    let plan = Plan { faults: Faults::DrainsUnheard, ..Plan::default() };
     for seed in 1..=4 {
-        let outcome = run(seed, &plan);
-        assert!(outcome.is_clean(), "{outcome}");
+        clean(seed, Faults::DrainsUnheard);
     }
 }
 
