@@ -1,8 +1,10 @@
 //! The tables: numbered migrations from the `schema` folder, applied in order and once each.
 
+use std::fmt;
 use std::time::Duration;
 
 use scylla::client::session::Session;
+use scylla::errors::ExecutionError;
 use scylla::response::query_result::QueryResult;
 use scylla::serialize::row::SerializeRow;
 
@@ -38,9 +40,11 @@ pub(super) async fn migrate(
     );
     let run = async |what: &str, cql: &str| ask(session, what, cql, ()).await;
     run("the keyspace", &create).await?;
-    session.use_keyspace(keyspace, false).await.map_err(|why| ConnectError::Keyspace {
-        keyspace: keyspace.into(),
-        why: why.to_string(),
+    // Some nodes may not know of it yet, and none refuses it for good.
+    let enter = async || session.use_keyspace(keyspace, false).await;
+    persist("entering the keyspace", |_| false, enter).await.map_err(|why| {
+        let (keyspace, why) = (keyspace.into(), why.to_string());
+        ConnectError::Keyspace { keyspace, why }
     })?;
     run("the list of migrations", TABLE).await?;
     let newest = applied(session).await?;
@@ -70,7 +74,7 @@ pub(super) const fn check(found: i32) -> Result<(), ConnectError> {
 /// The newest migration that a keyspace has; 0 for none.
 pub(super) async fn applied(session: &Session) -> Result<i32, ConnectError> {
     const WHAT: &str = "the list of migrations";
-    let failed = |why: &dyn std::fmt::Display| ConnectError::Migration {
+    let failed = |why: &dyn fmt::Display| ConnectError::Migration {
         what: WHAT.into(),
         why: why.to_string(),
     };
@@ -83,28 +87,37 @@ pub(super) async fn applied(session: &Session) -> Result<i32, ConnectError> {
     Ok(newest)
 }
 
-/// Runs a statement that may be run again, until it is done, refused for good, or was tried often
-/// enough.
+/// Runs a statement that may be run again.
 async fn ask(
     session: &Session,
     what: &str,
     cql: &str,
     values: impl SerializeRow,
 ) -> Result<QueryResult, ConnectError> {
-    let mut attempt = 1;
-    loop {
-        let failed = match session.query_unpaged(unprepared(cql), &values).await {
-            Ok(answer) => return Ok(answer),
-            Err(failed) => failed,
-        };
-        let why = failed.to_string();
-        if attempt == ATTEMPTS || Failure::from(failed).outcome == Outcome::Wrong {
-            return Err(ConnectError::Migration { what: what.into(), why });
+    let is_refused = |why: &ExecutionError| Failure::from(why.clone()).outcome == Outcome::Wrong;
+    let run = async || session.query_unpaged(unprepared(cql), &values).await;
+    persist(what, is_refused, run).await.map_err(|why| {
+        let (what, why) = (what.into(), why.to_string());
+        ConnectError::Migration { what, why }
+    })
+}
+
+/// Does what may be done again, until it succeeds, is refused for good, or was tried often enough.
+async fn persist<T, E: fmt::Display>(
+    what: &str,
+    is_refused: impl Fn(&E) -> bool,
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    for _ in 1..ATTEMPTS {
+        match attempt().await {
+            Err(why) if !is_refused(&why) => {
+                tracing::warn!(what, %why, "the database is not ready, trying again");
+            }
+            ended => return ended,
         }
-        tracing::warn!(what, why, "the database is not ready, trying again");
         tokio::time::sleep(BETWEEN).await;
-        attempt += 1;
     }
+    attempt().await
 }
 
 /// The statements of a CQL text, each on one line and without comments.
@@ -138,6 +151,23 @@ mod tests {
         assert!(older.contains("`switchboard migrate`"), "{older}");
         assert!(newer.contains(&format!("version {}, this program knows {NEWEST} ", NEWEST + 2)));
         assert!(newer.contains("run a newer version of `switchboard`"), "{newer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_database_does_not_know_yet_is_asked_again_and_what_it_refuses_is_not() {
+        let tried = async |knows_after: u32, refusal: &str| {
+            let mut n = 0;
+            let attempt = async || {
+                n += 1;
+                if n > knows_after { Ok(()) } else { Err(refusal.to_owned()) }
+            };
+            let ended = persist("a test", |why: &String| why == "never", attempt).await;
+            (ended, n)
+        };
+        assert_eq!(tried(2, "not yet").await, (Ok(()), 3));
+        assert_eq!(tried(19, "not yet").await, (Ok(()), 20));
+        assert_eq!(tried(20, "not yet").await, (Err("not yet".to_owned()), 20));
+        assert_eq!(tried(2, "never").await, (Err("never".to_owned()), 1));
     }
 
     #[test]
