@@ -256,14 +256,14 @@ async fn gather(
     // At another node than the owner; which of the two others is all the same.
     let rooms = crowd.rooms.read().clone();
     let owners = owners(rooms.iter().map(|room| &*room.id))?;
-    let heard = |node: usize| {
-        let of_it = rooms.iter().zip(&owners).filter(move |(_, owner)| **owner == node);
-        of_it.map(|(room, _)| Arc::clone(room)).collect::<Vec<_>>()
+    let heard = |owning: &[usize]| {
+        let of_them = rooms.iter().zip(&owners).filter(|(_, owner)| owning.contains(owner));
+        of_them.map(|(room, _)| Arc::clone(room)).collect::<Vec<_>>()
     };
     // Once for nothing: what so many take once that are awake together is no cost of a subscription.
     let mut rehearsal = JoinSet::new();
     for (listening, owning) in LISTENING {
-        let rooms = owning.iter().map(|owner| heard(*owner)).collect::<Vec<_>>().concat();
+        let rooms = heard(owning);
         listen(crowd, listening, &rooms, args.heard, &mut rehearsal);
         stand(crowd, rooms.len(), report).await?;
     }
@@ -272,13 +272,13 @@ async fn gather(
     let mut marks = settled(cluster, is_judged).await?;
     let mut costs = Vec::new();
     for (listening, owning) in LISTENING {
-        let rooms = owning.iter().map(|owner| heard(*owner)).collect::<Vec<_>>().concat();
+        let rooms = heard(owning);
         listen(crowd, listening, &rooms, args.heard, clients);
         let all = rooms.len();
         stand(crowd, all, report).await?;
         let now = settled(cluster, is_judged).await?;
         for owner in owning {
-            let n = heard(*owner).len();
+            let n = heard(&[*owner]).len();
             let one = slope(&marks, &now, *owner, n, Memory::HELD);
             let resident = slope(&marks, &now, *owner, n, Memory::RESIDENT);
             let (owner, there, noise) = (owner + 1, listening + 1, noise(n));

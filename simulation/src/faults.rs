@@ -69,7 +69,7 @@ enum Fault {
 impl Fault {
     fn draw(rng: &mut Rng, nodes: usize, conversations: u32) -> Self {
         let node = rng.index(nodes);
-        let other = (node + 1 + rng.index(nodes.saturating_sub(1))) % nodes.max(1);
+        let other = another(rng, node, nodes);
         let holds = rng.chance(60);
         match rng.below(18) {
             0 | 1 => Self::Crash(node),
@@ -171,6 +171,11 @@ impl Fault {
     }
 }
 
+/// One of the other nodes; the same where there is no other.
+fn another(rng: &mut Rng, node: usize, nodes: usize) -> usize {
+    (node + 1 + rng.index(nodes.saturating_sub(1))) % nodes.max(1)
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
@@ -221,7 +226,8 @@ impl World {
             told.push(format!("{:?}: {fault:?}", self.now + begins));
             self.plan(fault, begins, Duration::ZERO);
             if self.faults == Faults::DrainsUnheard {
-                let to = (node + 1 + self.rng.index(self.nodes() - 1)) % self.nodes();
+                let nodes = self.nodes();
+                let to = another(&mut self.rng, node, nodes);
                 self.plan(Fault::Unheard { from: node, to }, begins, UNHEARD_FOR);
             }
         }
