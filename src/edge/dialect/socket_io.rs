@@ -20,8 +20,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -80,6 +83,8 @@ const STALLED_MAX: Duration = Duration::from_secs(15);
 const LET_IN_WITHIN: Duration = Duration::from_millis(100);
 /// How often a full transport is looked at again.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The packet that says that a session is over.
+const CLOSE: &str = "1";
 
 /// One side of a connection: what a dialect makes of emitted events and of deliveries.
 pub trait Dialect: Sized + Send + 'static {
@@ -507,6 +512,7 @@ impl SocketIo {
         let routes = Router::new()
             .route_service(&format!("{PATH}/"), service.clone())
             .route_service(PATH, service)
+            .layer(from_fn(tell_of_the_end))
             .layer(from_fn_with_state(handshakes, charge));
         spawn("socket.io drain", drain(doors.phase.clone(), io.clone()));
         Self { doors: Arc::clone(doors), io, routes, places: places.clone() }
@@ -565,6 +571,19 @@ async fn charge(State(handshakes): State<Handshakes>, request: Request, next: Ne
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Answers a poll whose session ends in the moment in which it begins to wait. The library then
+/// says nothing, which is no payload of the protocol; this says what is so.
+async fn tell_of_the_end(request: Request, next: Next) -> Response {
+    let is_poll = request.method() == Method::GET;
+    let mut response = next.run(request).await;
+    let says_nothing = response.status() == StatusCode::OK && response.body().is_end_stream();
+    if is_poll && says_nothing {
+        *response.body_mut() = Body::from(CLOSE);
+        response.headers_mut().insert(CONTENT_LENGTH, CLOSE.len().into());
+    }
+    response
 }
 
 /// Checks who wants to enter a namespace, and begins the connection before its client is told: what
