@@ -55,12 +55,21 @@ fn what_a_node_that_ends_answered_unheard_is_not_stored_again() {
 
 #[test]
 fn one_seed_is_one_run() {
-    let plan = Plan { keeps_trace: true, ..Plan::default() };
-    let [first, other, again] = [7, 8, 7].map(|seed| run(seed, &plan));
-    let differs = first.lines.iter().zip(&again.lines).find(|(first, again)| first != again);
-    assert_eq!(differs, None, "another run of the same seed went another way");
-    assert_eq!(first.trace, again.trace);
-    assert_ne!(first.trace, other.trace);
+    // Each goes ways that the others do not.
+    let modes = [Faults::All, Faults::Restarts, Faults::Drains, Faults::DrainsUnheard];
+    for (faults, seed) in modes.into_iter().flat_map(|faults| [(faults, 3), (faults, 4)]) {
+        let plan = Plan { faults, keeps_trace: true, ..Plan::default() };
+        let [first, again] = [seed, seed].map(|seed| run(seed, &plan));
+        let differs = first.lines.iter().zip(&again.lines).find(|(first, again)| first != again);
+        assert_eq!(differs, None, "not the same twice: {}", plan.again(seed));
+        assert_eq!(first.trace, again.trace, "{}", plan.again(seed));
+    }
+}
+
+#[test]
+fn two_seeds_are_two_runs() {
+    let [one, other] = [7, 8].map(|seed| run(seed, &Plan::default()));
+    assert_ne!(one.trace, other.trace);
 }
 
 /// Each planted fault, and within how many seeds it must be found.

@@ -101,8 +101,11 @@ impl HasNews {
             sleep_until(told_at + TELL_LISTS_EVERY).await;
         };
         tokio::select! {
-            () = soon => {}
+            // In this order: a run under a simulation is the same each time, and what is told soon
+            // takes along what lists show.
+            biased;
             () = for_lists => {}
+            () = soon => {}
             () = sleep_until(told_at + SETTLE_EVERY) => {}
         }
     }
