@@ -30,7 +30,7 @@ use switchboard_domain::person::{AgentRef, Role};
 use switchboard_domain::presence::Status;
 use switchboard_domain::queue::Candidate;
 
-pub use self::handle::Handle;
+pub use self::handle::{CONNECTED_WITHIN, Handle};
 
 pub(crate) use self::home::connection_of;
 

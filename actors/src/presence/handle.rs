@@ -1,6 +1,7 @@
 //! What the doors and the queue may ask of presence.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use switchboard_domain::conversation::{Command, Rejection, Request};
 use switchboard_domain::ids::{AgentId, ConversationId, DepartmentId, TenantId, Timestamp};
@@ -17,6 +18,10 @@ use crate::region;
 use crate::remote::home::{Answer, Question};
 use crate::tenant::{Found, Tenant};
 use crate::world::World;
+
+/// How long a connection that opens waits for presence. While the home of its tenant is away, its
+/// client has conversations to go on with.
+pub const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Talks to the presence of any tenant. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,8 +40,8 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Refusal`] when presence does not answer; the connection may go on without, and presence
-    /// learns of it when it begins again.
+    /// [`Refusal`] when presence does not answer within [`CONNECTED_WITHIN`]; the connection may go
+    /// on without, and presence learns of it when it begins again, here or at its next home.
     pub async fn connected(
         &self,
         tenant: &TenantId,
@@ -49,14 +54,12 @@ impl Handle {
         it.set_departments(agent, Arc::clone(&profile.departments));
         it.note_desk(agent);
         let question = || Question::Connect { agent, profile: profile.clone() };
-        let shown = self.ask(tenant, question, one, |_permit, reply| Message::Connected {
-            agent,
-            connection,
-            profile: profile.clone(),
-            _permit,
-            reply,
-        });
-        shown.await
+        let message = |_permit, reply| {
+            let profile = profile.clone();
+            Message::Connected { agent, connection, profile, _permit, reply }
+        };
+        let within = self.world.config.answer_within.min(CONNECTED_WITHIN);
+        self.ask_within(within, tenant, question, one, message).await
     }
 
     /// A connection of an agent closed.
@@ -282,7 +285,19 @@ impl Handle {
         take: impl FnOnce(Answer) -> Result<T, Answer>,
         message: impl Fn(Permit, Reply<T>) -> Message + Sync,
     ) -> Result<T, Refusal> {
-        let (tenant, within) = (self.tenant(tenant), self.world.config.answer_within);
+        self.ask_within(self.world.config.answer_within, tenant, question, take, message).await
+    }
+
+    /// The same, for as long as the caller has.
+    async fn ask_within<T>(
+        &self,
+        within: Duration,
+        tenant: &TenantId,
+        question: impl Fn() -> Question + Send,
+        take: impl FnOnce(Answer) -> Result<T, Answer>,
+        message: impl Fn(Permit, Reply<T>) -> Message + Sync,
+    ) -> Result<T, Refusal> {
+        let tenant = self.tenant(tenant);
         let here = || tenant.presence.ask(within, &message);
         match tenant.link() {
             None => here().await,

@@ -32,7 +32,7 @@ use crate::telemetry::spawn_light;
 /// Conversations that one connection hears.
 const ROOMS_MAX: usize = 512;
 /// How long a connection that begins waits for what it is to hear; the rest comes later.
-const ENTRY_WITHIN: Duration = Duration::from_secs(2);
+pub const ENTRY_WITHIN: Duration = Duration::from_secs(2);
 /// How long until a conversation that was not to be had is asked for again; twice as long each
 /// time, up to eight times.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);

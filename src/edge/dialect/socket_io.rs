@@ -40,13 +40,14 @@ use socketioxide::handler::{
 use socketioxide::socket::{DisconnectReason, Socket};
 use socketioxide::{ParserConfig, SendError, SocketError, SocketIo as Io};
 use switchboard_actors::delivery::Delivery;
+use switchboard_actors::presence::CONNECTED_WITHIN;
 use switchboard_actors::subscriber::{self, Receiver};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::caller;
 use super::cors::Origins;
-use super::seat::{Place, Places, Seat, YEAR};
+use super::seat::{ENTRY_WITHIN, Place, Places, Seat, YEAR};
 use crate::accounts::api_key::Scope;
 use crate::auth::{Identity, Registration};
 use crate::edge::doors::Doors;
@@ -65,7 +66,10 @@ const READ_BYTES: usize = 1024;
 /// Packets before the transport; what does not fit waits in the outlet.
 const PACKETS_MAX: usize = 128;
 /// How long a client may take to enter a namespace; a transport without one is closed.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+// Whoever is let in waits for presence and for conversations before that, while their nodes change.
+const _: () =
+    assert!(2 * (CONNECTED_WITHIN.as_secs() + ENTRY_WITHIN.as_secs()) < CONNECT_WITHIN.as_secs());
 /// Binary attachments of one packet. No dialect has any.
 const ATTACHMENTS_MAX: usize = 4;
 /// Bytes of them together.

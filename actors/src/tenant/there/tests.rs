@@ -20,7 +20,7 @@ use super::*;
 use crate::answer::Done;
 use crate::delivery::{Delivery, Outlet};
 use crate::inbox::{Change, Rows, Watch};
-use crate::presence::{AgentPresence, Profile, View};
+use crate::presence::{AgentPresence, CONNECTED_WITHIN, Profile, View};
 use crate::remote::home::Place;
 use crate::subscriber::Receiver;
 use crate::system::Config;
@@ -684,6 +684,28 @@ async fn a_guest_whom_the_home_forgot_begins_anew() {
     // It was not told of anything that ended either: the home does not list it any more.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(listed(&cluster, 1).len(), 0);
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_connects_while_no_node_is_home_waits_a_moment_and_is_known_to_the_next() {
+    let cluster = Cluster::start(3, 15).await;
+    move_home(&cluster, 0);
+    connect(&cluster, 1, 1).await;
+    cluster.network.crash(&name(0)).await;
+    let began = Instant::now();
+    let presence = cluster.system(1).presence();
+    let refused = presence.connected(&tenant(), agent_ref(2).id, 2, profile(2, &[])).await;
+    refused.expect_err("nobody answers");
+    assert!(began.elapsed() <= CONNECTED_WITHIN, "after {:?}", began.elapsed());
+    for next in [2, 1] {
+        move_home(&cluster, next);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let shown = shown(&cluster, next).await;
+        for n in [1, 2] {
+            assert_eq!(shown[&n].effective, Status::Online, "agent {n} at {next}");
+        }
+    }
     cluster.stop().await;
 }
 
