@@ -72,6 +72,8 @@ const _: () =
     assert!(2 * (CONNECTED_WITHIN.as_secs() + ENTRY_WITHIN.as_secs()) < CONNECT_WITHIN.as_secs());
 /// Binary attachments of one packet. No dialect has any.
 const ATTACHMENTS_MAX: usize = 4;
+/// How long they may come after their packet.
+const ATTACHMENTS_WITHIN: Duration = Duration::from_secs(5);
 /// Bytes of them together.
 const ATTACHMENT_BYTES_MAX: usize = 256 * 1024;
 /// Events of one client that may wait; who emits more does not wait for answers, and is out.
@@ -495,7 +497,7 @@ impl SocketIo {
         let parser = ParserConfig::common()
             .max_incoming_binaries(ATTACHMENTS_MAX)
             .max_incoming_binary_buf_size(ATTACHMENT_BYTES_MAX)
-            .packet_completion_timeout(CONNECT_WITHIN);
+            .packet_completion_timeout(ATTACHMENTS_WITHIN);
         let (service, io) = Io::builder()
             .req_path(PATH)
             .max_payload(PACKET_BYTES_MAX.into())
